@@ -1,0 +1,1 @@
+"""The only code that touches data files: connections, readers, the function catalogue, Parquet."""
