@@ -1,0 +1,75 @@
+"""Events, the middle of the house: one row for each clinical fact, from which OMOP and FHIR are projected.
+
+Events never leave the site: they hold raw text and the place in the source file. Concepts are ids; their
+code, name and domain stand once in `concepts.parquet` beside the events (docs/decisions).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EventColumn:
+    """One column of the event table: its DuckDB type and what it holds."""
+
+    name: str
+    type: str
+    doc: str
+
+
+def _columns(text: str) -> tuple[EventColumn, ...]:
+    rows = (line.split(None, 2) for line in text.strip().splitlines())
+    return tuple(EventColumn(name, kind, doc) for name, kind, doc in rows)
+
+
+COLUMNS = _columns("""
+event_id            BIGINT     keyed hash of the source row (or group) and the rule; stable across runs
+person_id           BIGINT     keyed hash of the person's key in the pseudonymisation domain
+fact                VARCHAR    what the rule says the fact is
+kind                VARCHAR    clinical role of the fact: tnm_t, grade, tumour_size ...
+target              VARCHAR    CDM table, by the domain of the standard concept
+concept_id          INTEGER    standard concept, 0 = no matching concept
+source_concept_id   INTEGER    the source code's own concept, 0 = its vocabulary is not in OMOP
+source_vocabulary   VARCHAR    vocabulary or concept map of the source code
+source_code         VARCHAR    the code that selected the concept
+source_value        VARCHAR    the text as the source has it, for *_source_value
+start_date          DATE       first day, or the day that stands for a partial date
+start_precision     VARCHAR    day, month or year: what the source really knows
+start_raw           VARCHAR    text of the date in the source
+end_date            DATE       last day
+end_precision       VARCHAR    day, month or year
+end_raw             VARCHAR    text of the end date in the source
+value_number        DOUBLE     numeric value
+value_text          VARCHAR    text value of a coded field
+value_concept_id    INTEGER    concept of the value, 0 = unmapped
+value_source_value  VARCHAR    the value's text as the source has it
+operator_concept_id INTEGER    relation of the value to the true one
+unit_concept_id     INTEGER    unit of the value, 0 = unmapped
+unit_source_value   VARCHAR    unit as the source or the mapping writes it
+range_low           DOUBLE     lower limit of the normal range
+range_high          DOUBLE     upper limit of the normal range
+status_concept_id   INTEGER    condition status
+status_source_value VARCHAR    condition status as the source has it
+qualifier_concept_id INTEGER   qualifier of an observation
+qualifier_source_value VARCHAR qualifier as the source has it
+route_concept_id    INTEGER    route of a drug
+route_source_value  VARCHAR    route as the source has it
+object_concept_id   INTEGER    what an episode is about
+cause_concept_id    INTEGER    cause of a death
+cause_source_value  VARCHAR    cause as the source has it
+quantity            DOUBLE     number of procedures, quantity of a drug
+days_supply         INTEGER    days of supply as recorded
+number              INTEGER    ordinal of an episode
+type_concept_id     INTEGER    where the record comes from
+modifies            BIGINT     event that this one qualifies
+modifies_target     VARCHAR    CDM table of that event
+episode             BIGINT     episode that this event belongs to
+rule                VARCHAR    rule of the mapping
+rule_column         VARCHAR    column of the rule, where it has columns
+ordinal             INTEGER    0, or 1, 2 ... for further targets of the same code
+source_table        VARCHAR    source table
+source_file         VARCHAR    file of the delivery
+source_line         BIGINT     first line of the row (of the group's first row)
+source_lines        BIGINT[]   lines of all rows of a group
+""")

@@ -1,0 +1,92 @@
+"""The tables of OMOP CDM 5.4 that a mapping fills: names, order, types and limits of their fields.
+
+Source: OHDSI CommonDataModel, v5.4 field level specification. Ids are BIGINT, since they are 63-bit keyed
+hashes (docs/decisions); `float` fields are DOUBLE; varchar(n) is a limit that the projection applies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+CDM_VERSION = "5.4"
+CDM_VERSION_CONCEPT = 756265  # OMOP CDM Version 5.4.0
+
+_SQL_TYPES = {
+    "id": "BIGINT",
+    "concept": "INTEGER",
+    "integer": "INTEGER",
+    "number": "DOUBLE",
+    "date": "DATE",
+    "datetime": "TIMESTAMP",
+    "text": "VARCHAR",
+}
+
+
+@dataclass(frozen=True)
+class CdmField:
+    """One field: its DuckDB type, whether it must be filled, and its length limit in characters."""
+
+    name: str
+    type: str
+    required: bool
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class CdmTable:
+    """One table, its fields in the order of the specification."""
+
+    name: str
+    fields: tuple[CdmField, ...]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The fields that identify a row, in the order that the published file is sorted by."""
+        return _KEYS[self.name]
+
+    def field(self, name: str) -> CdmField:
+        """The field of that name."""
+        return next(f for f in self.fields if f.name == name)
+
+
+_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "person": ("person_id",),
+        "observation_period": ("person_id", "observation_period_id"),
+        "condition_occurrence": ("person_id", "condition_occurrence_id"),
+        "drug_exposure": ("person_id", "drug_exposure_id"),
+        "procedure_occurrence": ("person_id", "procedure_occurrence_id"),
+        "measurement": ("person_id", "measurement_id"),
+        "observation": ("person_id", "observation_id"),
+        "death": ("person_id",),
+        "episode": ("person_id", "episode_id"),
+        "episode_event": ("episode_id", "event_id", "episode_event_field_concept_id"),
+        "cdm_source": ("cdm_source_name",),
+    }
+)
+
+
+def _field(line: str) -> CdmField:
+    name, _, rest = line.strip().partition(": ")
+    kind, _, required = rest.partition(" ")
+    if kind.startswith("varchar("):
+        return CdmField(name, "VARCHAR", bool(required), int(kind[len("varchar(") : -1]))
+    return CdmField(name, _SQL_TYPES[kind], bool(required))
+
+
+@cache
+def tables() -> Mapping[str, CdmTable]:
+    """Every table by name."""
+    found: dict[str, list[CdmField]] = {}
+    name = ""
+    for line in files("oncoweave.omop").joinpath("cdm54.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("  "):
+            found[name].append(_field(line))
+        elif line:
+            name = line.rstrip(":")
+            found[name] = []
+    return MappingProxyType({n: CdmTable(n, tuple(fields)) for n, fields in found.items()})

@@ -1,0 +1,54 @@
+"""Domain routing: the standard concept's domain decides the table of an event.
+
+Source: OMOP CDM conventions. A domain without a table of its own goes to OBSERVATION; an unmapped code goes
+by its source concept's domain, and when that is unknown too, by what the rule says the fact is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+TABLE_OF_DOMAIN: Mapping[str, str] = MappingProxyType(
+    {
+        "Condition": "condition_occurrence",
+        "Drug": "drug_exposure",
+        "Procedure": "procedure_occurrence",
+        "Measurement": "measurement",
+    }
+)
+OTHERWISE = "observation"
+
+TABLE_OF_FACT: Mapping[str, str] = MappingProxyType(
+    {
+        "person": "person",
+        "condition": "condition_occurrence",
+        "measurement": "measurement",
+        "observation": "observation",
+        "procedure": "procedure_occurrence",
+        "drug": "drug_exposure",
+        "death": "death",
+        "episode": "episode",
+        "observation_period": "observation_period",
+    }
+)
+
+ROUTED_FACTS = frozenset({"condition", "measurement", "observation", "procedure", "drug"})
+"""The facts whose table the concept's domain decides; the others have a table of their own."""
+
+FIELD_CONCEPT: Mapping[str, int] = MappingProxyType(
+    {
+        "condition_occurrence": 1147127,
+        "procedure_occurrence": 1147082,
+        "drug_exposure": 1147094,
+        "measurement": 1147138,
+        "observation": 1147165,
+        "episode": 756290,
+    }
+)
+"""The CDM field concept of each table's primary key, by which one event refers to another."""
+
+
+def table_of(domain: str) -> str:
+    """The table that an event with a standard concept of this domain goes to."""
+    return TABLE_OF_DOMAIN.get(domain, OTHERWISE)

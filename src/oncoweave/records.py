@@ -1,0 +1,155 @@
+"""What each stage writes down for the next: the parts of the run manifest. No patient's value is in any."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Record(BaseModel):
+    """A part of a manifest: frozen and strict."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileRecord(Record):
+    """One file: `name` relative to its folder, size, SHA-256, and rows where it is a table."""
+
+    name: str
+    bytes: int
+    sha256: str
+    rows: int | None = None
+
+
+class SourceTableRecord(Record):
+    """One source table of a snapshot: records = rows + quarantined, or extract fails."""
+
+    table: str
+    columns: tuple[str, ...]
+    records: int
+    rows: int
+    quarantined: int
+    files: tuple[FileRecord, ...]
+    snapshot: FileRecord
+    undeclared: tuple[str, ...] = ()
+
+
+class ExtractRecord(Record):
+    """The extract stage: what was delivered, and the snapshot made of it."""
+
+    source: str
+    run_id: str
+    delivery_date: date
+    tables: tuple[SourceTableRecord, ...]
+
+
+class LedgerEntry(Record):
+    """One line of the ledger: for one rule, and one of its columns where it has `columns`.
+
+    `read` = `mapped` + `quarantined` + `excluded`, in rows; `events` counts what the mapped rows made
+    (fan-out is events - mapped, negative for a group); `unmapped` counts events with concept 0.
+    `reasons` splits quarantined and excluded rows by reason.
+    """
+
+    rule: str
+    column: str | None
+    table: str
+    fact: str
+    read: int
+    mapped: int
+    quarantined: int
+    excluded: int
+    events: int
+    unmapped: int
+    reasons: tuple[tuple[Literal["quarantined", "excluded"], str, int], ...] = ()
+
+
+class UnmappedCount(Record):
+    """How many codes and events of a rule's column have no approved target (no code is named here)."""
+
+    rule: str
+    column: str | None
+    concept_map: str | None
+    codes: int
+    events: int
+
+
+class MapRecord(Record):
+    """The map stage: the ledger, what was imputed and truncated, and the tables."""
+
+    vocabulary: str
+    unconfirmed_concepts: tuple[int, ...]
+    synthetic_origin: tuple[date, str] | None
+    plan_sha256: str
+    ledger: tuple[LedgerEntry, ...]
+    unmapped: tuple[UnmappedCount, ...]
+    imputed: dict[str, dict[str, int]]
+    truncated: dict[str, int]
+    corrections: int
+    persons: int
+    events: dict[str, int]
+    tables: tuple[FileRecord, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class ExpectationResult(Record):
+    """One validation result: counts only."""
+
+    suite: str
+    table: str
+    expectation: str
+    column: str | None
+    severity: Literal["fatal", "convention", "characterization"]
+    category: Literal["conformance", "completeness", "plausibility"]
+    why: str
+    success: bool
+    error: str | None = None
+    evaluated: int | None = None
+    unexpected: int | None = None
+    mostly: float | None = None
+
+
+class CheckRecord(Record):
+    """The check stage: the verdict and the results it rests on. `fail` stops publication."""
+
+    verdict: Literal["pass", "fail"]
+    results: tuple[ExpectationResult, ...]
+
+
+class RunManifest(Record):
+    """manifest.json of a run: the versions it rests on, and the records of its stages."""
+
+    source: str
+    run_id: str
+    key_id: str
+    software: str
+    code_sha256: str
+    mapping_sha256: str
+    vocabulary: str
+    extract: ExtractRecord
+    map: MapRecord | None = None
+    check: CheckRecord | None = None
+
+
+class ReleaseManifest(Record):
+    """manifest.json of a release: what a hub needs to take it in and to verify it."""
+
+    source: str
+    release_id: str
+    run_id: str
+    key_id: str
+    software: str
+    cdm_version: str
+    vocabulary: str
+    delivery_date: date
+    synthetic_origin: tuple[date, str] | None
+    verdict: Literal["pass", "fail"]
+    persons: int
+    tables: tuple[FileRecord, ...]
+    ledger: tuple[LedgerEntry, ...]
+    imputed: dict[str, dict[str, int]]
+    truncated: dict[str, int]
+    unconfirmed_concepts: tuple[int, ...]
+    expectations: tuple[ExpectationResult, ...]

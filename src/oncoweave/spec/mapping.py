@@ -1,0 +1,265 @@
+"""The language of `mapping.yaml`: which clinical fact each source row tells, in rules.
+
+Edited by the mapping author. A rule names a *fact*, not a target table: the standard concept's domain
+decides the table (domain routing). Expressions are a documented subset of SQL, compiled in `compiler`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from oncoweave.spec.source import Name, Spec
+
+Expr = Annotated[str, StringConstraints(min_length=1)]
+Kind = Literal[
+    "diagnosis", "tnm_t", "tnm_n", "tnm_m", "stage_group", "summary_stage", "grade", "marker", "tumour_size", "node_count",
+    "histology", "performance_status", "laboratory", "disease_status", "outcome", "surgery", "radiotherapy", "systemic_therapy",
+    "menopausal_status", "finding",
+]  # fmt: skip
+
+
+class MapRef(Spec):
+    """A concept looked up in a concept map, by the text of a value."""
+
+    map: Name = Field(description="Name of the concept map: concepts/<name>.csv beside this file, else the shared one.")
+    value: Expr | None = Field(default=None, description="Expression that gives the source code; the column itself inside `columns`.")
+
+
+class CodeRef(Spec):
+    """A concept looked up in a vocabulary, by its code."""
+
+    vocabulary: str = Field(description="vocabulary_id as OMOP spells it: ICDO3, ICD10, SNOMED, ATC …")
+    code: str = Field(description='The code; parts in braces are expressions: "{morphology}/{behaviour}-{topography}".')
+
+
+ConceptText = Annotated[str, StringConstraints(min_length=1)]
+Concept = ConceptText | MapRef | CodeRef
+"""A name from `concepts:`, "OMOP:id |label|", {map: …} or {vocabulary: …, code: …}."""
+
+
+class Defaults(Spec):
+    """What holds for every rule that does not say otherwise."""
+
+    type: ConceptText = Field(default="OMOP:32879 |Registry|", description="Where the records come from (Type Concept).")
+
+
+class Imputation(Spec):
+    """Which day stands for a date that is only known to the month or year."""
+
+    start: Literal["first", "middle", "last"] = Field(default="middle", description="Starts and single dates.")
+    end: Literal["first", "middle", "last"] = Field(default="last", description="Ends.")
+    death: Literal["first", "middle", "last"] = Field(default="last", description="Deaths.")
+
+
+class Gender(Spec):
+    """Sex at birth."""
+
+    concept: Concept = Field(description="The concept, by map or fixed.")
+    why: str = Field(default="", description="Why the concept is fixed; required when it does not come from the data.")
+
+
+class Birth(Spec):
+    """What is known of the birth: a date, or a year with month and day where known."""
+
+    date: Expr | None = Field(default=None, description="Expression that gives the date of birth.")
+    year: Expr | None = Field(default=None, description="Expression that gives the year of birth.")
+    month: Expr | None = Field(default=None, description="Expression that gives the month (1-12).")
+    day: Expr | None = Field(default=None, description="Expression that gives the day (1-31).")
+
+    @model_validator(mode="after")
+    def _date_or_year(self) -> Self:
+        if (self.date is None) == (self.year is None):
+            raise ValueError("give either `date` or `year`")
+        return self
+
+
+class RuleSpec(Spec):
+    """What every rule has."""
+
+    name: Name = Field(description="Name of the rule, unique in the file.")
+    from_: Name = Field(alias="from", description="The source table whose rows the rule reads.")
+    where: Expr | None = Field(default=None, description="Condition that a row must meet; the others are excluded.")
+    because: str | None = Field(default=None, description="Why the others are excluded; required with `where`.")
+    group: tuple[str, ...] = Field(default=(), description="Fields by which many rows make one fact.")
+    order: tuple[str, ...] = Field(default=(), description="Fields that order the rows of a group; required for first() and last().")
+    type: ConceptText | None = Field(default=None, description="Type concept of these records; the default's if unset.")
+
+    @model_validator(mode="after")
+    def _where_has_a_reason(self) -> Self:
+        if (self.where is None) != (self.because is None):
+            raise ValueError("`where` and `because` go together")
+        return self
+
+
+class Column(Spec):
+    """What one column of a wide row tells; `value` is the column itself unless given."""
+
+    concept: Concept = Field(description="What was measured or found; with {map} the value itself selects the concept.")
+    value: Expr | None = Field(default=None, description="Expression of the value; the column itself if unset.")
+    value_concept: Concept | None = Field(default=None, description="Concept of the value.")
+    unit: Concept | None = Field(default=None, description="Unit of a numeric value.")
+    operator: Concept | None = Field(default=None, description="Relation of the value to the true one (<, <=, >, >=).")
+    between: tuple[float, float] | None = Field(default=None, description="Lowest and highest plausible value; others are quarantined.")
+    source_value: Expr | None = Field(default=None, description="Text for *_source_value, when it is not the code itself.")
+    kind: Kind | None = Field(default=None, description="Clinical role of the fact, for FHIR and the reports.")
+
+
+class FactSpec(RuleSpec):
+    """What the rules of coded clinical facts share: a concept, or several columns with one each."""
+
+    concept: Concept | None = Field(default=None, description="The concept of the fact; or give `columns`.")
+    columns: dict[Name, Column] = Field(default_factory=dict, description="Wide to long: one fact for each filled column.")
+    source_value: Expr | None = Field(default=None, description="Text for *_source_value, when it is not the code itself.")
+    kind: Kind | None = Field(default=None, description="Clinical role of the fact, for FHIR and the reports.")
+    modifies: Name | None = Field(default=None, description="The rule whose fact of the same row (or group) this one qualifies.")
+    episode: Name | None = Field(default=None, description="The episode rule that this fact belongs to.")
+
+    @model_validator(mode="after")
+    def _concept_or_columns(self) -> Self:
+        if (self.concept is None) == (not self.columns):
+            raise ValueError("give either `concept` or `columns`")
+        return self
+
+
+class PersonRule(RuleSpec):
+    """A person. Exactly one rule of a mapping tells who the persons are."""
+
+    fact: Literal["person"] = Field(description="A person.")
+    gender: Gender | None = Field(default=None, description="Sex at birth; concept 0 if unset.")
+    birth: Birth = Field(description="Date or year of birth; a person without a year of birth is quarantined.")
+
+
+class ConditionRule(FactSpec):
+    """A diagnosis."""
+
+    fact: Literal["condition"] = Field(description="A diagnosis.")
+    start: Expr = Field(description="Expression of the date of diagnosis.")
+    end: Expr | None = Field(default=None, description="Expression of the end date.")
+    status: Concept | None = Field(default=None, description="Condition status: basis of the diagnosis.")
+
+
+class MeasurementRule(FactSpec):
+    """A measurement, or a modifier of a diagnosis (stage, grade, size, marker)."""
+
+    fact: Literal["measurement"] = Field(description="A measurement or a modifier of a diagnosis.")
+    date: Expr = Field(description="Expression of the date.")
+    value: Expr | None = Field(default=None, description="Expression of the value.")
+    value_concept: Concept | None = Field(default=None, description="Concept of the value.")
+    unit: Concept | None = Field(default=None, description="Unit of a numeric value.")
+    operator: Concept | None = Field(default=None, description="Relation of the value to the true one (<, <=, >, >=).")
+    between: tuple[float, float] | None = Field(default=None, description="Lowest and highest plausible value; others are quarantined.")
+    range_low: Expr | None = Field(default=None, description="Lower limit of the laboratory's normal range.")
+    range_high: Expr | None = Field(default=None, description="Upper limit of the laboratory's normal range.")
+
+
+class ObservationRule(FactSpec):
+    """An observation: what is neither diagnosis, measurement, procedure, drug nor device."""
+
+    fact: Literal["observation"] = Field(description="An observation.")
+    date: Expr = Field(description="Expression of the date.")
+    value: Expr | None = Field(default=None, description="Expression of the value.")
+    value_concept: Concept | None = Field(default=None, description="Concept of the value.")
+    unit: Concept | None = Field(default=None, description="Unit of a numeric value.")
+    qualifier: Concept | None = Field(default=None, description="Qualifier of the observation.")
+
+
+class ProcedureRule(FactSpec):
+    """A procedure: surgery, radiotherapy, a therapy whose drug is not named."""
+
+    fact: Literal["procedure"] = Field(description="A procedure.")
+    date: Expr = Field(description="Expression of the date.")
+    end: Expr | None = Field(default=None, description="Expression of the end date.")
+    quantity: Expr | None = Field(default=None, description="Number of procedures.")
+
+
+class DrugRule(FactSpec):
+    """A named drug. A therapy without a named drug is a procedure or an episode."""
+
+    fact: Literal["drug"] = Field(description="A named drug.")
+    start: Expr = Field(description="Expression of the first day.")
+    end: Expr | None = Field(default=None, description="Expression of the last day; the first day if unset.")
+    quantity: Expr | None = Field(default=None, description="Quantity dispensed or given.")
+    days_supply: Expr | None = Field(default=None, description="Days of supply as recorded; never computed.")
+    route: Concept | None = Field(default=None, description="Route of administration.")
+
+
+class DeathRule(RuleSpec):
+    """A death: at most one a person."""
+
+    fact: Literal["death"] = Field(description="A death.")
+    date: Expr = Field(description="Expression of the date of death.")
+    cause: Concept | None = Field(default=None, description="Cause of death, only where recorded.")
+
+
+class EpisodeRule(RuleSpec):
+    """A disease episode or a course of treatment that groups events."""
+
+    fact: Literal["episode"] = Field(description="A disease episode or a course of treatment.")
+    concept: Concept = Field(description="Kind of episode: treatment regimen, disease progression …")
+    object: Concept = Field(description="What the episode is about: a condition, a procedure or a regimen.")
+    start: Expr = Field(description="Expression of the first day.")
+    end: Expr | None = Field(default=None, description="Expression of the last day.")
+    number: Expr | None = Field(default=None, description="Ordinal of the episode, such as the line of treatment.")
+    parent: Name | None = Field(default=None, description="The episode rule that this episode is part of.")
+
+
+class ObservationPeriodRule(RuleSpec):
+    """A span of time in which the person was observed; spans that touch are merged."""
+
+    fact: Literal["observation_period"] = Field(description="A span of time in which the person was observed.")
+    start: Expr = Field(description="Expression of the first day.")
+    end: Expr = Field(description="Expression of the last day.")
+
+
+Rule = Annotated[
+    PersonRule | ConditionRule | MeasurementRule | ObservationRule | ProcedureRule | DrugRule | DeathRule | EpisodeRule
+    | ObservationPeriodRule,
+    Field(discriminator="fact"),
+]  # fmt: skip
+
+Cell = str | None
+
+
+class Example(Spec):
+    """Rows that are given, and rows that the mapping must make of them; run by `oncoweave lint`."""
+
+    name: str = Field(description="What the example shows.")
+    given: dict[Name, tuple[dict[str, Cell], ...]] = Field(description="Rows by source table; fields left out are empty.")
+    expect: dict[Name, tuple[dict[str, Cell], ...]] = Field(
+        description="Rows by target table: as many as the mapping makes, in any order; only the named columns are compared."
+    )
+
+
+class Mapping(Spec):
+    """mapping.yaml: how one source fills the common model."""
+
+    version: Literal[1] = Field(description="Version of this language.")
+    source: Name = Field(description="The source that is mapped.")
+    vocabulary: str = Field(description="The vocabulary release that this file was reviewed against.")
+    defaults: Defaults = Field(default_factory=Defaults, description="What holds for every rule.")
+    imputation: Imputation = Field(default_factory=Imputation, description="Which day stands for a partial date.")
+    concepts: dict[Name, ConceptText] = Field(
+        default_factory=dict, description='Fixed concepts by name: "OMOP:id |label|"; lint checks id and label.'
+    )
+    ignored: dict[str, str] = Field(default_factory=dict, description="Source fields that are not mapped, each with the reason.")
+    rules: tuple[Rule, ...] = Field(min_length=1, description="The rules.")
+    examples: tuple[Example, ...] = Field(default=(), description="Worked examples, run by lint.")
+
+
+class Correction(Spec):
+    """A known error of the source, mended before the rules read it; a run fails when it matches no row."""
+
+    table: Name = Field(description="The source table.")
+    where: Expr = Field(description="Condition that finds the row.")
+    set: dict[Name, str] = Field(min_length=1, description="New text by field, written as the source writes it.")
+    because: str = Field(description="Why, and who confirmed it.")
+    rows: int = Field(default=1, ge=1, description="How many rows it must match.")
+
+
+class Corrections(Spec):
+    """corrections.yaml: the known errors of a source."""
+
+    version: Literal[1] = Field(description="Version of this language.")
+    corrections: tuple[Correction, ...] = Field(description="The corrections.")

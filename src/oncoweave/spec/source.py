@@ -1,0 +1,150 @@
+"""The language of `source.yaml`: what a delivery holds and how to read it, nothing about its meaning.
+
+Edited by the data steward. Every model is frozen and forbids unknown keys; each key's description is
+its line in the editor's hover text and in the reference page.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Spec(BaseModel):
+    """A part of a specification file: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+
+
+class WheelDelivery(Spec):
+    """A delivery that is taken out of a pinned package of the Python index."""
+
+    by: Literal["wheel"] = Field(description="The files lie inside a wheel of the Python package index.")
+    date: date = Field(description="The day on which the source handed the data over (YYYY-MM-DD).")
+    package: str = Field(description="Name of the package on the index.")
+    version: str = Field(description="Its exact version.")
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="SHA-256 of the wheel; another file is refused."
+    )
+
+
+class FolderDelivery(Spec):
+    """A delivery that lies in a folder of this machine."""
+
+    by: Literal["folder"] = Field(description="The files lie in a folder of this machine.")
+    date: date = Field(description="The day on which the source handed the data over (YYYY-MM-DD).")
+    path: str = Field(description="The folder, absolute or relative to the source's own folder.")
+
+
+class SyntheticOrigin(Spec):
+    """A made-up day zero for a source that has durations but no calendar dates."""
+
+    date: date = Field(description="The day that stands for day zero; `origin()` in an expression.")
+    why: str = Field(description="Why this day: it is printed in the release.")
+
+
+class FieldSpec(Spec):
+    """One source field: its header in the file, its type, and how its text is written."""
+
+    type: Literal["code", "integer", "number", "date", "text", "identifier"] = Field(
+        description="code: coded value; integer, number, date: parsed; text: free text, never leaves the site; "
+        "identifier: part of a key, never leaves the site."
+    )
+    header: str = Field(default="", description="The column's header in the file, to the letter; the field's name if unset.")
+    formats: tuple[str, ...] = Field(
+        default=(), description="Date patterns, tried in order: %d %m %Y %y %j %b with separators; `%Y` alone gives a year."
+    )
+    first_year: int | None = Field(
+        default=None, description="First of the hundred years that a two-digit year (%y) lies in; required with %y."
+    )
+    decimal: Literal[".", ","] = Field(default=".", description="The decimal sign of a number.")
+    thousands: Literal["", ".", ",", " ", "'"] = Field(default="", description="The thousands sign of a number.")
+    missing: tuple[str, ...] = Field(default=(), description="Codes of this field that mean: no value.")
+    label: str = Field(default="", description="What the field means, for people.")
+
+    @model_validator(mode="after")
+    def _formats_go_with_dates(self) -> Self:
+        if (self.type == "date") != bool(self.formats):
+            raise ValueError("`formats` is required for a date and for nothing else")
+        two_digits = any("%y" in f for f in self.formats)
+        if two_digits != (self.first_year is not None):
+            raise ValueError("`first_year` is required with %y and for nothing else")
+        return self
+
+
+class RowKey(Spec):
+    """What tells one row of a table from another."""
+
+    fields: tuple[str, ...] = Field(default=(), description="The fields that together identify a row.")
+    content: bool = Field(
+        default=False,
+        description="true: the row has no key; its whole content plus an occurrence number identifies it.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.fields) == self.content:
+            raise ValueError("give either `fields` or `content: true`")
+        return self
+
+
+class TableSpec(Spec):
+    """What every kind of source table has."""
+
+    files: str = Field(description="File name or pattern (*.csv) inside the delivery; several files are read as one table.")
+    row: RowKey = Field(description="What identifies a row.")
+    person: tuple[str, ...] = Field(default=(), description="The fields that identify the person; the row's key if unset.")
+    missing: tuple[str, ...] = Field(default=("",), description="Texts that mean: no value, in every field.")
+    fields: dict[Name, FieldSpec] = Field(
+        default_factory=dict, description="The fields by name; a column that is not declared is free text under its header."
+    )
+
+
+class CsvTable(TableSpec):
+    """A delimited text file; the dialect is stated, never guessed. A name ending in .gz is unpacked."""
+
+    format: Literal["csv"] = Field(description="Delimited text.")
+    encoding: str = Field(default="utf-8", description="Encoding of the file, as Python names it: utf-8, cp1252, iso8859-7 …")
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="The sign between two columns.")
+    quote: str = Field(default='"', max_length=1, description="The quoting sign; empty for none. Doubled inside a quoted text.")
+    skip_lines: int = Field(default=0, ge=0, description="Lines before the header.")
+
+
+class ParquetTable(TableSpec):
+    """A Parquet file of plain columns."""
+
+    format: Literal["parquet"] = Field(description="Apache Parquet.")
+
+
+class ExcelTable(TableSpec):
+    """A sheet of a workbook (xlsx, xls, xlsb, ods)."""
+
+    format: Literal["excel"] = Field(description="A workbook.")
+    sheet: str = Field(description="Name of the sheet.")
+    skip_lines: int = Field(default=0, ge=0, description="Rows before the header.")
+
+
+Table = Annotated[CsvTable | ParquetTable | ExcelTable, Field(discriminator="format")]
+Delivery = Annotated[WheelDelivery | FolderDelivery, Field(discriminator="by")]
+
+
+class Source(Spec):
+    """source.yaml: one organisation's feed."""
+
+    version: Literal[1] = Field(description="Version of this language.")
+    source: Name = Field(description="Name of the source; its folder has the same name.")
+    title: str = Field(description="Name of the source for people.")
+    holder: str = Field(description="Organisation that holds the data.")
+    kind: Literal["registry", "trial", "hospital"] = Field(description="Kind of source; rates are only computed for a registry.")
+    description: str = Field(default="", description="A paragraph on the source.")
+    reference: str = Field(default="", description="Citation or address of the documentation.")
+    domain: str = Field(
+        default="", description="Pseudonymisation domain: sources that share it give a person the same id; the source if unset."
+    )
+    delivery: Delivery = Field(description="Where a delivery comes from.")
+    origin: SyntheticOrigin | None = Field(default=None, description="Synthetic day zero of a source without calendar dates.")
+    tables: dict[Name, Table] = Field(min_length=1, description="The source tables by name.")
