@@ -1,0 +1,1 @@
+"""The specification files: their languages, how they are read, and how their problems are told."""
