@@ -1,0 +1,81 @@
+"""Where content lies: a site's own folder wins, then the repository or the installed package's standard content.
+
+Standard content has the same shape as a project: transforms/, expectations/, mappings/. One function a kind.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oncoweave.errors import UsageError, nearest
+from oncoweave.project import Project
+
+_PACKAGE = Path(__file__).resolve().parent
+_CHECKOUT = _PACKAGE.parent.parent
+
+
+def standard() -> Path:
+    """The folder of the standard content: the repository's root in a checkout, else inside the installed package."""
+    return _CHECKOUT if (_CHECKOUT / "pyproject.toml").is_file() else _PACKAGE / "standard"
+
+
+def demo_sources() -> Path:
+    """The folder that holds the demo's sources, one folder a source."""
+    return standard() / "mappings" / "sources"
+
+
+def concept_map_folders(project: Project, source: str) -> list[Path]:
+    """The folders in which a source's concept maps are looked for, the first wins: its own, the site's, the standard."""
+    shared = [root / "mappings" / "concepts" for root in roots(project)]
+    return [project.source_folder(source) / "concepts", *shared]
+
+
+def concept_map_path(project: Project, source: str, name: str) -> Path | None:
+    """The file of the concept map `name` as `source` sees it; None when there is none."""
+    paths = (folder / f"{name}.csv" for folder in concept_map_folders(project, source))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def concept_maps(project: Project, source: str) -> dict[str, Path]:
+    """Every concept map that `source` can name."""
+    folders = reversed(concept_map_folders(project, source))
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.csv"))}
+
+
+def suites(project: Project, source: str) -> list[Path]:
+    """The expectation suites that a release of `source` must meet, by name; a site's file replaces the standard one."""
+    shared = _by_name(project, "expectations", "*.yaml")
+    own = _by_name(project, f"expectations/sources/{source}", "*.yaml") | _by_name(
+        project, "expectations/sources", f"{source}.yaml"
+    )
+    return [*shared.values(), *own.values()]
+
+
+def transform_modules(project: Project) -> list[Path]:
+    """The modules whose public functions a mapping can call; from the project's own root and the standard, no other."""
+    return [path for name, path in _by_name(project, "transforms", "*.py").items() if not name.startswith("_")]
+
+
+def vocabulary_folder(project: Project, release: str) -> Path:
+    """The folder of a vocabulary release: mappings/vocabulary/<release>, or `starter` for a starter release.
+
+    Raises UsageError when there is none.
+    """
+    folders = [root / "mappings" / "vocabulary" for root in roots(project)]
+    names = [release, "starter"] if release.startswith("starter-") else [release]
+    for folder in folders:
+        for name in names:
+            if Path(name).name == name and (folder / name).is_dir():
+                return folder / name
+    known = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_dir()}
+    raise UsageError(f"there is no vocabulary release `{release}` in {folders[0]}", mend=nearest(release, known))
+
+
+def roots(project: Project) -> list[Path]:
+    """The roots of content, the first wins; one only when the project is the repository itself."""
+    return [project.root] if project.root == standard() else [project.root, standard()]
+
+
+def _by_name(project: Project, folder: str, pattern: str) -> dict[str, Path]:
+    found = {path.name: path for root in reversed(roots(project)) for path in sorted((root / folder).glob(pattern))}
+    return dict(sorted(found.items()))

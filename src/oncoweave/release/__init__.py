@@ -1,0 +1,1 @@
+"""Releases: how one is packed, and how it is verified again."""
