@@ -1,0 +1,58 @@
+# Every target sets itself up. `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+ROWS ?= 1000000
+MARKS := $(if $(CI),,-m "not slow")
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format types imports check bench schema reference requirements wheel lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv with the locked dependencies (instant when nothing changed)
+	@$(PYTHON) .ci/bootstrap
+
+demo: setup ## harmonise three real cohorts, from raw file to published release
+	@$(BIN)/oncoweave demo --project .
+
+test: setup ## run the tests (with CI=true: the slow ones too)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(MARKS) $(ARGS)
+
+lint: setup ## lint, and see that the code is formatted
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: setup ## format the code and mend what the linter can mend
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+types: setup ## check the types
+	@$(BIN)/mypy
+
+imports: setup ## check that imports point one way
+	@$(BIN)/lint-imports
+
+check: lint types imports test ## everything that CI checks
+
+bench: setup ## measure extract and map against a bare copy (ROWS=1000000)
+	@$(BIN)/python -m bench --rows $(ROWS)
+
+schema: setup ## write the JSON Schemas that editors use into .schema/
+	@$(BIN)/oncoweave schema
+
+reference: setup ## write docs/mapping-language.md anew from the code
+	@$(BIN)/python docs/reference.py
+
+requirements: setup ## write requirements.txt, the locked and hashed list for users of pip
+	@$(PYTHON) .ci/bootstrap --uv export --frozen --quiet --no-dev --no-emit-project --output-file requirements.txt
+
+wheel: setup ## build the wheel into dist/
+	@$(PYTHON) .ci/bootstrap --uv build --quiet --wheel --out-dir dist
+
+lock: setup ## bring uv.lock in step with pyproject.toml
+	@$(PYTHON) .ci/bootstrap --uv lock
+
+clean: ## remove the environment, caches and builds (never runs, releases or keys)
+	@rm -rf .venv .uv dist build .schema .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
