@@ -6,12 +6,13 @@ its line in the editor's hover text and in the reference page.
 
 from __future__ import annotations
 
-from datetime import date
+import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Day = datetime.date  # under a name of its own: several models have a key `date`
 
 
 class Spec(BaseModel):
@@ -24,7 +25,7 @@ class WheelDelivery(Spec):
     """A delivery that is taken out of a pinned package of the Python index."""
 
     by: Literal["wheel"] = Field(description="The files lie inside a wheel of the Python package index.")
-    date: date = Field(description="The day on which the source handed the data over (YYYY-MM-DD).")
+    date: Day = Field(description="The day on which the source handed the data over (YYYY-MM-DD).")
     package: str = Field(description="Name of the package on the index.")
     version: str = Field(description="Its exact version.")
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
@@ -36,14 +37,14 @@ class FolderDelivery(Spec):
     """A delivery that lies in a folder of this machine."""
 
     by: Literal["folder"] = Field(description="The files lie in a folder of this machine.")
-    date: date = Field(description="The day on which the source handed the data over (YYYY-MM-DD).")
+    date: Day = Field(description="The day on which the source handed the data over (YYYY-MM-DD).")
     path: str = Field(description="The folder, absolute or relative to the source's own folder.")
 
 
 class SyntheticOrigin(Spec):
     """A made-up day zero for a source that has durations but no calendar dates."""
 
-    date: date = Field(description="The day that stands for day zero; `origin()` in an expression.")
+    date: Day = Field(description="The day that stands for day zero; `origin()` in an expression.")
     why: str = Field(description="Why this day: it is printed in the release.")
 
 
