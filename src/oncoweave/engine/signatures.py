@@ -1,0 +1,197 @@
+"""What a catalogue function is: its argument kinds, its result, its template; and how a call is checked and built.
+
+The catalogue itself is in `engine.functions`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from sqlglot import exp
+
+from oncoweave.engine.expressions import Expression, Kind, KindError, Value, cast, lift
+
+_HOLE = re.compile(r"\{(?:(\d+)|(\d+)\*([^{}]*)|(\|\|))\}")
+
+
+class Slot(StrEnum):
+    """Argument notations beside a plain kind."""
+
+    SAME = "any kind, the same in every such place"
+    PATTERN = "a regular expression, written as a literal"
+    WORD = "a text, written as a literal"
+
+
+Argument = Kind | Slot
+PrecisionRule = Literal["day", "kept", "month", "year", "chosen", "aggregated"]
+"""Precision of a date that comes out: fixed to the day; the first argument's; at best month or year; that of the
+argument that was chosen; that of the row that was chosen."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function of the closed catalogue.
+
+    `duckdb` is the template: {0}, {1} … are the arguments, {1* DESC} all from the second on with that ending, {||}
+    all joined as texts. `defaults` are for the last arguments; `variadic` repeats the last one.
+    `internal` functions are the compiler's: a mapping cannot call them.
+    """
+
+    name: str
+    arguments: tuple[Argument, ...]
+    result: Argument
+    duckdb: str
+    doc: str
+    examples: tuple[tuple[tuple[Value, ...], object], ...] = ()
+    aggregate: bool = False
+    variadic: bool = False
+    defaults: tuple[Value, ...] = ()
+    precision: PrecisionRule = "day"
+    needs: Literal["year", "month", "day"] = "year"
+    internal: bool = False
+
+    def __call__(self, *args: Value) -> Expression:
+        """The call as an expression; literals are lifted and kinds checked (KindError)."""
+        given = self._bind([lift(a) for a in (*args, *self._missing(len(args)))])
+        node: exp.Expression = exp.Anonymous(this=self.name, expressions=[a.node for a in given])
+        kind = self._result(given)
+        if kind is not Kind.DATE:
+            return Expression(kind, self._where_known(node, given, kind))
+        precision = _precision_of(self, given, node)
+        return Expression(kind, floor_to(node, precision) if self.precision in ("month", "year", "kept") else node, precision)
+
+    def render(self, nodes: Sequence[exp.Expression], sql: Callable[[exp.Expression], str]) -> str:
+        """The DuckDB text of a call whose argument nodes are `nodes`."""
+        texts = [sql(n) for n in nodes]
+        return _HOLE.sub(lambda hole: _fill(hole, texts), self.duckdb)
+
+    @property
+    def usage(self) -> str:
+        """How a call is written, for messages and the reference page."""
+        words = [a.value if isinstance(a, Kind) else a.name.lower() for a in self.arguments]
+        return f"{self.name}({', '.join(words)}{', …' if self.variadic else ''})"
+
+    def _missing(self, given: int) -> tuple[Value, ...]:
+        missing = len(self.arguments) - given
+        if missing > len(self.defaults) or (missing < 0 and not self.variadic):
+            raise KindError(f"`{self.name}` is called as {self.usage}")
+        return self.defaults[-missing:] if missing > 0 else ()
+
+    def _bind(self, given: list[Expression]) -> list[Expression]:
+        wanted = [*self.arguments, *[self.arguments[-1]] * (len(given) - len(self.arguments))]
+        same = unify([g for g, w in zip(given, wanted, strict=True) if w is Slot.SAME], self.name)
+        return [_fit(self, i, g, same if w is Slot.SAME else w) for i, (g, w) in enumerate(zip(given, wanted, strict=True))]
+
+    def _result(self, given: list[Expression]) -> Kind:
+        if isinstance(self.result, Kind):
+            return self.result
+        return next(g.kind for g, w in zip(given, self.arguments, strict=False) if w is Slot.SAME)
+
+    def _where_known(self, node: exp.Expression, given: list[Expression], kind: Kind) -> exp.Expression:
+        precision = given[0].precision if given else None
+        if precision is None or self.needs == "year":
+            return node
+        fine = ["day"] if self.needs == "day" else ["day", "month"]
+        known = exp.In(this=precision.copy(), expressions=[exp.Literal.string(p) for p in fine])
+        return exp.Case(ifs=[exp.If(this=known, true=node)], default=cast(exp.Null(), kind))
+
+
+def _fill(hole: re.Match[str], texts: list[str]) -> str:
+    index, start, ending, joined = hole.groups()
+    if index:
+        return texts[int(index)]
+    if joined:
+        return "(" + " || ".join(f"({t})" for t in texts) + ")"
+    return ", ".join(t + ending for t in texts[int(start) :])
+
+
+def unify(given: Sequence[Expression], where: str) -> Kind:
+    """The one kind of several expressions: integers and numbers give number; anything else must agree."""
+    kinds = list(dict.fromkeys(g.kind for g in given if not g.is_null))
+    if set(kinds) == {Kind.INTEGER, Kind.NUMBER}:
+        return Kind.NUMBER
+    if len(kinds) > 1:
+        raise KindError(f"`{where}` mixes {kinds[0]} and {kinds[1]}")
+    return kinds[0] if kinds else Kind.TEXT
+
+
+def widen(given: Expression, kind: Kind) -> Expression:
+    """The expression as `kind`, where that loses nothing: null fits all, an integer is a number."""
+    if given.is_null:
+        return Expression(kind, cast(exp.Null(), kind))
+    if given.kind is Kind.INTEGER and kind is Kind.NUMBER:
+        return Expression(kind, cast(given.node, kind))
+    return given
+
+
+def floor_to(node: exp.Expression, precision: exp.Expression | None) -> exp.Expression:
+    """The first day of the period of that precision which holds the date."""
+    if precision is None or precision == exp.Literal.string("day"):
+        return node
+    return exp.Anonymous(this="floor_date", expressions=[node, precision.copy()])
+
+
+def _fit(function: Function, index: int, given: Expression, wanted: Argument) -> Expression:
+    place = f"argument {index + 1} of `{function.name}`"
+    if isinstance(wanted, Slot):
+        if given.kind is not Kind.TEXT or not isinstance(given.node, exp.Literal):
+            raise KindError(f"{place} must be a text written out, such as 'x'")
+        return given
+    fitted = widen(given, wanted)
+    if fitted.kind is not wanted:
+        raise KindError(f"{place} must be {wanted}, not {given.kind}")
+    return fitted
+
+
+def _precision_of(function: Function, given: list[Expression], node: exp.Expression) -> exp.Expression | None:
+    dates = [g for g in given if g.kind is Kind.DATE]
+    if function.precision in ("month", "year"):
+        return _coarsest(dates[0].precision, function.precision)
+    if function.precision == "day" or all(d.precision is None for d in dates):
+        return None
+    if function.precision == "kept" or len({d.precision for d in dates}) == 1 and isinstance(dates[0].precision, exp.Literal):
+        return dates[0].precision
+    if function.precision == "aggregated":
+        return _of_chosen_row(function, given)
+    return _of_chosen_argument(function, given, dates, node)
+
+
+def _coarsest(precision: exp.Expression | None, limit: Literal["month", "year"]) -> exp.Expression:
+    coarse = exp.Literal.string(limit)
+    if precision is None or limit == "year":
+        return coarse
+    return exp.Anonymous(this="greatest", expressions=[precision.copy(), coarse])  # 'day' < 'month' < 'year'
+
+
+def _of_chosen_argument(
+    function: Function, given: list[Expression], dates: list[Expression], node: exp.Expression
+) -> exp.Expression:
+    """CASE over the arguments: the first that is filled (coalesce), meets the condition (when), or equals the result."""
+    if function.name == "when":
+        return _case([(given[0].node, dates[0])], dates[1])
+    if function.name == "coalesce":
+        return _case([(exp.Not(this=exp.Is(this=d.node, expression=exp.Null())), d) for d in dates[:-1]], dates[-1])
+    return _case([(exp.EQ(this=d.node, expression=node), d) for d in dates[:-1]], dates[-1])
+
+
+def _case(branches: list[tuple[exp.Expression, Expression]], default: Expression) -> exp.Expression:
+    ifs = [exp.If(this=condition.copy(), true=precision_node(d)) for condition, d in branches]
+    return exp.Case(ifs=ifs, default=precision_node(default))
+
+
+def precision_node(date: Expression) -> exp.Expression:
+    """The precision of a date as a node of its own; 'day' when it has none."""
+    return exp.Literal.string("day") if date.precision is None else date.precision.copy()
+
+
+def _of_chosen_row(function: Function, given: list[Expression]) -> exp.Expression:
+    """The precision of the row that first, last, min, max or only chose; the finer one when two rows tie."""
+    date, precision = given[0].node, precision_node(given[0])
+    name = "last" if function.name in ("last", "max") else "first"
+    order = [*(g.node for g in given[1:]), date]
+    known = exp.Case(ifs=[exp.If(this=exp.Not(this=exp.Is(this=date.copy(), expression=exp.Null())), true=precision)])
+    return exp.Anonymous(this=name, expressions=[known, *[o.copy() for o in order]])
