@@ -215,6 +215,8 @@ _MENDS = {
     errno.ENOLCK: ("the file system knows no locks", "choose a folder on a local disk"),
 }
 
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.EIO}
+
 
 @contextmanager
 def faults(path: Path) -> Iterator[None]:
@@ -224,3 +226,15 @@ def faults(path: Path) -> Iterator[None]:
     except OSError as error:
         what, mend = _MENDS.get(error.errno or 0, (os.strerror(error.errno or 0), "look at the disk and its rights"))
         raise EnvironmentFault(f"{error.filename or path}: {what}", mend=mend) from error
+
+
+@contextmanager
+def disk_faults(path: Path) -> Iterator[None]:
+    """Like `faults`, for a block of any length: only what a disk or its rights do to it, not a file that is not there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        with faults(path):
+            raise

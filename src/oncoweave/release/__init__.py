@@ -1,1 +1,1 @@
-"""Releases: how one is packed, and how it is verified again."""
+"""Releases, the immutable published versions of a data product: packed, verified again, and listed."""

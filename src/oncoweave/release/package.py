@@ -1,0 +1,127 @@
+"""Packs a release folder and puts it in place: written beside, verified, renamed in, `current` switched last.
+
+A release is releases/<source>/<release_id>/ with omop/<table>.parquet, manifest.json and SHA256SUMS (which
+`sha256sum -c` reads). Once it has its name nothing here touches it again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from oncoweave.errors import EnvironmentFault
+from oncoweave.files import faults, remove, sha256_of, sync, sync_tree, write_json, write_whole
+from oncoweave.records import ReleaseManifest
+from oncoweave.release.verify import CHECKSUMS, MANIFEST, refuse_findings, verify
+
+FOLDER = 0o750
+FILE = 0o440
+"""Read by owner and group, so that a hub's group may fetch a release; written by nobody."""
+
+_SPARE = 16 * 1024 * 1024
+
+
+def preflight(place: Path, needed: int = 0) -> None:
+    """See, before work starts, that the folder of a source's releases takes `needed` bytes and a rename.
+
+    Makes the folder if need be. Raises EnvironmentFault when it cannot be written or has too little space.
+    """
+    probe = place / f".tmp-probe-{os.getpid()}"
+    with faults(place):
+        for folder in (place.parent, place):
+            if not folder.exists():
+                folder.mkdir(parents=True)
+                folder.chmod(FOLDER)
+                sync(folder.parent)
+        probe.mkdir()
+        try:
+            probe.rename(probe.with_suffix(".moved"))
+        finally:
+            remove(probe)
+            remove(probe.with_suffix(".moved"))
+        free = shutil.disk_usage(place).free
+    if free < needed + _SPARE:
+        raise EnvironmentFault(
+            f"{place}: no space left on the disk: {_mib(needed + _SPARE)} MiB are needed, {_mib(free)} MiB are free",
+            mend="free some space, or move the folder to a larger disk (ONCOWEAVE_RELEASES)",
+        )
+
+
+def sweep(place: Path) -> None:
+    """Remove what killed publications left in the folder of a source's releases; call it under the source's lock."""
+    for stray in place.glob(".tmp-*"):
+        remove(stray)
+
+
+def put(place: Path, manifest: ReleaseManifest, tables: Sequence[Path]) -> Path:
+    """Write the release `manifest` with the files `tables` into `place`; returns its folder.
+
+    A whole release of that name is left as it is. `current` points to the release afterwards.
+    Raises EnvironmentFault when a folder of that name is there and is not that release.
+    """
+    target = place / manifest.release_id
+    if target.exists():
+        refuse_findings(target, verify(target))
+        _refuse_other(target, manifest)
+    else:
+        _write(place / f".tmp-{manifest.run_id}", target, manifest, tables)
+    _switch(place / "current", manifest.release_id)
+    return target
+
+
+def _write(beside: Path, target: Path, manifest: ReleaseManifest, tables: Sequence[Path]) -> None:
+    try:
+        _fill(beside, manifest, tables)
+        refuse_findings(beside, verify(beside))
+        with faults(target):
+            beside.rename(target)
+            sync(target.parent)
+    finally:
+        remove(beside)
+
+
+def _fill(beside: Path, manifest: ReleaseManifest, tables: Sequence[Path]) -> None:
+    with faults(beside):
+        for folder in (beside, beside / "omop"):
+            folder.mkdir()
+            folder.chmod(FOLDER)
+        for table in tables:
+            copy = beside / "omop" / table.name
+            shutil.copyfile(table, copy)
+            copy.chmod(FILE)
+    write_json(beside / MANIFEST, manifest, FILE)
+    sums = [f"{file.sha256}  {file.name}\n" for file in manifest.tables]
+    sums.append(f"{sha256_of(beside / MANIFEST)}  {MANIFEST}\n")
+    write_whole(beside / CHECKSUMS, "".join(sums).encode(), FILE)
+    with faults(beside):
+        sync_tree(beside)
+
+
+def _refuse_other(target: Path, manifest: ReleaseManifest) -> None:
+    there = ReleaseManifest.model_validate_json((target / MANIFEST).read_text(encoding="utf-8"))
+    if there != manifest:
+        raise EnvironmentFault(
+            f"{target} is there already, and is not what run {manifest.run_id} publishes; it was left as it is",
+            mend="move it away if it is not needed, and publish again",
+        )
+
+
+def _switch(current: Path, release_id: str) -> None:
+    """Let the link `current` name another release, in one step."""
+    if current.is_symlink() and current.readlink() == Path(release_id):
+        return
+    beside = current.with_name(".tmp-current")
+    with faults(current):
+        try:
+            remove(beside)
+            beside.symlink_to(release_id, target_is_directory=True)
+            beside.rename(current)
+            sync(current.parent)
+        finally:
+            remove(beside)
+
+
+def _mib(size: int) -> int:
+    return -(-size // (1024 * 1024))

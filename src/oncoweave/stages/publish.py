@@ -1,0 +1,93 @@
+"""publish, the last stage: passes the gates, then makes one immutable release of a run's tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oncoweave.errors import DataError, EnvironmentFault
+from oncoweave.files import lock, read_record, sha256_of
+from oncoweave.omop.model import CDM_VERSION
+from oncoweave.project import Project, RunFolder
+from oncoweave.records import CheckRecord, ExtractRecord, FileRecord, MapRecord, ReleaseManifest
+from oncoweave.release.package import preflight, put, sweep
+from oncoweave.release.verify import release_id
+from oncoweave.run_identity import read_identity
+
+
+def publish(run: RunFolder, project: Project) -> Path:
+    """Publish the tables of `run` as a release of its source; returns the release's folder.
+
+    Publishing a run again changes nothing but `current`, which then points to its release.
+    Raises DataError when the run did not pass, EnvironmentFault for a full or closed disk, a table that is
+    not what map wrote, or a publication of the same source that is under way; nothing is published then.
+    """
+    manifest = release_manifest(run)
+    tables = [_unchanged(run, file) for file in _mapped(run).tables]
+    place = project.releases / run.source
+    with lock(run.path.parent / ".release.lock", f"publish {run.source}", run.run_id):
+        sweep(place)
+        preflight(place, sum(file.bytes for file in manifest.tables))
+        return put(place, manifest, tables)
+
+
+def release_manifest(run: RunFolder) -> ReleaseManifest:
+    """The manifest of the release that `run` makes; no clock and no path in it.
+
+    Raises DataError when the run may not be published: not checked, not passed, empty, or not balanced.
+    """
+    checked, mapped = _passed(run), _mapped(run)
+    extracted, rests_on = read_record(run.path / "extract.json", ExtractRecord), read_identity(run)
+    return ReleaseManifest(
+        source=run.source,
+        release_id=release_id(extracted.delivery_date.isoformat(), run.run_id),
+        run_id=run.run_id,
+        key_id=rests_on.key_id,
+        software=rests_on.software,
+        cdm_version=CDM_VERSION,
+        vocabulary=mapped.vocabulary,
+        delivery_date=extracted.delivery_date,
+        synthetic_origin=mapped.synthetic_origin,
+        verdict=checked.verdict,
+        persons=mapped.persons,
+        tables=tuple(file.model_copy(update={"name": f"omop/{file.name}"}) for file in mapped.tables),
+        ledger=mapped.ledger,
+        imputed=mapped.imputed,
+        truncated=mapped.truncated,
+        unconfirmed_concepts=mapped.unconfirmed_concepts,
+        expectations=checked.results,
+    )
+
+
+def _passed(run: RunFolder) -> CheckRecord:
+    path = run.path / "check.json"
+    if not path.is_file():
+        raise DataError(f"run {run.run_id} of `{run.source}` has not been checked", mend="run `oncoweave check` first")
+    checked = read_record(path, CheckRecord)
+    if checked.verdict != "pass":
+        failed = [r for r in checked.results if not r.success and r.severity == "fatal"]
+        lines = [
+            f"  {r.table}: {r.expectation} of {r.column or 'the table'} ({r.unexpected} unexpected)" for r in failed
+        ]
+        raise DataError(
+            f"run {run.run_id} of `{run.source}` did not pass; nothing was published\n" + "\n".join(lines),
+            mend="mend the mapping or the delivery, and run again",
+        )
+    return checked
+
+
+def _mapped(run: RunFolder) -> MapRecord:
+    mapped = read_record(run.path / "map.json", MapRecord)
+    if mapped.persons == 0:
+        raise DataError(f"run {run.run_id} of `{run.source}` has no person; an empty release is not published")
+    for entry in mapped.ledger:
+        if entry.read != entry.mapped + entry.quarantined + entry.excluded:
+            where = f"{entry.rule}.{entry.column}" if entry.column else entry.rule
+            raise DataError(f"run {run.run_id} of `{run.source}`: the ledger of `{where}` does not balance")
+    return mapped
+
+
+def _unchanged(run: RunFolder, file: FileRecord) -> Path:
+    path = run.tables / file.name
+    if not path.is_file() or sha256_of(path) != file.sha256:
+        raise EnvironmentFault(f"{path} is not what map wrote", mend="run `oncoweave map` and `oncoweave check` again")
+    return path
