@@ -18,7 +18,7 @@ from oncoweave.engine.expressions import Expression, Kind, KindError, Value
 from oncoweave.engine.signatures import Function, Slot
 
 T, I, N, D, B = Kind.TEXT, Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.BOOLEAN
-SAME, PATTERN, WORD = Slot.SAME, Slot.PATTERN, Slot.WORD
+SAME, ANY, PATTERN, WORD = Slot.SAME, Slot.ANY, Slot.PATTERN, Slot.WORD
 
 # Text
 trim = Function("trim", (T,), T, "trim({0})", "Without surrounding blanks.", (((" a b ",), "a b"),))
@@ -185,11 +185,11 @@ count = Function("count", (SAME,), I, "count({0})", "How many of a group are not
 any_ = Function("any", (B,), B, "bool_or({0})", "Whether it holds for a row of the group.", aggregate=True)
 all_ = Function("all", (B,), B, "bool_and({0})", "Whether it holds for all rows of the group that say so.", aggregate=True)
 first = Function(
-    "first", (SAME, SAME), SAME, "first({0} ORDER BY {1* NULLS LAST}) FILTER (WHERE {0} IS NOT NULL)",
+    "first", (SAME, ANY), SAME, "first({0} ORDER BY {1* NULLS LAST}) FILTER (WHERE {0} IS NOT NULL)",
     "The first filled value of a group, in the order of the rule.", aggregate=True, variadic=True, precision="aggregated",
 )  # fmt: skip
 last = Function(
-    "last", (SAME, SAME), SAME, "first({0} ORDER BY {1* DESC NULLS LAST}) FILTER (WHERE {0} IS NOT NULL)",
+    "last", (SAME, ANY), SAME, "first({0} ORDER BY {1* DESC NULLS LAST}) FILTER (WHERE {0} IS NOT NULL)",
     "The last filled value of a group, in the order of the rule.", aggregate=True, variadic=True, precision="aggregated",
 )  # fmt: skip
 only = Function(

@@ -22,6 +22,7 @@ class Slot(StrEnum):
     """Argument notations beside a plain kind."""
 
     SAME = "any kind, the same in every such place"
+    ANY = "any kind"
     PATTERN = "a regular expression, written as a literal"
     WORD = "a text, written as a literal"
 
@@ -137,6 +138,8 @@ def floor_to(node: exp.Expression, precision: exp.Expression | None) -> exp.Expr
 
 def _fit(function: Function, index: int, given: Expression, wanted: Argument) -> Expression:
     place = f"argument {index + 1} of `{function.name}`"
+    if wanted is Slot.ANY:
+        return given
     if isinstance(wanted, Slot):
         if given.kind is not Kind.TEXT or not isinstance(given.node, exp.Literal):
             raise KindError(f"{place} must be a text written out, such as 'x'")
