@@ -18,7 +18,9 @@ ParameterText = Annotated[str, StringConstraints()]
 class ExpectationSpec(Spec):
     """One expectation of a suite."""
 
-    expect: Name = Field(description="Name of the expectation: Great Expectations' own in snake case, or one of Oncoweave's.")
+    expect: Name = Field(
+        description="Name of the expectation: Great Expectations' own in snake case, or one of Oncoweave's."
+    )
     parameters: dict[Name, ParameterText | tuple[ParameterText, ...]] = Field(
         default_factory=dict, description="Its parameters by name: a value or a list of values."
     )
