@@ -1,0 +1,165 @@
+"""Reads one release of the vocabulary: Parquet files that have Athena's names and columns.
+
+The starter vocabulary and a full Athena download are read by the same queries, which scan the files and keep
+nothing but the rows asked for. Ask for many ids or codes at once: every call is one query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Self
+
+import duckdb
+
+from oncoweave.engine.connection import connect, without_values
+from oncoweave.errors import UsageError
+from oncoweave.vocabulary.codes import normalise_code
+
+COLUMNS = {
+    "CONCEPT": (
+        "concept_id", "concept_name", "domain_id", "vocabulary_id", "concept_class_id", "standard_concept",
+        "concept_code", "invalid_reason",
+    ),
+    "CONCEPT_RELATIONSHIP": ("concept_id_1", "concept_id_2", "relationship_id", "invalid_reason"),
+    "VOCABULARY": ("vocabulary_id", "vocabulary_version"),
+}  # fmt: skip
+"""The tables of a bundle and the columns that are read; a real release has more."""
+
+_VALID = "coalesce(CAST({0}.invalid_reason AS VARCHAR), '') = ''"
+
+
+@dataclass(frozen=True)
+class ConceptRow:
+    """One concept. `standard_concept` is S, C (classification) or empty; `invalid_reason` is empty while it is valid.
+
+    `confirmed` is false for a concept of the starter vocabulary that no release has vouched for.
+    """
+
+    concept_id: int
+    concept_name: str
+    domain_id: str
+    vocabulary_id: str
+    concept_class_id: str
+    standard_concept: str
+    concept_code: str
+    invalid_reason: str
+    confirmed: bool
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One vocabulary release: a folder of Parquet files, and the name of the release."""
+
+    folder: Path
+    release: str
+    has_evidence: bool
+
+    @classmethod
+    def open(cls, folder: Path, release: str = "") -> Self:
+        """The bundle in `folder`; `release` names it when its VOCABULARY has no row 'None', which does otherwise.
+
+        Raises UsageError for a missing file or column, and for a release without a name.
+        """
+        present = {table: _columns(folder, table) for table in COLUMNS}
+        for table, wanted in COLUMNS.items():
+            missing = [column for column in wanted if column not in present[table]]
+            if missing:
+                raise UsageError(f"{table}.parquet of the vocabulary in {folder} has no column {', '.join(missing)}")
+        return cls(folder, release or _release(folder), has_evidence="evidence" in present["CONCEPT"])
+
+    def table(self, name: str) -> Path:
+        """The Parquet file of a table: CONCEPT, CONCEPT_RELATIONSHIP, VOCABULARY or another that Athena delivers."""
+        return self.folder / f"{name}.parquet"
+
+    def concepts(self, ids: Iterable[int]) -> dict[int, ConceptRow]:
+        """The concepts with these ids; an id that the release does not have is left out."""
+        where = "c.concept_id IN (SELECT unnest($wanted))"
+        found = self._select("c.concept_code", where, wanted=sorted(set(ids)))
+        return {row.concept_id: row for _, row in found}
+
+    def by_codes(self, vocabulary: str, codes: Iterable[str]) -> dict[str, ConceptRow]:
+        """The concepts of a vocabulary by code, as the codes were given; where several share one, the valid one."""
+        given = {code: normalise_code(vocabulary, code) for code in codes}
+        where = "c.vocabulary_id = $vocabulary AND c.concept_code IN (SELECT unnest($wanted))"
+        found = self._select("c.concept_code", where, wanted=sorted(set(given.values())), vocabulary=vocabulary)
+        by_code: dict[str, ConceptRow] = {}
+        for code, row in sorted(found, key=lambda pair: (pair[1].invalid_reason, pair[1].concept_id)):
+            by_code.setdefault(code, row)
+        return {code: by_code[normal] for code, normal in given.items() if normal in by_code}
+
+    def by_code(self, vocabulary: str, code: str) -> ConceptRow | None:
+        """The concept of one code, or None."""
+        return self.by_codes(vocabulary, [code]).get(code)
+
+    def maps_to(self, concept_id: int) -> list[ConceptRow]:
+        """The standard concepts that a concept maps to: itself, another, several, or none."""
+        return self.targets([concept_id]).get(concept_id, [])
+
+    def maps_to_value(self, concept_id: int) -> list[ConceptRow]:
+        """The concepts of the value that a concept implies ('Maps to value')."""
+        return self.targets([concept_id], "Maps to value").get(concept_id, [])
+
+    def targets(self, ids: Iterable[int], relationship: str = "Maps to") -> dict[int, list[ConceptRow]]:
+        """For each id, the valid concepts it maps to, by id; 'Maps to' gives standard ones only.
+
+        A relationship with an invalid reason is not followed.
+        """
+        join = f"""JOIN read_parquet($relationships) AS r ON r.concept_id_2 = c.concept_id
+            AND r.relationship_id = $relationship AND {_VALID.format("r")}"""
+        where = f"r.concept_id_1 IN (SELECT unnest($wanted)) AND {_VALID.format('c')}"
+        where += " AND c.standard_concept = 'S'" if relationship == "Maps to" else ""
+        parameters = {"relationships": str(self.table("CONCEPT_RELATIONSHIP")), "relationship": relationship}
+        found = self._select("CAST(r.concept_id_1 AS VARCHAR)", where, join, wanted=sorted(set(ids)), **parameters)
+        targets: dict[int, list[ConceptRow]] = {}
+        for source, row in sorted(found, key=lambda pair: (int(pair[0]), pair[1].concept_id)):
+            targets.setdefault(int(source), []).append(row)
+        return targets
+
+    def unconfirmed(self) -> frozenset[int]:
+        """The ids that no release has confirmed; empty for a real release."""
+        if not self.has_evidence:
+            return frozenset()
+        rows = self._select("c.concept_code", "c.evidence <> 'confirmed'")
+        return frozenset(row.concept_id for _, row in rows)
+
+    def _select(self, asked: str, where: str, join: str = "", **parameters: object) -> list[tuple[str, ConceptRow]]:
+        """Pairs of what was asked for (an SQL expression) and the concept found."""
+        confirmed = "c.evidence = 'confirmed'" if self.has_evidence else "true"
+        texts = ", ".join(f"coalesce(CAST(c.{column} AS VARCHAR), '')" for column in COLUMNS["CONCEPT"][1:])
+        sql = (
+            f"SELECT {asked}, c.concept_id, {texts}, {confirmed} FROM read_parquet($concepts) AS c {join} WHERE {where}"
+        )
+        values = {"concepts": str(self.table("CONCEPT")), **parameters}
+        with _connection(self.folder) as connection, without_values("reading the vocabulary"):
+            rows = connection.execute(sql, values).fetchall()
+        return [(row[0], ConceptRow(*row[1:])) for row in rows]
+
+
+@contextmanager
+def _connection(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with TemporaryDirectory() as work, connect(work=Path(work), allow=[folder]) as connection:
+        yield connection
+
+
+def _columns(folder: Path, table: str) -> set[str]:
+    path = folder / f"{table}.parquet"
+    if not path.is_file():
+        raise UsageError(
+            f"the vocabulary in {folder} has no {path.name}", mend="a bundle is Athena's download as Parquet"
+        )
+    with _connection(folder) as connection, without_values(f"reading {path.name}"):
+        return {row[0] for row in connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()}
+
+
+def _release(folder: Path) -> str:
+    sql = "SELECT vocabulary_version FROM read_parquet(?) WHERE vocabulary_id = 'None'"
+    with _connection(folder) as connection, without_values("reading VOCABULARY.parquet"):
+        row = connection.execute(sql, [str(folder / "VOCABULARY.parquet")]).fetchone()
+    if row is None or not row[0]:
+        mend = "state it when you open the bundle, from where the bundle comes from"
+        raise UsageError(f"VOCABULARY.parquet in {folder} has no row 'None', which names the release", mend=mend)
+    return str(row[0])
