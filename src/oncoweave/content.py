@@ -61,14 +61,13 @@ def vocabulary_folder(project: Project, release: str) -> Path:
 
     Raises UsageError when there is none.
     """
-    folders = [root / "mappings" / "vocabulary" for root in roots(project)]
+    places = [root / "mappings" / "vocabulary" for root in roots(project)]
+    found = {f.name: f for place in reversed(places) if place.is_dir() for f in sorted(place.iterdir()) if f.is_dir()}
     names = [release, "starter"] if release.startswith("starter-") else [release]
-    for folder in folders:
-        for name in names:
-            if Path(name).name == name and (folder / name).is_dir():
-                return folder / name
-    known = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_dir()}
-    raise UsageError(f"there is no vocabulary release `{release}` in {folders[0]}", mend=nearest(release, known))
+    folder = next((found[name] for name in names if name in found), None)
+    if folder is None:
+        raise UsageError(f"there is no vocabulary release `{release}` in {places[0]}", mend=nearest(release, found))
+    return folder
 
 
 def roots(project: Project) -> list[Path]:
