@@ -1,0 +1,124 @@
+"""The recap at the end of every run: what came in, what became of it, and where the release lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from oncoweave.cli.failure import as_tree, tell
+from oncoweave.cli.output import Cell, print_json, shown, table
+from oncoweave.cli.progress import progress
+from oncoweave.errors import OncoweaveError
+
+if TYPE_CHECKING:
+    from oncoweave.project import Project
+    from oncoweave.run import RunSummary
+
+STAGES = 4
+
+
+def run_all(project: Project, sources: Sequence[str], *, delivery: Path | None = None, machine: bool = False) -> int:
+    """Run the sources one after the other and print the recap; the exit code is that of the first that failed."""
+    done, failed = run_each(project, sources, delivery)
+    if machine:
+        print_json({"runs": done, "failures": [{"source": source, **as_tree(error)} for source, error in failed]})
+    else:
+        recap(done)
+    for source, error in failed:
+        click.echo(f"{source}:", err=True)
+        tell(error)
+    return failed[0][1].exit_code if failed else 0
+
+
+def run_each(
+    project: Project, sources: Sequence[str], delivery: Path | None
+) -> tuple[list[RunSummary], list[tuple[str, OncoweaveError]]]:
+    """What came of each source; the failure of one does not keep the next from running."""
+    from oncoweave.run import run
+
+    done: list[RunSummary] = []
+    failed: list[tuple[str, OncoweaveError]] = []
+    with progress(STAGES * len(sources)) as tell_step:
+        for source in sources:
+            try:
+                done.append(run(project, source, delivery, progress=_of(source, tell_step)))
+            except OncoweaveError as error:
+                failed.append((source, error))
+    return done, failed
+
+
+def _of(source: str, tell_step: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda stage: tell_step(f"{source}: {stage}")
+
+
+def recap(runs: Sequence[RunSummary]) -> None:
+    """Print the recap of finished runs."""
+    if not runs:
+        return
+    click.echo()
+    table(
+        "Rows",
+        (
+            "source",
+            "rows in",
+            "unreadable",
+            "rule rows",
+            "mapped",
+            "quarantined",
+            "excluded",
+            "unmapped",
+            "persons",
+            "verdict",
+        ),
+        [
+            (
+                r.source,
+                r.records,
+                r.unreadable,
+                r.read,
+                r.mapped,
+                r.quarantined,
+                r.excluded,
+                r.unmapped,
+                r.persons,
+                r.verdict,
+            )
+            for r in runs
+        ],
+    )
+    table("Records per OMOP table", ("table", *(r.source for r in runs)), _events(runs))
+    _print_notes(runs)
+    table("Releases", ("source", "folder"), [(r.source, shown(r.release) if r.release else "-") for r in runs])
+
+
+def _events(runs: Sequence[RunSummary]) -> Iterable[tuple[Cell, ...]]:
+    names = sorted({name for run in runs for name in run.events})
+    return [(name, *(run.events.get(name) for run in runs)) for name in names]
+
+
+def _print_notes(runs: Sequence[RunSummary]) -> None:
+    notes = [(run.source, note) for run in runs for note in notes_of(run)]
+    if notes:
+        click.secho("Notes", bold=True)
+        for source, note in notes:
+            lines = click.wrap_text(note, 96 - 16).splitlines()
+            click.echo(f"  {source:<12}  " + f"\n{'':16}".join(lines))
+        click.echo()
+
+
+def notes_of(run: RunSummary) -> list[str]:
+    """What a reader of the release must know."""
+    notes = list(run.warnings)
+    if run.repeated:
+        notes.append(f"run {run.run_id} had been done with the same inputs; nothing was done again")
+    if run.unmapped:
+        notes.append(f"{run.unmapped:,} rule rows have no approved concept and carry concept 0")
+    if run.unconfirmed_concepts:
+        ids = ", ".join(map(str, run.unconfirmed_concepts))
+        notes.append(f"concepts that wait for an Athena release to confirm them: {ids}")
+    if run.synthetic_origin:
+        notes.append(f"dates count from a synthetic origin, {run.synthetic_origin[0]}: {run.synthetic_origin[1]}")
+    return notes
