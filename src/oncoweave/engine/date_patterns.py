@@ -118,7 +118,11 @@ def parse_date(text: Value, formats: Sequence[str], first_year: int | None = Non
     if not patterns:
         raise KindError("a date needs at least one pattern")
     readings = [_reading(lift(text), p, first_year) for p in patterns]
-    node = readings[0].node if len(readings) == 1 else exp.Anonymous(this="coalesce", expressions=[r.node for r in readings])
+    node = (
+        readings[0].node
+        if len(readings) == 1
+        else exp.Anonymous(this="coalesce", expressions=[r.node for r in readings])
+    )
     return Expression(Kind.DATE, node, _precision(patterns, readings))
 
 

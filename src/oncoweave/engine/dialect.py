@@ -8,6 +8,7 @@ from __future__ import annotations
 import duckdb
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
+from sqlglot.generators.duckdb import DuckDBGenerator
 
 from oncoweave.engine.expressions import Expression
 from oncoweave.engine.functions import CATALOGUE
@@ -16,7 +17,7 @@ from oncoweave.engine.functions import CATALOGUE
 class CatalogueDuckDB(DuckDB):
     """DuckDB's SQL with the function catalogue."""
 
-    class Generator(DuckDB.Generator):
+    class Generator(DuckDBGenerator):
         """Fills in the templates; a name outside the catalogue is written as it is."""
 
         def anonymous_sql(self, expression: exp.Anonymous) -> str:

@@ -15,7 +15,8 @@ from sqlglot import exp
 
 from oncoweave.engine.expressions import Expression, Kind, KindError, Value, cast, lift
 
-_HOLE = re.compile(r"\{(?:(\d+)|(\d+)\*([^{}]*)|(\|\|))\}")
+_HOLE = re.compile(r"\{(?:(\d+)|(\d+)\*([^{}]*)|\*([^{}]+))\}")
+_COMPOUND = (exp.Binary, exp.Not, exp.Neg, exp.Between, exp.In)
 
 
 class Slot(StrEnum):
@@ -37,8 +38,8 @@ argument that was chosen; that of the row that was chosen."""
 class Function:
     """One function of the closed catalogue.
 
-    `duckdb` is the template: {0}, {1} … are the arguments, {1* DESC} all from the second on with that ending, {||}
-    all joined as texts. `defaults` are for the last arguments; `variadic` repeats the last one.
+    `duckdb` is the template, in parentheses where it is an operator: {0}, {1} … are the arguments, {1* DESC} all from
+    the second on with that ending, {* AND } all with that between them. `defaults` are for the last arguments; `variadic` repeats the last one.
     `internal` functions are the compiler's: a mapping cannot call them.
     """
 
@@ -63,11 +64,13 @@ class Function:
         if kind is not Kind.DATE:
             return Expression(kind, self._where_known(node, given, kind))
         precision = _precision_of(self, given, node)
-        return Expression(kind, floor_to(node, precision) if self.precision in ("month", "year", "kept") else node, precision)
+        return Expression(
+            kind, floor_to(node, precision) if self.precision in ("month", "year", "kept") else node, precision
+        )
 
     def render(self, nodes: Sequence[exp.Expression], sql: Callable[[exp.Expression], str]) -> str:
         """The DuckDB text of a call whose argument nodes are `nodes`."""
-        texts = [sql(n) for n in nodes]
+        texts = [f"({sql(n)})" if isinstance(n, _COMPOUND) else sql(n) for n in nodes]
         return _HOLE.sub(lambda hole: _fill(hole, texts), self.duckdb)
 
     @property
@@ -85,7 +88,9 @@ class Function:
     def _bind(self, given: list[Expression]) -> list[Expression]:
         wanted = [*self.arguments, *[self.arguments[-1]] * (len(given) - len(self.arguments))]
         same = unify([g for g, w in zip(given, wanted, strict=True) if w is Slot.SAME], self.name)
-        return [_fit(self, i, g, same if w is Slot.SAME else w) for i, (g, w) in enumerate(zip(given, wanted, strict=True))]
+        return [
+            _fit(self, i, g, same if w is Slot.SAME else w) for i, (g, w) in enumerate(zip(given, wanted, strict=True))
+        ]
 
     def _result(self, given: list[Expression]) -> Kind:
         if isinstance(self.result, Kind):
@@ -106,7 +111,7 @@ def _fill(hole: re.Match[str], texts: list[str]) -> str:
     if index:
         return texts[int(index)]
     if joined:
-        return "(" + " || ".join(f"({t})" for t in texts) + ")"
+        return str(joined).join(texts)
     return ", ".join(t + ending for t in texts[int(start) :])
 
 
@@ -156,7 +161,8 @@ def _precision_of(function: Function, given: list[Expression], node: exp.Express
         return _coarsest(dates[0].precision, function.precision)
     if function.precision == "day" or all(d.precision is None for d in dates):
         return None
-    if function.precision == "kept" or len({d.precision for d in dates}) == 1 and isinstance(dates[0].precision, exp.Literal):
+    agreed = len({d.precision for d in dates}) == 1 and isinstance(dates[0].precision, exp.Literal)
+    if function.precision == "kept" or agreed:
         return dates[0].precision
     if function.precision == "aggregated":
         return _of_chosen_row(function, given)
