@@ -1,0 +1,86 @@
+"""check, the third stage: runs the suites over the target tables and writes the verdict."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from datetime import date
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+
+from oncoweave.content import vocabulary_folder
+from oncoweave.engine.connection import connect
+from oncoweave.engine.parquet import copy_sorted
+from oncoweave.files import faults, forget, make_private_folder, read_record, stage_folder, sync, write_json
+from oncoweave.project import Project, RunFolder
+from oncoweave.quality.compilation import Check, checks
+from oncoweave.quality.conditions import keys_query
+from oncoweave.quality.relations import prepare
+from oncoweave.quality.verdict import verdict
+from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, MapRecord, Record
+from oncoweave.vocabulary.starter import open_bundle
+
+QUARANTINE = "check.parquet"
+
+
+class SuiteResults(Record):
+    """The results of one suite, results/<suite>.json."""
+
+    suite: str
+    results: tuple[ExpectationResult, ...]
+
+
+def check(run: RunFolder, project: Project) -> CheckRecord:
+    """Judge the tables of `run` by the suites of its source; writes results/, quarantine/check.parquet, check.json.
+
+    Checking a run again gives the same record. Raises UsageError when the run has not been mapped, SpecError
+    for a suite that is wrong; a check that fails or cannot be run is in the record, not raised.
+    """
+    mapped = read_record(run.path / "map.json", MapRecord)
+    extracted = read_record(run.path / "extract.json", ExtractRecord)
+    planned = checks(project, run.source)
+    forget(run.path / "check.json")
+    with stage_folder(run, "results") as folder, TemporaryDirectory() as cache:
+        bundle = open_bundle(vocabulary_folder(project, mapped.vocabulary), Path(cache))
+        results = check_tables(run, planned, bundle.table("CONCEPT"), extracted.delivery_date)
+        record = CheckRecord(verdict=verdict(results), results=tuple(results))
+        for suite, of_suite in groupby(results, key=lambda result: result.suite):
+            write_json(folder / f"{suite}.json", SuiteResults(suite=suite, results=tuple(of_suite)))
+    write_json(run.path / "check.json", record)
+    return record
+
+
+def check_tables(
+    run: RunFolder, planned: Sequence[Check], concepts: Path, delivery: date
+) -> list[ExpectationResult]:
+    """The result of every check of the tables of `run`; keys of failing rows go to the quarantine.
+
+    `concepts` is the CONCEPT table of the vocabulary release. Great Expectations is imported here, not before.
+    """
+    from oncoweave.quality.validation import validate
+
+    make_private_folder(run.quarantine)
+    allowed = [run.tables, concepts.parent, run.quarantine]
+    with closing(connect(work=run.quarantine, allow=allowed)) as connection:
+        prepare(connection, run.tables, concepts, delivery)
+        results = validate(connection, planned)
+        _quarantine(connection, run, [c for c, r in zip(planned, results, strict=True) if not r.success])
+    return results
+
+
+def _quarantine(connection: duckdb.DuckDBPyConnection, run: RunFolder, failed: Sequence[Check]) -> None:
+    """Keep the pseudonymous keys of failing rows, by table and check."""
+    beside, target = run.quarantine / f".{QUARANTINE}.tmp", run.quarantine / QUARANTINE
+    connection.execute('CREATE TABLE check_keys ("table" VARCHAR, "key" BIGINT, "check" VARCHAR)')
+    for sql in filter(None, map(keys_query, failed)):
+        with suppress(duckdb.Error):  # a check that could not be run has no failing rows; it has failed already
+            connection.execute(f"INSERT INTO check_keys {sql}")
+    copy_sorted(connection, "SELECT * FROM check_keys", beside, order_by=["table", "key", "check"])
+    with faults(target):
+        sync(beside)
+        os.rename(beside, target)
+        sync(run.quarantine)
