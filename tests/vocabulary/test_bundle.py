@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from oncoweave.errors import SpecError, UsageError
-from oncoweave.vocabulary.bundle import Bundle
+from oncoweave.project import Project
+from oncoweave.vocabulary.bundle import Bundle, open_release
 from oncoweave.vocabulary.starter import build, open_bundle
 
 CONCEPTS = """concept_id,concept_name,domain_id,vocabulary_id,concept_class_id,standard_concept,concept_code,invalid_reason,evidence
@@ -132,3 +133,26 @@ def test_broken_starter_file_is_a_spec_error(
     (csv_folder / "CONCEPT.csv").write_text(CONCEPTS.replace(old, new), encoding="utf-8")
     with pytest.raises(SpecError, match=message):
         build(csv_folder, tmp_path / "one")
+
+
+def test_starter_is_built_once(csv_folder: Path, tmp_path: Path) -> None:
+    first = open_bundle(csv_folder, tmp_path / "cache").table("CONCEPT").stat().st_mtime_ns
+    assert open_bundle(csv_folder, tmp_path / "cache").table("CONCEPT").stat().st_mtime_ns == first
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_changed_starter_is_built_anew(csv_folder: Path, tmp_path: Path) -> None:
+    open_bundle(csv_folder, tmp_path / "cache")
+    (csv_folder / "CONCEPT.csv").write_text(CONCEPTS.replace("New", "Newer"), encoding="utf-8")
+    assert open_bundle(csv_folder, tmp_path / "cache").concepts([2])[2].concept_name == "Newer"
+
+
+def test_release_of_the_standard_content_is_opened_by_name(tmp_path: Path) -> None:
+    bundle = open_release(Project.at(tmp_path), "starter-1")
+    assert bundle.release == "starter-1"
+    assert bundle.has_vocabulary("SNOMED") and not bundle.has_vocabulary("Snomed")
+
+
+def test_release_of_another_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is the release starter-1, not starter-2"):
+        open_release(Project.at(tmp_path), "starter-2")

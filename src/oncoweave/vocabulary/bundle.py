@@ -15,8 +15,10 @@ from typing import Self
 
 import duckdb
 
+from oncoweave import content
 from oncoweave.engine.connection import connect, without_values
 from oncoweave.errors import UsageError
+from oncoweave.project import Project
 from oncoweave.vocabulary.codes import normalise_code
 
 COLUMNS = {
@@ -119,6 +121,16 @@ class Bundle:
             targets.setdefault(int(source), []).append(row)
         return targets
 
+    def vocabularies(self) -> list[str]:
+        """The vocabularies of the release, by name."""
+        sql = "SELECT vocabulary_id FROM read_parquet(?) WHERE vocabulary_id IS NOT NULL ORDER BY ALL"
+        with _connection(self.folder) as connection, without_values("reading VOCABULARY.parquet"):
+            return [row[0] for row in connection.execute(sql, [str(self.table("VOCABULARY"))]).fetchall()]
+
+    def has_vocabulary(self, vocabulary: str) -> bool:
+        """Whether the release has the vocabulary of that name."""
+        return vocabulary in self.vocabularies()
+
     def unconfirmed(self) -> frozenset[int]:
         """The ids that no release has confirmed; empty for a real release."""
         if not self.has_evidence:
@@ -137,6 +149,20 @@ class Bundle:
         with _connection(self.folder) as connection, without_values("reading the vocabulary"):
             rows = connection.execute(sql, values).fetchall()
         return [(row[0], ConceptRow(*row[1:])) for row in rows]
+
+
+def open_release(project: Project, release: str) -> Bundle:
+    """The vocabulary release that a mapping names; a starter is built once, beside the project's restricted files.
+
+    Raises UsageError when there is no such release, or the one found has another name.
+    """
+    from oncoweave.vocabulary.starter import open_bundle  # here, since it makes what this module reads
+
+    folder = content.vocabulary_folder(project, release)
+    bundle = open_bundle(folder, project.restricted / "vocabulary")
+    if bundle.release != release:
+        raise UsageError(f"the vocabulary in {folder} is the release {bundle.release}, not {release}")
+    return bundle
 
 
 @contextmanager

@@ -6,6 +6,8 @@ CONCEPT.csv has the columns of CONCEPT and `evidence`: `confirmed` where a publi
 
 from __future__ import annotations
 
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +16,7 @@ import duckdb
 from oncoweave.engine.connection import connect
 from oncoweave.engine.parquet import copy_sorted
 from oncoweave.errors import SpecError
+from oncoweave.files import make_private_folder, sha256_of, sync_tree
 from oncoweave.vocabulary.bundle import Bundle
 
 _DATES = {"valid_start_date": "DATE '1970-01-01'", "valid_end_date": "DATE '2099-12-31'"}
@@ -39,10 +42,21 @@ _KEYS = {
 
 
 def open_bundle(folder: Path, cache: Path) -> Bundle:
-    """The vocabulary in `folder`, be it a bundle or the files of a starter; a starter is built in `cache` first."""
+    """The vocabulary in `folder`, be it a bundle or the files of a starter.
+
+    A starter is built in a folder of `cache` that is named after its content, unless it is there already.
+    """
     if (folder / "CONCEPT.parquet").is_file():
         return Bundle.open(folder)
-    return Bundle.open(build(folder, cache))
+    built = cache / f"starter-{_content(folder)}"
+    if not built.is_dir():
+        make_private_folder(cache)
+        with TemporaryDirectory(dir=cache, prefix=".building-") as unfinished:
+            whole = build(folder, Path(unfinished) / "bundle")
+            sync_tree(whole)
+            with suppress(OSError):  # another process was quicker; both built the same
+                whole.rename(built)
+    return Bundle.open(built)
 
 
 def build(csv_folder: Path, target: Path) -> Path:
@@ -55,6 +69,12 @@ def build(csv_folder: Path, target: Path) -> Path:
         for table in _CSV_TYPES:
             _write(connection, table, csv_folder / f"{table}.csv", target / f"{table}.parquet")
     return target
+
+
+def _content(folder: Path) -> str:
+    """A hash of the files and of this module, which makes the bundle of them."""
+    files = [Path(__file__), *(folder / f"{table}.csv" for table in _CSV_TYPES)]
+    return sha256("".join(sha256_of(file) for file in files if file.is_file()).encode()).hexdigest()[:16]
 
 
 def _write(connection: duckdb.DuckDBPyConnection, table: str, source: Path, target: Path) -> None:
