@@ -1,0 +1,86 @@
+"""Loads the specification files of a source: read, validated, every problem at once, each with its place.
+
+What can be told from one file alone is told here; what needs the other files (columns, concept maps,
+concept ids) is the compiler's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from oncoweave.errors import Problem, SpecError
+from oncoweave.project import Project
+from oncoweave.spec import one_file
+from oncoweave.spec.document import Document, Value, read_document
+from oncoweave.spec.explain import explain
+from oncoweave.spec.mapping import Corrections, Mapping
+from oncoweave.spec.source import Source, Spec
+from oncoweave.spec.suite import Suite
+
+__all__ = ["load_corrections", "load_mapping", "load_source", "load_suite", "read_document", "validate"]
+
+Language = TypeVar("Language", bound=Spec)
+Check = Callable[[Document], Sequence[Problem]]
+
+
+def load_source(project: Project, source: str) -> tuple[Source, Document]:
+    """The source.yaml of a source; raises SpecError with all problems."""
+    document = read_document(project.source_folder(source) / "source.yaml", project.root)
+    return validate(Source, document, one_file.source_problems(source)), document
+
+
+def load_mapping(project: Project, source: str) -> tuple[Mapping, Document]:
+    """The mapping.yaml of a source; raises SpecError with all problems."""
+    document = read_document(project.source_folder(source) / "mapping.yaml", project.root)
+    return validate(Mapping, document, one_file.mapping_problems(source)), document
+
+
+def load_corrections(project: Project, source: str) -> tuple[Corrections, Document] | None:
+    """The corrections.yaml of a source, None when it has none; raises SpecError with all problems."""
+    path = project.source_folder(source) / "corrections.yaml"
+    if not path.exists():
+        return None
+    document = read_document(path, project.root)
+    return validate(Corrections, document), document
+
+
+def load_suite(path: Path, root: Path) -> tuple[Suite, Document]:
+    """A suite of expectations; raises SpecError with all problems."""
+    document = read_document(path, root)
+    return validate(Suite, document), document
+
+
+def validate(language: type[Language], document: Document, *checks: Check) -> Language:
+    """The document as a model of that language.
+
+    `checks` look at the written values, so that their problems are told together with the models'. Raises
+    SpecError with the problems in the order of the file.
+    """
+    if not isinstance(document.data, dict):
+        raise SpecError(f"{document.name} cannot be read", problems=[_not_a_map(document)])
+    found: list[Problem] = [problem for check in checks for problem in check(document)]
+    model = None
+    try:
+        model = language.model_validate(_with_version(document.data))
+    except ValidationError as error:
+        found += explain(error.errors(include_url=False), language, document)
+    if model is None or found:
+        problems = sorted(set(found))
+        count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+        raise SpecError(f"{count} in {document.name}", problems=problems) from None
+    return model
+
+
+def _with_version(data: dict[str, Value]) -> dict[str, object]:
+    """The written values, with the version as the number that the models ask for."""
+    return {**data, "version": 1} if data.get("version") == "1" else dict(data)
+
+
+def _not_a_map(document: Document) -> Problem:
+    if document.data is None:
+        return document.problem("empty-file", "the file is empty", (), help="start it with `version: 1`")
+    return document.problem("wrong-type", "the file must be a map of keys", (), help="start it with `version: 1`")
