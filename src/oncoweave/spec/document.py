@@ -7,8 +7,9 @@ value, `~` and `null` are None. Anchors, aliases and tags are refused: one spell
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -58,9 +59,14 @@ class Document:
             column += self._written_length(spot, offset)
         return Problem(self.name, line, column, code, message, help, self.line(line), severity)
 
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of the file, without their ends."""
+        return LINE_BREAK.split(self.text)
+
     def line(self, number: int) -> str:
-        """The text of the line with that 1-based number."""
-        return line_of(self.text, number)
+        """The text of the line with that 1-based number; empty past the end."""
+        return line_of(self.lines, number)
 
     def each(self, *pattern: str | int) -> Iterator[tuple[Loc, Value]]:
         """Every (loc, value) that fits the pattern, in which "*" stands for any key or item."""
@@ -119,12 +125,9 @@ def parse_document(text: str, path: Path, root: Path) -> Document:
     name = shown_name(path, root)
     tree, faults = read_tree(text)
     if faults:
-        raise SpecError(
-            f"{name} cannot be read",
-            problems=[
-                Problem(name, f.line, f.column, f.code, f.message, f.help, line_of(text, f.line)) for f in faults
-            ],
-        )
+        lines = LINE_BREAK.split(text)
+        problems = [Problem(name, f.line, f.column, f.code, f.message, f.help, line_of(lines, f.line)) for f in faults]
+        raise SpecError(f"{name} cannot be read", problems=problems)
     return Document(path, name, text, tree.data, tree)
 
 
@@ -158,9 +161,8 @@ def shown_name(path: Path, root: Path) -> str:
     return (absolute.relative_to(home) if absolute.is_relative_to(home) else path).as_posix()
 
 
-def line_of(text: str, number: int) -> str:
-    """The line of `text` with that 1-based number; empty past the end."""
-    lines = LINE_BREAK.split(text)
+def line_of(lines: Sequence[str], number: int) -> str:
+    """The line with that 1-based number; empty past the end."""
     return lines[number - 1] if 0 < number <= len(lines) else ""
 
 

@@ -29,6 +29,7 @@ from ruamel.yaml.reader import ReaderError
 Value = dict[str, "Value"] | list["Value"] | str | None
 Loc = tuple[str | int, ...]
 MAX_DEPTH = 32
+MAX_FAULTS = 100
 NOTHING = ("", "~", "null")
 
 
@@ -122,7 +123,7 @@ class _Builder:
             key = _key(event)
             place = _start(event)
             child = (*loc, key)
-            if key in result:
+            if key in result and len(self.faults) < MAX_FAULTS:
                 first = self.tree.keys[child][0]
                 message = f"the key `{key}` is given twice; the first is in line {first}"
                 self.faults.append(Fault(*place, "duplicate-key", message, "keep one of them"))
