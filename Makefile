@@ -1,7 +1,7 @@
 # Every target sets itself up. `make help` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
-ROWS ?= 1000000
+ROWS ?= 100000 1000000
 MARKS := $(if $(CI),,-m "not slow")
 
 .DEFAULT_GOAL := help
@@ -35,7 +35,7 @@ imports: setup ## check that imports point one way
 
 check: lint types imports test ## everything that CI checks
 
-bench: setup ## measure extract and map against a bare copy (ROWS=1000000)
+bench: setup ## measure extract and map against a bare copy (ROWS="100000 1000000")
 	@$(BIN)/python -m bench --rows $(ROWS)
 
 schema: setup ## write the JSON Schemas that editors use into .schema/
