@@ -19,9 +19,9 @@ from sqlglot import exp
 
 from oncoweave.compiler.subset import ExpressionError, offset_of, shown, tree_of
 from oncoweave.engine import functions
-from oncoweave.engine.expressions import Expression, Kind, KindError, Value, literal
+from oncoweave.engine.expressions import Expression, Kind, KindError, Value, literal, widen
 from oncoweave.engine.functions import CATALOGUE
-from oncoweave.engine.signatures import Function, precision_node, unify, widen
+from oncoweave.engine.signatures import Function, precision_node, unify
 from oncoweave.errors import nearest
 
 

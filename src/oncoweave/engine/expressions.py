@@ -56,6 +56,20 @@ class Expression:
         node = self.node.this if isinstance(self.node, exp.Cast) else self.node
         return isinstance(node, exp.Null)
 
+    @property
+    def constant(self) -> str | int | float | bool | None:
+        """The Python value of a literal; None for everything else."""
+        negative = isinstance(self.node, exp.Neg)
+        node = self.node.this if isinstance(self.node, exp.Neg | exp.Cast) else self.node
+        if isinstance(node, exp.Boolean):
+            return bool(node.this)
+        if not isinstance(node, exp.Literal) or self.kind is Kind.DATE:
+            return None
+        if node.is_string:
+            return str(node.this)
+        number = int(node.this) if self.kind is Kind.INTEGER else float(node.this)
+        return -number if negative else number
+
 
 Value = Expression | str | int | float | bool | date | None
 """What a catalogue function takes: an expression, or a Python value that becomes a literal."""
@@ -106,3 +120,12 @@ def lift(value: Value) -> Expression:
     if value is None:
         return Expression(Kind.TEXT, exp.Null())
     return value if isinstance(value, Expression) else literal(value)
+
+
+def widen(given: Expression, kind: Kind) -> Expression:
+    """The expression as `kind`, where that loses nothing: null fits all, an integer is a number."""
+    if given.is_null:
+        return Expression(kind, cast(exp.Null(), kind))
+    if given.kind is Kind.INTEGER and kind is Kind.NUMBER:
+        return Expression(kind, cast(given.node, kind))
+    return given

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
 
-from oncoweave.engine.date_patterns import parse_date, read_date, read_day_of_year, read_fixed_date, read_short_date
-from oncoweave.engine.expressions import Expression, Kind, KindError, Value
+from oncoweave.engine.date_patterns import read_date, read_day_of_year, read_fixed_date, read_short_date
+from oncoweave.engine.expressions import Kind
 from oncoweave.engine.signatures import Function, Slot
 
 TEXT, INTEGER, NUMBER, DATE, BOOLEAN = Kind
@@ -363,25 +363,6 @@ _ALL = (
 CATALOGUE: Mapping[str, Function] = MappingProxyType({f.name: f for f in _ALL})
 
 
-def parse_integer(text: Value, thousands: str = "") -> Expression:
-    """The whole number that a text holds in digits, grouped by threes with the thousands sign if one is given."""
-    if not thousands:
-        return to_integer(text)
-    grouped = matches(text, rf" *[+-]?([0-9]{{1,3}}({re.escape(thousands)}[0-9]{{3}})+|[0-9]+) *")
-    return when(grouped, to_integer(replace(text, thousands, "")), None)
-
-
-def parse_number(text: Value, decimal: str = ".", thousands: str = "") -> Expression:
-    """The number that a text holds, written with these decimal and thousands signs; anything else is NULL."""
-    if decimal not in (".", ",") or decimal == thousands:
-        raise KindError("the decimal sign is a point or a comma, and not the thousands sign")
-    if thousands:
-        digits = rf"([0-9]{{1,3}}({re.escape(thousands)}[0-9]{{3}})+|[0-9]+)"
-        grouped = matches(text, rf" *[+-]?{digits}({re.escape(decimal)}[0-9]*)? *")
-        return when(grouped, to_number(replace(replace(text, thousands, ""), decimal, ".")), None)
-    if decimal == ",":
-        return when(contains(text, "."), None, to_number(replace(text, ",", ".")))
-    return to_number(text)
-
-
-__all__ = ["CATALOGUE", "parse_date", "parse_integer", "parse_number"]
+def escape_pattern(text: str) -> str:
+    """The regular expression that matches this text and no other."""
+    return re.escape(text)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from sqlglot import exp
 
-from oncoweave.engine.expressions import Expression, Kind, KindError, Value, cast, lift
+from oncoweave.engine.expressions import Expression, Kind, KindError, Value, cast, lift, widen
 
 _HOLE = re.compile(r"\{(?:(\d+)|(\d+)\*([^{}]*)|\*([^{}]+))\}")
 _COMPOUND = (exp.Binary, exp.Not, exp.Neg, exp.Between, exp.In)
@@ -123,15 +123,6 @@ def unify(given: Sequence[Expression], where: str) -> Kind:
     if len(kinds) > 1:
         raise KindError(f"`{where}` mixes {kinds[0]} and {kinds[1]}")
     return kinds[0] if kinds else Kind.TEXT
-
-
-def widen(given: Expression, kind: Kind) -> Expression:
-    """The expression as `kind`, where that loses nothing: null fits all, an integer is a number."""
-    if given.is_null:
-        return Expression(kind, cast(exp.Null(), kind))
-    if given.kind is Kind.INTEGER and kind is Kind.NUMBER:
-        return Expression(kind, cast(given.node, kind))
-    return given
 
 
 def floor_to(node: exp.Expression, precision: exp.Expression | None) -> exp.Expression:
