@@ -131,6 +131,17 @@ def stage_folder(run: RunFolder, name: str) -> Iterator[Path]:
         remove(old)
 
 
+@contextmanager
+def work_folder(run: RunFolder, name: str) -> Iterator[Path]:
+    """A private folder for what a stage spills, gone when the block ends; a killed run's is removed first."""
+    folder = run.path / f".{name}.work.tmp"
+    remove(folder)
+    try:
+        yield make_private_folder(folder)
+    finally:
+        remove(folder)
+
+
 def remove(path: Path) -> None:
     """Remove a file or a folder with all it holds; nothing when it is not there. Links are not followed."""
     with faults(path):
@@ -206,6 +217,7 @@ def _holder(handle: int) -> str:
 _MENDS = {
     errno.ENOSPC: ("no space left on the disk", "free some space, or move the folder to a larger disk"),
     errno.EDQUOT: ("the disk quota is used up", "free some space, or ask for a larger quota"),
+    errno.EFBIG: ("the file is too large", "raise the limit on file sizes, or choose another disk"),
     errno.EACCES: ("permission denied", "give this user the right to read and write there"),
     errno.EPERM: ("operation not permitted", "give this user the right to read and write there"),
     errno.EROFS: ("the file system is read-only", "choose another folder, or mount it writable"),
@@ -215,7 +227,7 @@ _MENDS = {
     errno.ENOLCK: ("the file system knows no locks", "choose a folder on a local disk"),
 }
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.EIO}
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.EIO}
 
 
 @contextmanager

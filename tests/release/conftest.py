@@ -67,7 +67,7 @@ def _write_tables(run: RunFolder, persons: int) -> tuple[FileRecord, ...]:
             )
             counts[name] = copy(
                 connection,
-                f"SELECT range AS person_id, {fields} FROM range({persons})",
+                f"SELECT CAST(hash(range) >> 1 AS BIGINT) AS person_id, {fields} FROM range({persons})",
                 folder / f"{name}.parquet",
             )
         connection.close()
