@@ -1,0 +1,42 @@
+"""From specification to plan: `compile_mapping` for a run, `lint` for its problems, `explain` for its text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from oncoweave.compiler.inputs import Inputs, read_inputs
+from oncoweave.compiler.passes import compile_draft
+from oncoweave.compiler.plan import Plan
+from oncoweave.errors import Problem, SpecError
+from oncoweave.project import Project
+
+__all__ = ["Inputs", "Plan", "compile_mapping", "explain", "lint"]
+
+
+def compile_mapping(
+    project: Project, source: str, columns: Mapping[str, Sequence[str]] | None = None
+) -> tuple[Plan, Inputs]:
+    """The plan of a source's mapping; `columns` are the snapshot's columns by source table.
+
+    Raises SpecError with every problem.
+    """
+    inputs = read_inputs(project, source)
+    draft = compile_draft(inputs, columns)
+    if draft.plan is None:
+        raise SpecError(f"{source}: the mapping has errors; nothing was run", problems=sorted(draft.problems))
+    return draft.plan, inputs
+
+
+def lint(project: Project, source: str) -> list[Problem]:
+    """Every problem of a source's specification, errors and warnings, in the order of the files."""
+    try:
+        inputs = read_inputs(project, source)
+    except SpecError as error:
+        return list(error.problems)
+    return sorted(compile_draft(inputs).problems)
+
+
+def explain(project: Project, source: str, rule: str | None = None, *, sql: bool = False) -> str:
+    """The plan of a source, or of one of its rules, as text."""
+    plan, _ = compile_mapping(project, source)
+    return "\n".join(plan.lines(sql=sql, rule=rule))

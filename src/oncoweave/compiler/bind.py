@@ -1,0 +1,398 @@
+"""The binding pass: every name, expression and concept of the rules is settled, or told as a problem.
+
+Works on all rules whatever is wrong with one of them, so that an author sees all problems at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from sqlglot import exp
+
+from oncoweave.compiler import keys
+from oncoweave.compiler.bound import BoundRule, Branch, Choice, Looked, Reference, Slot
+from oncoweave.compiler.concepts import ConceptBook
+from oncoweave.compiler.expressions import ExpressionError, Scope, parse, parse_template
+from oncoweave.compiler.inputs import Inputs
+from oncoweave.compiler.lookups import map_lookup_name
+from oncoweave.compiler.staging import staged_field
+from oncoweave.engine import functions
+from oncoweave.engine.expressions import Expression, Kind
+from oncoweave.errors import Problem, nearest
+from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT, table_of
+from oncoweave.spec.document import Loc
+from oncoweave.spec.mapping import Birth, CodeRef, Concept, Gender, MapRef, PersonRule, Rule
+from oncoweave.spec.source import Table
+
+_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
+
+SLOTS: Mapping[str, frozenset[Kind] | None] = {
+    "start": frozenset({Kind.DATE}),
+    "date": frozenset({Kind.DATE}),
+    "end": frozenset({Kind.DATE}),
+    "value": None,
+    "source_value": frozenset({Kind.TEXT}),
+    "range_low": frozenset({Kind.NUMBER, Kind.INTEGER}),
+    "range_high": frozenset({Kind.NUMBER, Kind.INTEGER}),
+    "quantity": frozenset({Kind.NUMBER, Kind.INTEGER}),
+    "days_supply": frozenset({Kind.INTEGER}),
+    "number": frozenset({Kind.INTEGER}),
+}
+"""The keys of a rule or column that hold an expression, and the kinds it may have (None: any)."""
+
+CHOICES: Mapping[str, str] = {
+    "value_concept": "value", "unit": "unit", "operator": "operator", "status": "status", "qualifier": "qualifier",
+    "route": "route", "object": "object", "cause": "cause",
+}  # fmt: skip
+"""The keys that hold a further concept, with the role that `concepts.DOMAINS` knows."""
+
+REFERENCES: Mapping[str, frozenset[str]] = {
+    "modifies": ROUTED_FACTS,
+    "episode": frozenset({"episode"}),
+    "parent": frozenset({"episode"}),
+}
+"""The keys that name another rule, and the facts that rule may have."""
+
+
+@dataclass
+class Binder:
+    """Binds the rules of one mapping, collecting problems as it goes."""
+
+    inputs: Inputs
+    book: ConceptBook
+    problems: list[Problem] = field(default_factory=list)
+
+    def rules(self) -> list[BoundRule]:
+        """The rules that could be bound, in the order of the file."""
+        bound = [self._rule(i, rule) for i, rule in enumerate(self.inputs.mapping.rules)]
+        found = [b for b in bound if b is not None]
+        return [self._with_references(b) for b in found]
+
+    def _rule(self, number: int, rule: Rule) -> BoundRule | None:
+        loc: Loc = ("rules", number)
+        table = self.inputs.source.tables.get(rule.from_)
+        if table is None:
+            self._tell(
+                "table",
+                f"there is no source table `{rule.from_}`",
+                (*loc, "from"),
+                nearest(rule.from_, self.inputs.source.tables),
+            )
+            return None
+        scope = self._scope(rule, table, loc)
+        before = len(self.problems)
+        where = self._slot("where", rule.where, scope, table, (*loc, "where"), frozenset({Kind.BOOLEAN}), grouped=False)
+        branches = self._branches(rule, table, scope, loc)
+        self._check_unit(rule, table, loc)
+        if len(self.problems) > before:
+            return None
+        unit = tuple(rule.group) or table.row.fields or None
+        return BoundRule(rule, rule.from_, unit, where, tuple(branches), order=rule.order)
+
+    # Scope
+
+    def _scope(self, rule: Rule, table: Table, loc: Loc) -> Scope:
+        for key, names in (("group", rule.group), ("order", rule.order)):
+            for i, name in enumerate(names):
+                if name not in table.fields:
+                    self._tell(
+                        "field",
+                        f"`{name}` is not a field of `{rule.from_}`",
+                        (*loc, key, i),
+                        nearest(name, table.fields),
+                    )
+        plain = _fields(table)
+        fields = plain | {name: functions.minimum(plain[name]) for name in rule.group if name in plain}
+        origin = self.inputs.source.origin
+        return Scope(
+            fields=fields,
+            verbs=self.inputs.verbs,
+            grouped=bool(rule.group),
+            by=frozenset(rule.group),
+            order=tuple(plain[f] for f in rule.order if f in plain),
+            origin=origin.date if origin else None,
+        )
+
+    # Branches
+
+    def _branches(self, rule: Rule, table: Table, scope: Scope, loc: Loc) -> list[Branch]:
+        columns = getattr(rule, "columns", {})
+        if not columns:
+            return [self._branch(rule, rule, None, table, scope, loc)]
+        for name in columns:
+            if name not in table.fields:
+                at: Loc = (*loc, "columns", name)
+                self._tell(
+                    "field", f"`{name}` is not a field of `{rule.from_}`", at, nearest(name, table.fields), at="key"
+                )
+        known = {n: c for n, c in columns.items() if n in table.fields}
+        return [self._branch(rule, c, n, table, scope, (*loc, "columns", n)) for n, c in known.items()]
+
+    def _branch(self, rule: Rule, model: object, column: str | None, table: Table, scope: Scope, loc: Loc) -> Branch:
+        """One column (`model` is its Column) or the rule itself (`model` is the rule)."""
+        rule_loc = loc[:2]
+        slots = dict(self._slots(rule, table, scope, rule_loc))
+        slots |= self._slots(model, table, scope, loc)
+        if column is not None:
+            cell = self._slot("cell", column, scope, table, loc, None)
+            slots |= {"cell": cell} if cell else {}
+            if "value" not in slots and cell:
+                slots["value"] = Slot("value", cell.expression, cell.fields, cell.only, cell.raw, cell.released)
+        choices: dict[str, Choice] = {}
+        for owner, at in ((rule, rule_loc), (model, loc)) if column else ((rule, rule_loc),):
+            for key, role in CHOICES.items():
+                choice = self._choice(getattr(owner, key, None), role, column, table, scope, (*at, key))
+                choices |= {key: choice} if choice else {}
+        concept = self._main_concept(rule, model, column, table, scope, loc)
+        if isinstance(rule, PersonRule):
+            slots |= self._birth(rule.birth, scope, table, (*loc, "birth"))
+            concept = self._gender(rule.gender, table, scope, (*loc, "gender"))
+        kind = getattr(model, "kind", None) or getattr(rule, "kind", None)
+        between = getattr(model, "between", None)
+        header = (table.fields[column].header or column) if column else None
+        return Branch(column, header, concept, slots, choices, between, kind, self._type(rule, rule_loc))
+
+    def _slots(self, model: object, table: Table, scope: Scope, loc: Loc) -> dict[str, Slot]:
+        found = {}
+        for name, kinds in SLOTS.items():
+            written = getattr(model, name, None)
+            if isinstance(written, str):
+                slot = self._slot(name, written, scope, table, (*loc, name), kinds)
+                found |= {name: slot} if slot else {}
+        return found
+
+    def _birth(self, birth: Birth, scope: Scope, table: Table, loc: Loc) -> dict[str, Slot]:
+        kinds = {"date": Kind.DATE, "year": Kind.INTEGER, "month": Kind.INTEGER, "day": Kind.INTEGER}
+        found = {}
+        for part, kind in kinds.items():
+            slot = self._slot(f"birth_{part}", getattr(birth, part), scope, table, (*loc, part), frozenset({kind}))
+            found |= {f"birth_{part}": slot} if slot else {}
+        return found
+
+    # Expressions
+
+    def _slot(
+        self,
+        name: str,
+        written: str | None,
+        scope: Scope,
+        table: Table,
+        loc: Loc,
+        kinds: frozenset[Kind] | None,
+        *,
+        grouped: bool = True,
+    ) -> Slot | None:
+        if written is None:
+            return None
+        if scope.grouped and not grouped:
+            scope = replace(scope, fields=_fields(table), grouped=False, by=frozenset(), order=())
+        try:
+            expression = parse(written, scope)
+        except ExpressionError as error:
+            self.problems.append(
+                self.inputs.document.problem("expression", error.message, loc, help=error.help, offset=error.offset)
+            )
+            return None
+        if kinds and expression.kind not in kinds and not expression.is_null:
+            wanted = " or ".join(sorted(kinds))
+            self._tell(
+                "expression",
+                f"`{name}` must be a {wanted}, and this is a {expression.kind}",
+                loc,
+                _mend_kind(written, wanted, table),
+            )
+            return None
+        raw = written.strip() if _NAME.match(written.strip()) and written.strip() in table.fields else None
+        fields, only = _used(expression)
+        return Slot(name, expression, fields, only, raw, _released(fields, table))
+
+    # Concepts
+
+    def _main_concept(
+        self, rule: Rule, model: object, column: str | None, table: Table, scope: Scope, loc: Loc
+    ) -> Choice | None:
+        written = getattr(model, "concept", None)
+        role = "episode" if rule.fact == "episode" else "concept"
+        choice = self._choice(written, role, column, table, scope, (*loc, "concept"))
+        if choice is None or isinstance(choice, Looked) or rule.fact not in ROUTED_FACTS:
+            return choice
+        if table_of(choice.domain) != TABLE_OF_FACT[rule.fact] and choice.domain != "Observation":
+            right = next((f for f in ROUTED_FACTS if TABLE_OF_FACT[f] == table_of(choice.domain)), "observation")
+            message = f"concept {choice.concept_id} is of the domain {choice.domain}, not a {rule.fact}"
+            self._tell("concept", message, (*loc, "concept"), f"write `fact: {right}`, or choose another concept")
+        return choice
+
+    def _gender(self, gender: Gender | None, table: Table, scope: Scope, loc: Loc) -> Choice | None:
+        if gender is None:
+            return None
+        if isinstance(gender.concept, str) and not gender.why:
+            self._tell("gender", "a sex that does not come from the data needs a reason", loc, "add `why:`", at="key")
+        return self._choice(gender.concept, "gender", None, table, scope, (*loc, "concept"))
+
+    def _choice(
+        self, written: Concept | None, role: str, column: str | None, table: Table, scope: Scope, loc: Loc
+    ) -> Choice | None:
+        if written is None:
+            return None
+        if isinstance(written, MapRef):
+            return self._mapped(written, role, column, table, scope, loc)
+        if isinstance(written, CodeRef):
+            return self._coded(written, role, table, scope, loc)
+        fixed = self.book.fixed(written, role, partial(self._problem, loc))
+        if isinstance(fixed, Problem):
+            self.problems.append(fixed)
+            return None
+        return fixed
+
+    def _mapped(
+        self, ref: MapRef, role: str, column: str | None, table: Table, scope: Scope, loc: Loc
+    ) -> Looked | None:
+        if ref.value is None and column is None:
+            self._tell(
+                "concept", "a concept map needs a value to look up", loc, "add `value:`, the field that holds the code"
+            )
+            return None
+        at: Loc = (*loc, "value") if ref.value else loc
+        code = self._slot("code", ref.value or column, scope, table, at, frozenset({Kind.TEXT, Kind.INTEGER}))
+        if code is None:
+            return None
+        self.problems += self.book.map_problems(self.inputs.maps[ref.map], role)
+        return Looked(map_lookup_name(ref.map), ref.map, code)
+
+    def _coded(self, ref: CodeRef, role: str, table: Table, scope: Scope, loc: Loc) -> Looked | None:
+        try:
+            code, parts = parse_template(ref.code, scope)
+        except ExpressionError as error:
+            self.problems.append(
+                self.inputs.document.problem(
+                    "expression", error.message, (*loc, "code"), help=error.help, offset=error.offset
+                )
+            )
+            return None
+        if not self.book.bundle.has_vocabulary(ref.vocabulary):
+            known = self.book.bundle.vocabularies()
+            message = f"the vocabulary release {self.book.bundle.release} has no `{ref.vocabulary}`"
+            self._tell("vocabulary", message, (*loc, "vocabulary"), nearest(ref.vocabulary, known))
+            return None
+        fields, only = _used(code)
+        slot = Slot("code", code, fields, only, None, _released(fields, table))
+        name = "lookup:" + ":".join(str(step) for step in loc[1:])
+        return Looked(name, ref.vocabulary, slot, tuple(parts))
+
+    def _type(self, rule: Rule, loc: Loc) -> int:
+        written, at = (
+            (rule.type, (*loc, "type")) if rule.type else (self.inputs.mapping.defaults.type, ("defaults", "type"))
+        )
+        fixed = self.book.fixed(written, "type", partial(self._problem, at))
+        if isinstance(fixed, Problem):
+            self.problems += [fixed] if fixed not in self.problems else []
+            return 0
+        return fixed.concept_id
+
+    # Units and references
+
+    def _check_unit(self, rule: Rule, table: Table, loc: Loc) -> None:
+        """A person or a death is one fact a person: the rule must read one row, or one group, a person."""
+        if rule.order and not rule.group:
+            self._tell(
+                "group", "`order` is for groups", (*loc, "order"), "add `group:`, or leave `order` out", at="key"
+            )
+        if rule.fact not in ("person", "death"):
+            return
+        unit = tuple(rule.group) or table.row.fields or None
+        if unit != keys.person_fields(table):
+            by = ", ".join(keys.person_fields(table) or ())
+            self._tell(
+                "group",
+                f"several rows of `{rule.from_}` may tell of one person, and a {rule.fact} is one a person",
+                (*loc, "fact"),
+                f"add `group: [{by}]`",
+            )
+
+    def _with_references(self, bound: BoundRule) -> BoundRule:
+        number = self.inputs.mapping.rules.index(bound.spec)
+        found = {}
+        for key, facts in REFERENCES.items():
+            name = getattr(bound.spec, key, None)
+            if name is not None:
+                reference = self._reference(bound, name, facts, ("rules", number, key))
+                found |= {key: reference} if reference else {}
+        return BoundRule(bound.spec, bound.table, bound.unit, bound.where, bound.branches, found, bound.order)
+
+    def _reference(self, bound: BoundRule, name: str, facts: frozenset[str], loc: Loc) -> Reference | None:
+        rules = {r.name: r for r in self.inputs.mapping.rules}
+        parent = rules.get(name)
+        if parent is None or parent.fact not in facts:
+            fitting = [r.name for r in rules.values() if r.fact in facts and r.name != bound.name]
+            what = "there is no rule" if parent is None else f"a {parent.fact} cannot be named here:"
+            self._tell("rule", f"{what} `{name}`", loc, nearest(name, fitting))
+            return None
+        if getattr(parent, "columns", None):
+            self._tell(
+                "rule",
+                f"`{name}` makes several facts of a row, so it cannot be referred to",
+                loc,
+                "refer to a rule without `columns`",
+            )
+            return None
+        fields = tuple(parent.group) or self._row_fields(parent.from_)
+        if not self._reachable(bound, parent, fields):
+            unit = ", ".join(fields or ())
+            help_ = (
+                f"`{bound.table}` (or the group) must hold the fields that identify it: {unit}"
+                if unit
+                else "both rules must read the same table"
+            )
+            self._tell("rule", f"the fact of `{name}` cannot be found from a row of `{bound.table}`", loc, help_)
+            return None
+        return Reference(name, parent.from_, fields)
+
+    def _row_fields(self, table: str) -> tuple[str, ...] | None:
+        found = self.inputs.source.tables.get(table)
+        return (found.row.fields or None) if found else None
+
+    def _reachable(self, bound: BoundRule, parent: Rule, fields: tuple[str, ...] | None) -> bool:
+        if fields is None:
+            return bound.table == parent.from_ and not bound.grouped
+        own: Sequence[str] = bound.spec.group or tuple(self.inputs.source.tables[bound.table].fields)
+        return set(fields) <= set(own)
+
+    # Problems
+
+    def _tell(self, code: str, message: str, loc: Loc, help: str = "", at: str = "value") -> None:  # noqa: A002
+        self.problems.append(self._problem(loc, code, message, help=help, at=at))
+
+    def _problem(self, loc: Loc, code: str, message: str, *, help: str = "", at: str = "value") -> Problem:  # noqa: A002
+        return self.inputs.document.problem(code, message, loc, help=help, at=at)  # type: ignore[arg-type]
+
+
+def _fields(table: Table) -> dict[str, Expression]:
+    """The declared fields of a table as expressions see them."""
+    return {name: staged_field(name, spec) for name, spec in table.fields.items()}
+
+
+def _used(expression: Expression) -> tuple[frozenset[str], frozenset[str]]:
+    """The fields that an expression reads, and those that must be the same in all rows of a group."""
+    only = [n for n in expression.node.find_all(exp.Anonymous) if n.this == functions.only.name]
+    return _columns([expression.node]), _columns(only)
+
+
+def _columns(nodes: Sequence[exp.Expression]) -> frozenset[str]:
+    return frozenset(c.name.rstrip("$#") for node in nodes for c in node.find_all(exp.Column))
+
+
+def _released(fields: frozenset[str], table: Table) -> bool:
+    """Whether text made of these fields may leave the site."""
+    return all(table.fields[f].type not in ("text", "identifier") for f in fields)
+
+
+def _mend_kind(written: str, wanted: str, table: Table) -> str:
+    name = written.strip()
+    if name in table.fields and wanted == "date":
+        return f"declare `{name}` in source.yaml as {{type: date, formats: [...]}}"
+    if name in table.fields:
+        return f"declare `{name}` in source.yaml as {wanted}"
+    return ""

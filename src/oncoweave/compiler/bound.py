@@ -1,0 +1,117 @@
+"""What the binding pass makes of a mapping: rules whose names, types and concepts are settled.
+
+A *slot* is a typed expression of a rule. A *choice* is how a concept is found: fixed, or looked up by a code.
+A *branch* is one column of a rule, or the rule itself when it has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from oncoweave.engine.expressions import Expression
+from oncoweave.spec.mapping import Rule
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A typed expression over one source table.
+
+    `fields` are the source fields it reads, `only` those that must be the same in all rows of a group;
+    `raw` is the field whose text it simply is; `released` says that none of its fields is free text or an
+    identifier, so that its text may leave the site.
+    """
+
+    name: str
+    expression: Expression
+    fields: frozenset[str]
+    only: frozenset[str] = frozenset()
+    raw: str | None = None
+    released: bool = True
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """One concept for every row. `domain` decides the table."""
+
+    concept_id: int
+    domain: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A concept found by a code, in the lookup of that name (a concept map, or codes of a vocabulary).
+
+    `parts` are the parts of a code that is put together; the code is missing when all of them are empty.
+    """
+
+    lookup: str
+    vocabulary: str
+    code: Slot
+    parts: tuple[Expression, ...] = ()
+
+
+Choice = Fixed | Looked
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One column of a rule, or the rule itself: its concept, its slots, and the concepts of its other fields."""
+
+    column: str | None
+    header: str | None
+    concept: Choice | None
+    slots: Mapping[str, Slot]
+    choices: Mapping[str, Choice]
+    between: tuple[float, float] | None
+    kind: str | None
+    type_concept_id: int
+
+
+@dataclass(frozen=True)
+class Reference:
+    """How a rule finds the fact of another rule: by that rule's unit key, computed from fields of this table."""
+
+    rule: str
+    table: str
+    fields: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class BoundRule:
+    """A rule with everything settled. `unit` are the fields that identify what it makes a fact of; None is the row's key."""
+
+    spec: Rule
+    table: str
+    unit: tuple[str, ...] | None
+    where: Slot | None
+    branches: tuple[Branch, ...]
+    references: Mapping[str, Reference] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def fact(self) -> str:
+        return self.spec.fact
+
+    @property
+    def grouped(self) -> bool:
+        return bool(self.spec.group)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Every source field that the rule reads."""
+        slots = [s for b in self.branches for s in b.slots.values()]
+        slots += [c.code for b in self.branches for c in _choices(b) if isinstance(c, Looked)]
+        slots += [self.where] if self.where else []
+        named = {*self.spec.group, *self.order}
+        named |= {f for r in self.references.values() for f in r.fields or ()}
+        return frozenset(named).union(*(s.fields for s in slots)) if slots else frozenset(named)
+
+
+def _choices(branch: Branch) -> list[Choice]:
+    return [*branch.choices.values(), *([branch.concept] if branch.concept else [])]

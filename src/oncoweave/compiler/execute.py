@@ -1,0 +1,257 @@
+"""Runs a plan on DuckDB: snapshot to events, with the ledger and the quarantine. Nothing of OMOP is known here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+from sqlglot import exp
+
+from oncoweave.compiler import keys
+from oncoweave.compiler.facts import events_view
+from oncoweave.compiler.lookups import COLUMNS as LOOKUP_COLUMNS
+from oncoweave.compiler.lookups import CodeLookup, LookupRow, MapLookup
+from oncoweave.compiler.plan import Plan, RulePlan
+from oncoweave.compiler.sql import union_all
+from oncoweave.compiler.staging import PERSONS, StagePlan, snapshot_view
+from oncoweave.engine.connection import without_values
+from oncoweave.engine.dialect import to_duckdb
+from oncoweave.engine.parquet import copy, copy_sorted, identifier
+from oncoweave.errors import DataError, OncoweaveError
+from oncoweave.omop.routing import table_of
+from oncoweave.privacy.pseudonym import Key
+from oncoweave.records import LedgerEntry, UnmappedCount
+from oncoweave.vocabulary.bundle import Bundle
+
+QUARANTINE = (
+    ("file", "VARCHAR"),
+    ("line", "BIGINT"),
+    ("rule", "VARCHAR"),
+    ("column", "VARCHAR"),
+    ("reason", "VARCHAR"),
+)
+
+
+@dataclass
+class Execution:
+    """One run of a plan: `snapshot` gives the Parquet file of each source table, events go to the folder `events`."""
+
+    connection: duckdb.DuckDBPyConnection
+    plan: Plan
+    bundle: Bundle
+    key: Key
+    snapshot: Mapping[str, Path]
+    events: Path
+    ledger: list[LedgerEntry] = field(default_factory=list)
+    unmapped: list[UnmappedCount] = field(default_factory=list)
+    corrected: int = 0
+
+    def run(self) -> None:
+        """Everything up to the events.
+
+        Raises DataError when a correction does not match, OncoweaveError when the ledger does not balance.
+        """
+        self._prepare()
+        persons, others = self.plan.rules[0], self.plan.rules[1:]
+        first, *stages = self.plan.stages
+        self._stage(first)
+        self._rule(persons)
+        self._keep_persons(first, persons)
+        for stage in stages:
+            self._stage(stage)
+        for plan in others:
+            self._rule(plan)
+
+    def event_files(self, target: str) -> list[Path]:
+        """The event files that may hold events of a CDM table."""
+        return [self._event_file(p) for p in self.plan.rules if p.targets is None or target in p.targets]
+
+    def all_event_files(self) -> list[Path]:
+        """The event files of all rules."""
+        return [self._event_file(plan) for plan in self.plan.rules]
+
+    def write_quarantine(self, path: Path) -> int:
+        """The rows held back, in order of rule, file and line; returns their number."""
+        return copy_sorted(
+            self.connection, 'SELECT * FROM "quarantine"', path, order_by=["rule", "column", "file", "line", "reason"]
+        )
+
+    def write_id_map(self, path: Path) -> None:
+        """The restricted map from person_id to the key that the source knows the person by."""
+        copy_sorted(self.connection, f"SELECT * FROM {identifier(PERSONS)}", path, order_by=["person_id"])
+
+    # Preparation
+
+    def _prepare(self) -> None:
+        for name, path in self.snapshot.items():
+            self._view(snapshot_view(name), path)
+        columns = ", ".join(f"{identifier(n)} {t}" for n, t in QUARANTINE)
+        self._do(f'CREATE TEMP TABLE "quarantine" ({columns})', "making the quarantine")
+        for lookup in self.plan.lookups.values():
+            if isinstance(lookup, MapLookup):
+                self._load_lookup(lookup.name, list(lookup.rows))
+
+    def _load_lookup(self, name: str, rows: list[LookupRow]) -> None:
+        columns = ", ".join(f"{identifier(n)} {t}" for n, t in LOOKUP_COLUMNS)
+        self._do(f"CREATE TEMP TABLE {identifier(name)} ({columns})", f"loading {name}")
+        holes = ", ".join("?" * len(LOOKUP_COLUMNS))
+        with without_values(f"loading {name}"):
+            if rows:
+                self.connection.executemany(
+                    f"INSERT INTO {identifier(name)} VALUES ({holes})", [r.values() for r in rows]
+                )
+
+    def _load_codes(self, lookup: CodeLookup) -> None:
+        """Resolves the codes that occur: the source concept, and the standard concepts it maps to."""
+        codes = [str(row[0]) for row in self._rows(to_duckdb(lookup.codes), "reading the codes")]
+        sources = self.bundle.by_codes(lookup.vocabulary, codes)
+        ids = [c.concept_id for c in sources.values()]
+        targets, values = self.bundle.targets(ids), self.bundle.targets(ids, "Maps to value")
+        rows: list[LookupRow] = []
+        for code in sorted(codes):
+            source = sources.get(code)
+            if source is None:
+                rows.append(LookupRow(code))
+                continue
+            value = next((v.concept_id for v in values.get(source.concept_id, [])), None)
+            found = targets.get(source.concept_id, [])
+            rows += [
+                LookupRow(code, i, False, t.concept_id, t.concept_id, source.concept_id, table_of(t.domain_id), value)
+                for i, t in enumerate(found)
+            ] or [LookupRow(code, source_concept_id=source.concept_id, target=table_of(source.domain_id))]
+        self._load_lookup(lookup.name, rows)
+
+    # Stages
+
+    def _stage(self, stage: StagePlan) -> None:
+        self._check_corrections(stage)
+        sql = f"CREATE TEMP TABLE {identifier(stage.name)} AS {to_duckdb(stage.select)}"
+        self._do(sql, f"staging {stage.table}", keyed=True)
+        if stage.by_content:
+            self._number_occurrences(stage)
+        else:
+            self._hold_duplicates(stage)
+
+    def _check_corrections(self, stage: StagePlan) -> None:
+        for item in stage.amendments:
+            select = exp.select(exp.Count(this=exp.Star())).from_(exp.to_table(identifier(snapshot_view(stage.table))))
+            sql = to_duckdb(select.where(item.condition.copy()))
+            ((rows,),) = self._rows(sql, f"checking correction {item.number}")
+            if rows != item.rows:
+                message = f"correction {item.number} of `{stage.table}` matches {rows} rows instead of {item.rows}"
+                raise DataError(message, mend="the source has changed: revise corrections.yaml")
+            self.corrected += item.rows
+
+    def _duplicates(self, stage: StagePlan) -> str:
+        """A SELECT of the rows that share a key, numbered by content, so that the order of the file does not matter."""
+        name, order = identifier(stage.name), ", ".join(identifier(f) for f in stage.content) or "1"
+        shared = f"SELECT _row FROM {name} WHERE _row IS NOT NULL GROUP BY _row HAVING count(*) > 1"
+        number = f"row_number() OVER (PARTITION BY _row ORDER BY {order})"
+        return f"SELECT _file, _line, {number} AS n FROM {name} WHERE _row IN ({shared})"
+
+    def _hold_duplicates(self, stage: StagePlan) -> None:
+        sql = f"""UPDATE {identifier(stage.name)} AS s SET _state = 'duplicate key' FROM ({self._duplicates(stage)}) AS d
+            WHERE d.n > 1 AND s._file = d._file AND s._line = d._line AND s._state IS NULL"""
+        self._do(sql, f"finding duplicate keys in {stage.table}")
+
+    def _number_occurrences(self, stage: StagePlan) -> None:
+        """Rows of the same content differ by an occurrence number, which is mixed into their keyed hashes."""
+        mixed = "CAST(CAST('0x' || substring(sha256('occurrence' || d.n), 1, 16) AS UBIGINT) >> 1 AS BIGINT)"
+        sets = [f"{c} = xor(s.{c}, {mixed})" for c in ("_row", "_person")]
+        keyed = f"s._file = d._file AND s._line = d._line AND d.n > 1"
+        text = "_person_key = s._person_key || '#' || d.n"
+        sql = f"UPDATE {identifier(stage.name)} AS s SET {', '.join([*sets, text])} FROM ({self._duplicates(stage)}) AS d WHERE {keyed}"
+        self._do(sql, f"numbering equal rows of {stage.table}")
+
+    def _keep_persons(self, stage: StagePlan, plan: RulePlan) -> None:
+        """The mapped persons with their key; facts of anyone else are held back as `person not mapped`."""
+        name, events = identifier(stage.name), identifier(events_view(plan.name))
+        sql = f"""CREATE TEMP TABLE {identifier(PERSONS)} AS SELECT _person_key AS key, _person AS person_id FROM {name}
+            WHERE _person IN (SELECT person_id FROM {events}) GROUP BY ALL"""
+        self._do(sql, "keeping the persons")
+        sql = f"""UPDATE {name} SET _state = 'person not mapped' WHERE _state IS NULL
+            AND NOT EXISTS (SELECT 1 FROM {identifier(PERSONS)} AS p WHERE p.person_id = _person)"""
+        self._do(sql, "finding facts without a person")
+
+    # Rules
+
+    def _rule(self, plan: RulePlan) -> None:
+        for lookup in self._codes_of(plan):
+            self._load_codes(lookup)
+        target = self._event_file(plan)
+        copy(self.connection, to_duckdb(union_all([b.events for b in plan.branches])), target)
+        self._view(events_view(plan.name), target)
+        entries = list(self._ledger(plan))
+        self.ledger += entries
+        if any(entry.quarantined for entry in entries):
+            self._hold_back(plan)
+        self.unmapped += self._unmapped(plan, entries)
+
+    def _codes_of(self, plan: RulePlan) -> Iterator[CodeLookup]:
+        for branch in plan.rule.branches:
+            for choice in (branch.concept, *branch.choices.values()):
+                lookup = self.plan.lookups.get(getattr(choice, "lookup", ""))
+                if isinstance(lookup, CodeLookup):
+                    yield lookup
+
+    def _ledger(self, plan: RulePlan) -> Iterator[LedgerEntry]:
+        """One entry a branch; read comes from the snapshot itself, so that a row that got lost is noticed."""
+        ((read,),) = self._rows(f"SELECT count(*) FROM {identifier(snapshot_view(plan.rule.table))}", "counting rows")
+        before = self._rows(to_duckdb(plan.before), f"counting rows of {plan.name}") if plan.before else []
+        for branch in plan.branches:
+            counts = [*before, *self._rows(to_duckdb(branch.ledger), f"counting rows of {plan.name}")]
+            yield _entry(plan, branch.column, int(read), counts)
+
+    def _hold_back(self, plan: RulePlan) -> None:
+        selects = [b.quarantine for b in plan.branches]
+        selects += [plan.before_quarantine] if plan.before_quarantine else []
+        self._do(f'INSERT INTO "quarantine" {to_duckdb(union_all(selects))}', f"holding back rows of {plan.name}")
+
+    def _unmapped(self, plan: RulePlan, entries: list[LedgerEntry]) -> Iterator[UnmappedCount]:
+        if not any(entry.unmapped for entry in entries):
+            return
+        sql = f"""SELECT rule_column, any_value(source_vocabulary), count(DISTINCT source_code), count(*)
+            FROM {identifier(events_view(plan.name))} WHERE concept_id = 0 AND source_vocabulary IS NOT NULL GROUP BY 1 ORDER BY 1"""
+        for column, vocabulary, codes, events in self._rows(sql, "counting unmapped codes"):
+            yield UnmappedCount(rule=plan.name, column=column, concept_map=vocabulary, codes=codes, events=events)
+
+    # DuckDB
+
+    def _event_file(self, plan: RulePlan) -> Path:
+        return self.events / f"{plan.name}.parquet"
+
+    def _view(self, name: str, path: Path) -> None:
+        text = to_duckdb(exp.Literal.string(str(path)))
+        self._do(f"CREATE TEMP VIEW {identifier(name)} AS SELECT * FROM read_parquet({text})", f"opening {path.name}")
+
+    def _do(self, sql: str, doing: str, *, keyed: bool = False) -> None:
+        pads = {"inner": self.key.inner, "outer": self.key.outer} if keyed else {}
+        with without_values(doing):
+            self.connection.execute(sql, {k: v for k, v in pads.items() if f"${k}" in sql})
+
+    def _rows(self, sql: str, doing: str) -> list[tuple[object, ...]]:
+        with without_values(doing):
+            return self.connection.execute(sql).fetchall()
+
+
+def _entry(plan: RulePlan, column: str | None, read: int, counts: list[tuple[object, ...]]) -> LedgerEntry:
+    """Raises OncoweaveError (our bug) when the rows do not add up."""
+    split: dict[str, int] = {"mapped": 0, "quarantined": 0, "excluded": 0}
+    reasons, events, unmapped = [], 0, 0
+    for _, verdict, rows, made, without in counts:
+        kind, _, reason = ("mapped", "", "") if verdict is None else str(verdict).partition(": ")
+        split[kind] += int(str(rows))
+        events, unmapped = events + int(str(made)), unmapped + int(str(without))
+        if reason:
+            reasons.append((kind, reason, int(str(rows))))
+    entry = LedgerEntry(
+        rule=plan.name, column=column, table=plan.rule.table, fact=plan.rule.fact, read=read, **split,
+        events=events, unmapped=unmapped, reasons=tuple(sorted(reasons)),
+    )  # fmt: skip
+    if sum(split.values()) != read:
+        raise OncoweaveError(
+            f"the ledger of rule `{plan.name}` does not balance: {read} rows read, {sum(split.values())} accounted for"
+        )
+    return entry

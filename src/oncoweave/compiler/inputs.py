@@ -1,0 +1,109 @@
+"""Reads everything the compiler needs: the specification files, the concept maps, the vocabulary, the transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oncoweave import content
+from oncoweave.compiler.transforms import load_verbs
+from oncoweave.engine.expressions import Expression
+from oncoweave.errors import Problem, SpecError, UsageError, nearest
+from oncoweave.project import Project
+from oncoweave.spec.concept_map import ConceptMap, load_concept_map
+from oncoweave.spec.document import Document
+from oncoweave.spec.load import load_corrections, load_mapping, load_source
+from oncoweave.spec.mapping import Corrections, MapRef, Mapping as MappingSpec
+from oncoweave.spec.source import Source
+from oncoweave.vocabulary.bundle import Bundle, open_release
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a mapping is compiled from."""
+
+    source: Source
+    source_document: Document
+    mapping: MappingSpec
+    document: Document
+    corrections: Corrections | None
+    corrections_document: Document | None
+    maps: Mapping[str, ConceptMap]
+    bundle: Bundle
+    verbs: Mapping[str, Callable[..., Expression]]
+
+
+def read_inputs(project: Project, source: str) -> Inputs:
+    """The inputs of a source's mapping.
+
+    Raises SpecError with the problems of all files at once.
+    """
+    problems: list[Problem] = []
+    spec = _tried(lambda: load_source(project, source), problems)
+    mapping = _tried(lambda: load_mapping(project, source), problems)
+    corrections = _tried(lambda: load_corrections(project, source), problems)
+    maps = _maps(project, source, mapping, problems)
+    bundle = _bundle(project, mapping, problems)
+    if problems or spec is None or mapping is None or bundle is None:
+        raise SpecError(f"{source}: the specification has errors", problems=sorted(problems))
+    verbs = load_verbs(content.transform_modules(project))
+    changes, changes_document = corrections or (None, None)
+    return Inputs(spec[0], spec[1], mapping[0], mapping[1], changes, changes_document, maps, bundle, verbs)
+
+
+def _tried(load: Callable[[], Any], problems: list[Problem]) -> Any:
+    try:
+        return load()
+    except SpecError as error:
+        problems.extend(error.problems)
+        return None
+
+
+def _maps(
+    project: Project, source: str, mapping: tuple[MappingSpec, Document] | None, problems: list[Problem]
+) -> dict[str, ConceptMap]:
+    """Every concept map that the mapping names; one that is not there is a problem at the place that names it."""
+    if mapping is None:
+        return {}
+    known = content.concept_maps(project, source)
+    maps: dict[str, ConceptMap] = {}
+    for name, loc in map_places(mapping[0]):
+        path = known.get(name)
+        if path is None:
+            message = f"there is no concept map `{name}`"
+            problems.append(mapping[1].problem("concept-map", message, loc, help=nearest(name, known)))
+        elif name not in maps:
+            found = _tried(lambda p=path: load_concept_map(p, project.root), problems)  # type: ignore[misc]
+            maps |= {name: found} if found else {}
+    return maps
+
+
+def map_places(mapping: MappingSpec) -> list[tuple[str, tuple[str | int, ...]]]:
+    """Each concept map that the mapping names, with the place of the name."""
+    return [
+        (ref.map, (*loc, "map"))
+        for number, rule in enumerate(mapping.rules)
+        for loc, ref in _map_refs(rule, ("rules", number))
+    ]
+
+
+def _map_refs(model: Any, loc: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], MapRef]]:
+    if isinstance(model, MapRef):
+        return [(loc, model)]
+    if isinstance(model, dict):
+        return [found for key, value in model.items() for found in _map_refs(value, (*loc, key))]
+    if hasattr(type(model), "model_fields"):
+        fields = ((name, getattr(model, name)) for name in type(model).model_fields)
+        return [found for name, value in fields for found in _map_refs(value, (*loc, name))]
+    return []
+
+
+def _bundle(project: Project, mapping: tuple[MappingSpec, Document] | None, problems: list[Problem]) -> Bundle | None:
+    if mapping is None:
+        return None
+    try:
+        return open_release(project, mapping[0].vocabulary)
+    except UsageError as error:
+        problems.append(mapping[1].problem("vocabulary", error.message, ("vocabulary",), help=error.mend))
+        return None

@@ -1,0 +1,91 @@
+"""Keys of source rows and persons: the keyed hashes that every id of a release derives from.
+
+A person's id is HMAC(person | domain | key). A *unit* is what a rule makes one fact of: a row, or a group of
+rows; its key is HMAC(unit | domain | source | table | key), or, where the unit's fields are the person's, the
+person's id XOR a compile-time salt. Event ids are a unit's key XOR the salt of rule and column (docs/decisions).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from oncoweave.compiler.sql import Node, call, coalesce, col, number, parameter, text
+from oncoweave.spec.source import Source, Table
+
+
+def salt(*words: str) -> int:
+    """The compile-time salt of some words: the first 63 bits of their SHA-256."""
+    digest = hashlib.sha256("\x1f".join(words).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def event_salt(rule: str, column: str | None) -> int:
+    """What the event ids of a rule's column are XORed with."""
+    return salt("event", rule, column or "")
+
+
+def person_fields(table: Table) -> tuple[str, ...] | None:
+    """The fields that identify the person in a table; None when the row's content does."""
+    return table.person or row_fields(table)
+
+
+def row_fields(table: Table) -> tuple[str, ...] | None:
+    """The fields that identify a row; None when its content does."""
+    return table.row.fields or None
+
+
+def domain(source: Source) -> str:
+    """The pseudonymisation domain of a source."""
+    return source.domain or source.source
+
+
+def key_text(nodes: Sequence[Node]) -> Node:
+    """One text for several key parts, each with its length before it, NULL when a part is missing."""
+    parts: list[Node] = []
+    for node in nodes:
+        parts += [call("to_text", call("length", node.copy())), text(":"), node.copy()]
+    return call("concat", *parts)
+
+
+def content_text(nodes: Sequence[Node]) -> Node:
+    """One text for the whole content of a row; a missing field differs from an empty one."""
+    parts: list[Node] = []
+    for node in nodes:
+        size = coalesce(call("to_text", call("length", node.copy())), text("-"))
+        parts += [size, text(":"), coalesce(node.copy(), text(""))]
+    return call("concat", *parts)
+
+
+def person_hash(source: Source, key: Node) -> Node:
+    """The person's id from the text of the person's key."""
+    return _keyed(text("\x1f".join(["person", domain(source), ""])), key)
+
+
+def unit_hash(source: Source, table: str, key: Node) -> Node:
+    """A unit's key from the text of its fields."""
+    return _keyed(text("\x1f".join(["unit", domain(source), source.source, table, ""])), key)
+
+
+def unit_of_person(source: Source, table: str, person: Node) -> Node:
+    """A unit's key where the unit is the person: the person's id XOR a salt."""
+    return xor(person, salt("unit", source.source, table))
+
+
+def unit_column(table: str, fields: Sequence[str]) -> str:
+    """The staged column that holds the key of the unit of `table` with these fields."""
+    return f"_unit:{table}:{','.join(fields)}"
+
+
+def xor(node: Node, value: int) -> Node:
+    """The key of a child: XOR with a compile-time salt."""
+    return call("xor", node, number(value))
+
+
+def trimmed(field: str, alias: str | None = None) -> Node:
+    """The text of a key field: without surrounding blanks, otherwise to the letter (007 is not 7)."""
+    return call("trim", col(field, alias))
+
+
+def _keyed(prefix: Node, key: Node) -> Node:
+    return call("hmac63", call("concat", prefix, key), parameter("inner"), parameter("outer"))

@@ -1,0 +1,98 @@
+"""The plan: everything a run of `map` does, as a value. It holds no path, no key and no data, and prints itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from oncoweave.compiler.bound import BoundRule
+from oncoweave.compiler.facts import FactSelect
+from oncoweave.compiler.lookups import CodeLookup, Lookup, MapLookup
+from oncoweave.compiler.staging import StagePlan
+from oncoweave.engine.dialect import to_duckdb
+from oncoweave.spec.mapping import Mapping as MappingSpec
+from oncoweave.spec.source import Source
+
+
+@dataclass(frozen=True)
+class RulePlan:
+    """One rule: its branches, and for a group the rows that do not get into one (`before`)."""
+
+    rule: BoundRule
+    branches: tuple[FactSelect, ...]
+    before: exp.Select | None
+    before_quarantine: exp.Select | None
+
+    @property
+    def name(self) -> str:
+        return self.rule.name
+
+    @property
+    def targets(self) -> frozenset[str] | None:
+        """The CDM tables that the rule may fill; None: any."""
+        found = [b.targets for b in self.branches]
+        return None if None in found else frozenset().union(*(t for t in found if t))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `map` does, in order: stage the table of the persons, run the rule of the persons, then everything else."""
+
+    source: Source
+    mapping: MappingSpec
+    vocabulary: str
+    stages: tuple[StagePlan, ...]
+    rules: tuple[RulePlan, ...]
+    lookups: Mapping[str, Lookup]
+    unconfirmed: tuple[int, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the plan's text: the same specification gives the same plan."""
+        return hashlib.sha256("\n".join(self.lines(sql=True)).encode()).hexdigest()
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines(sql=False))
+
+    def lines(self, *, sql: bool, rule: str | None = None) -> Iterator[str]:
+        """The plan as text; `sql` adds the statements, `rule` keeps to one rule."""
+        yield f"source {self.source.source}, vocabulary {self.vocabulary}"
+        for stage in self.stages if rule is None else ():
+            yield f"stage {stage.table}: {', '.join(stage.content)}"
+            yield from _indented(stage.select) if sql else ()
+        for plan in self.rules:
+            if rule in (None, plan.name):
+                yield from _rule_lines(plan, sql=sql)
+        for lookup in self.lookups.values() if rule is None else ():
+            yield _lookup_line(lookup)
+
+
+def _rule_lines(plan: RulePlan, *, sql: bool) -> Iterator[str]:
+    rule = plan.rule
+    unit = f"each group of {', '.join(rule.spec.group)}" if rule.grouped else "each row"
+    yield f"rule {rule.name}: {rule.fact} for {unit} of {rule.table}"
+    if rule.spec.where:
+        yield f"  where {rule.spec.where}, else excluded: {rule.spec.because}"
+    for key, reference in rule.references.items():
+        yield f"  {key} {reference.rule}"
+    for branch in plan.branches:
+        targets = ", ".join(sorted(branch.targets)) if branch.targets else "the table of the concept's domain"
+        yield f"  {branch.column + ' -> ' if branch.column else '-> '}{targets}"
+        yield from _indented(branch.events, "    ") if sql else ()
+
+
+def _lookup_line(lookup: Lookup) -> str:
+    if isinstance(lookup, CodeLookup):
+        return f"codes of {lookup.vocabulary} ({lookup.name})"
+    assert isinstance(lookup, MapLookup)
+    codes = {row.code for row in lookup.rows}
+    unmapped = {row.code for row in lookup.rows if not row.ignored and not row.any_concept_id}
+    return f"concept map {lookup.concept_map}: {len(codes)} codes, {len(unmapped)} without approved target"
+
+
+def _indented(select: exp.Expression, by: str = "  ") -> Iterator[str]:
+    yield by + to_duckdb(select)
