@@ -47,10 +47,11 @@ class MapRow:
 
 @dataclass(frozen=True)
 class ConceptMap:
-    """A concept map, in the order of its file; several targets of a code are several rows."""
+    """A concept map, in the order of its file; several targets of a code are several rows. `shown` names the file."""
 
     name: str
     path: Path
+    shown: str
     rows: tuple[MapRow, ...]
 
 
@@ -64,7 +65,7 @@ def load_concept_map(path: Path, root: Path) -> ConceptMap:
     if page.problems:
         count = f"{len(page.problems)} problem{'s' if len(page.problems) != 1 else ''}"
         raise SpecError(f"{count} in {page.name}", problems=sorted(set(page.problems)))
-    return ConceptMap(path.stem, path, tuple(rows))
+    return ConceptMap(path.stem, path, page.name, tuple(rows))
 
 
 @dataclass
