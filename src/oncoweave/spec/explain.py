@@ -209,11 +209,11 @@ def _follows_from_items(error: ErrorDetails, target: Target, document: Document)
 
 def _limit(kind: str, context: dict[str, Any]) -> str:
     words = {
-        "greater_than_equal": "must be {ge} or more",
-        "less_than_equal": "must be {le} or less",
-        "too_short": "needs {min_length} or more entries",
+        "greater_than_equal": "must be {ge:g} or more",
+        "less_than_equal": "must be {le:g} or less",
+        "too_short": "needs an entry at least",
         "too_long": "takes {max_length} values at most",
-        "string_too_long": "takes {max_length} character(s) at most",
+        "string_too_long": "has room for {max_length} character(s); a tab is written \"\\t\" in double quotes",
         "string_too_short": "must not be empty",
     }
     return words[kind].format(**context) if kind in words else "is not as it must be"

@@ -1,0 +1,112 @@
+"""JSON Schemas of the specification languages, made from the models, for the YAML editor.
+
+Editors follow draft 7 best, and show the description beside the key: so titles and class docstrings go,
+a map is discriminated by its `fact`, `format` or `by`, and a text may be written like a number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from oncoweave.spec.mapping import Corrections, Mapping
+from oncoweave.spec.source import Source, Spec
+from oncoweave.spec.suite import Suite
+
+Language = Literal["source", "mapping", "corrections", "suite"]
+Schema = dict[str, Any]
+MODELS: dict[Language, type[Spec]] = {"source": Source, "mapping": Mapping, "corrections": Corrections, "suite": Suite}
+DRAFT = "http://json-schema.org/draft-07/schema#"
+
+
+def json_schema(language: Language) -> dict[str, object]:
+    """The JSON Schema (draft 7) of a language."""
+    schema = MODELS[language].model_json_schema(by_alias=True)
+    parts = schema.pop("$defs", {})
+    definitions = {name: _for_editors(part, parts) for name, part in parts.items()}
+    for part in definitions.values():
+        part.pop("description", None)
+    whole = _for_editors(schema, parts)
+    return {"$schema": DRAFT, "title": f"{language}.yaml", **whole, "$defs": definitions}
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Write source.json, mapping.json, corrections.json and suite.json into a folder; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for language in MODELS:
+        path = folder / f"{language}.json"
+        text = json.dumps(json_schema(language), indent=2, sort_keys=True, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def _for_editors(node: Schema, parts: Schema) -> Schema:
+    """A schema node, and all below it, as editors need it."""
+    below = {key: value for key, value in node.items() if key != "title"}
+    for key in ("properties", "patternProperties"):
+        if key in below:
+            below[key] = {name: _for_editors(child, parts) for name, child in below[key].items()}
+    for key in ("items", "additionalProperties", "propertyNames"):
+        if isinstance(below.get(key), dict):
+            below[key] = _for_editors(below[key], parts)
+    for key in ("anyOf", "oneOf", "prefixItems"):
+        if key in below:
+            below[key] = [_for_editors(child, parts) for child in below[key]]
+    for change in (_discriminated(parts), _closed, _fixed_length, _reference_with_text, _scalar):
+        below = change(below)
+    return below
+
+
+def _discriminated(parts: Schema) -> Callable[[Schema], Schema]:
+    """`oneOf` with a discriminator as one condition a form, so that only the meant form is complained about."""
+
+    def change(node: Schema) -> Schema:
+        if "discriminator" not in node:
+            return node
+        key = node["discriminator"]["propertyName"]
+        forms = node["discriminator"]["mapping"]
+        values = {"enum": list(forms), "description": _forms_text(key, forms, parts)}
+        conditions = [
+            {"if": {"properties": {key: {"const": value}}, "required": [key]}, "then": {"$ref": reference}}
+            for value, reference in forms.items()
+        ]
+        rest = {name: value for name, value in node.items() if name not in ("oneOf", "discriminator")}
+        return {**rest, "type": "object", "required": [key], "properties": {key: values}, "allOf": conditions}
+
+    return change
+
+
+def _forms_text(key: str, forms: dict[str, str], parts: Schema) -> str:
+    """What each value of a discriminating key means."""
+    named = ((value, parts[reference.rsplit("/", 1)[1]]) for value, reference in forms.items())
+    return " ".join(f"{value}: {part['properties'][key]['description']}" for value, part in named)
+
+
+def _closed(node: Schema) -> Schema:
+    """A map whose keys have a form, without other keys."""
+    return {**node, "additionalProperties": False} if "patternProperties" in node else node
+
+
+def _fixed_length(node: Schema) -> Schema:
+    """A list of fixed length, as draft 7 writes it."""
+    if "prefixItems" not in node:
+        return node
+    return {("items" if key == "prefixItems" else key): value for key, value in node.items()}
+
+
+def _reference_with_text(node: Schema) -> Schema:
+    """A reference beside other keys, wrapped: draft 7 passes over the neighbours of a reference."""
+    if "$ref" not in node or len(node) == 1:
+        return node
+    return {"allOf": [{"$ref": node["$ref"]}], **{key: value for key, value in node.items() if key != "$ref"}}
+
+
+def _scalar(node: Schema) -> Schema:
+    """A free text may look like a number or a truth value to an editor; we read the text."""
+    if node.get("type") != "string" or "pattern" in node or "enum" in node or "const" in node or "format" in node:
+        return node
+    return {**node, "type": ["string", "number", "boolean"]}
