@@ -73,8 +73,8 @@ def compile_suite(suite: Suite, document: Document) -> tuple[list[Check], list[P
     """The checks of one suite, and what is wrong with it."""
     table = tables().get(suite.table)
     if table is None:
-        help = nearest(suite.table, tables())
-        return [], [document.problem("table", f"`{suite.table}` is not a table of the CDM", ("table",), help=help)]
+        message = f"`{suite.table}` is not a table of the CDM"
+        return [], [document.problem("table", message, ("table",), help=nearest(suite.table, tables()))]
     found: list[Check] = []
     problems: list[Problem] = []
     for number, spec in enumerate(suite.expectations):
@@ -127,7 +127,9 @@ def _faults(spec: ExpectationSpec, table: CdmTable, place: Location) -> Iterator
     for name, text in spec.parameters.items():
         where = (*place, "parameters", name)
         if name not in definition.parameters:
-            yield _Fault(f"`{spec.expect}` has no parameter `{name}`", where, nearest(name, definition.parameters), "key")
+            yield _Fault(
+                f"`{spec.expect}` has no parameter `{name}`", where, nearest(name, definition.parameters), "key"
+            )
         else:
             yield from _parameter_faults(definition.parameters[name], text, spec, table, where)
 

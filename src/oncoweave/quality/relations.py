@@ -16,11 +16,11 @@ from oncoweave.engine.parquet import identifier
 from oncoweave.omop.model import CdmTable, tables
 
 _BIRTH = """
-CREATE TABLE check_birth AS SELECT person_id, min(try(make_date(
-    year_of_birth, coalesce(month_of_birth, 1), coalesce(day_of_birth, 1)))) AS birth
+CREATE TABLE check_birth AS SELECT person_id, min(try_cast(concat_ws('-',
+    year_of_birth, coalesce(month_of_birth, 1), coalesce(day_of_birth, 1)) AS DATE)) AS birth
 FROM person GROUP BY person_id
 """
-_DEATH = "CREATE TABLE check_death AS SELECT person_id, max(death_date) AS death FROM death GROUP BY person_id"
+_DEATH = "CREATE TABLE check_death AS SELECT person_id, max(try_cast(death_date AS DATE)) AS death FROM death GROUP BY person_id"
 _DELIVERY = "CREATE TABLE check_delivery AS SELECT CAST(? AS DATE) AS delivery"
 _START = {
     "condition_occurrence": "condition_start_date",

@@ -23,10 +23,11 @@ from oncoweave.quality.dialect import URL, engine_options
 from oncoweave.records import ExpectationResult
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import: no telemetry
-
-import great_expectations as gx  # noqa: E402 - after the variable that it reads
-from great_expectations import expectations as gxe  # noqa: E402
-from great_expectations.expectations.expectation import QueryExpectation  # noqa: E402
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # deprecations of Python and pydantic, none of them ours
+    import great_expectations as gx
+    from great_expectations import expectations as gxe
+    from great_expectations.expectations.expectation import QueryExpectation
 
 _NO_VALUES = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
 _SEVERITY = {"fatal": "critical", "convention": "warning", "characterization": "info"}
@@ -117,7 +118,7 @@ def _counts(result: Mapping[str, Any]) -> tuple[int | None, int | None]:
     if "unexpected_count" not in result:
         return int(result["observed_value"]), None
     judged = int(result["element_count"]) - int(result.get("missing_count") or 0)
-    return judged, int(result["unexpected_count"])
+    return judged, int(result["unexpected_count"] or 0)  # None where there is no row
 
 
 def _error(result: Any) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from datetime import date
@@ -54,9 +53,7 @@ def check(run: RunFolder, project: Project) -> CheckRecord:
     return record
 
 
-def check_tables(
-    run: RunFolder, planned: Sequence[Check], concepts: Path, delivery: date
-) -> list[ExpectationResult]:
+def check_tables(run: RunFolder, planned: Sequence[Check], concepts: Path, delivery: date) -> list[ExpectationResult]:
     """The result of every check of the tables of `run`; keys of failing rows go to the quarantine.
 
     `concepts` is the CONCEPT table of the vocabulary release. Great Expectations is imported here, not before.
@@ -82,5 +79,5 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, run: RunFolder, failed: S
     copy_sorted(connection, "SELECT * FROM check_keys", beside, order_by=["table", "key", "check"])
     with faults(target):
         sync(beside)
-        os.rename(beside, target)
+        beside.rename(target)
         sync(run.quarantine)

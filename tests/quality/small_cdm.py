@@ -1,0 +1,129 @@
+"""A small valid CDM, made by hand, in which each test plants one defect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from oncoweave.project import Project, RunFolder
+from oncoweave.quality.compilation import Check, checks
+from oncoweave.records import ExpectationResult
+from oncoweave.stages.check import check_tables
+
+DELIVERY = date(2020, 6, 30)
+
+CONCEPTS = """
+0        | No matching concept                           | Metadata            | None            | Undefined       |
+8532     | FEMALE                                        | Gender              | Gender          | Gender          | S
+8551     | UNKNOWN                                       | Gender              | Gender          | Gender          |
+8588     | millimeter                                    | Unit                | UCUM            | Unit            | S
+32879    | Registry                                      | Type Concept        | Type Concept    | Type Concept    | S
+32531    | Treatment Regimen                             | Episode             | Episode         | Treatment       | S
+756265   | OMOP CDM Version 5.4.0                        | Metadata            | CDM             | CDM             | S
+1147127  | condition_occurrence.condition_occurrence_id  | Metadata            | CDM             | Field           | S
+1147082  | procedure_occurrence.procedure_occurrence_id  | Metadata            | CDM             | Field           | S
+1147094  | drug_exposure.drug_exposure_id                | Metadata            | CDM             | Field           | S
+1635564  | T1                                            | Measurement         | Cancer Modifier | Staging/Grading | S
+36769180 | Metastasis                                    | Measurement         | Cancer Modifier | Metastasis      | S
+36768664 | Dimension of tumour                           | Measurement         | Cancer Modifier | Dimension       | S
+4162253  | Primary malignant neoplasm of breast          | Condition           | SNOMED          | Disorder        | S
+44498348 | Infiltrating duct carcinoma of breast         | Condition           | ICDO3           | ICDO Condition  |
+4273629  | Chemotherapy                                  | Procedure           | SNOMED          | Procedure       | S
+1308432  | doxorubicin                                   | Drug                | RxNorm          | Ingredient      | S
+4171754  | <=                                            | Meas Value Operator | SNOMED          | Qualifier Value | S
+4172703  | =                                             | Meas Value Operator | SNOMED          | Qualifier Value | S
+4145666  | Menopause                                     | Observation         | SNOMED          | Clinical Finding| S
+"""
+
+ROWS = """
+INSERT INTO person (person_id, gender_concept_id, year_of_birth, month_of_birth, day_of_birth, birth_datetime,
+    race_concept_id, ethnicity_concept_id)
+VALUES (1, 8532, 1950, 3, 7, TIMESTAMP '1950-03-07', 0, 0), (2, 8532, 1960, NULL, NULL, NULL, 0, 0);
+INSERT INTO observation_period
+VALUES (11, 1, '2000-01-01', '2001-12-31', 32879), (12, 1, '2003-01-01', '2004-12-31', 32879),
+    (13, 2, '2000-01-01', '2002-06-30', 32879);
+INSERT INTO condition_occurrence (condition_occurrence_id, person_id, condition_concept_id, condition_start_date,
+    condition_end_date, condition_type_concept_id, condition_source_value, condition_source_concept_id)
+VALUES (21, 1, 4162253, '2000-02-01', '2001-02-01', 32879, '8500/3-C50.9', 44498348),
+    (22, 2, 4162253, '2000-05-01', NULL, 32879, 'C50', 2000000001);
+INSERT INTO drug_exposure (drug_exposure_id, person_id, drug_concept_id, drug_exposure_start_date,
+    drug_exposure_end_date, drug_type_concept_id, days_supply, quantity)
+VALUES (31, 1, 1308432, '2000-03-01', '2000-03-10', 32879, 10, 5);
+INSERT INTO procedure_occurrence (procedure_occurrence_id, person_id, procedure_concept_id, procedure_date,
+    procedure_type_concept_id, quantity)
+VALUES (41, 1, 4273629, '2000-03-01', 32879, 1);
+INSERT INTO measurement (measurement_id, person_id, measurement_concept_id, measurement_date,
+    measurement_type_concept_id, operator_concept_id, value_as_number, unit_concept_id, unit_source_value,
+    measurement_source_value, measurement_event_id, meas_event_field_concept_id)
+VALUES (51, 1, 36768664, '2000-02-01', 32879, 4171754, 20, 8588, 'mm', 'size', 21, 1147127),
+    (52, 1, 1635564, '2000-02-01', 32879, NULL, NULL, NULL, NULL, 'T1', 21, 1147127),
+    (53, 2, 36768664, '2000-05-01', 32879, NULL, 3, NULL, NULL, 'nodes', NULL, NULL);
+INSERT INTO observation (observation_id, person_id, observation_concept_id, observation_date,
+    observation_type_concept_id, observation_source_value, observation_event_id, obs_event_field_concept_id)
+VALUES (61, 1, 4145666, '2000-02-01', 32879, '1', 21, 1147127);
+INSERT INTO death (person_id, death_date, death_type_concept_id, cause_concept_id)
+VALUES (2, '2002-06-30', 32879, NULL);
+INSERT INTO episode (episode_id, person_id, episode_concept_id, episode_start_date, episode_end_date,
+    episode_object_concept_id, episode_type_concept_id, episode_number)
+VALUES (71, 1, 32531, '2000-03-01', '2000-03-10', 4273629, 32879, 1);
+INSERT INTO episode_event VALUES (71, 31, 1147094), (71, 41, 1147082);
+INSERT INTO cdm_source (cdm_source_name, cdm_source_abbreviation, cdm_holder, source_release_date, cdm_release_date,
+    cdm_version, cdm_version_concept_id, vocabulary_version)
+VALUES ('A registry', 'reg', 'A holder', '2020-06-30', '2020-06-30', '5.4', 756265, 'starter-1');
+"""
+
+
+@dataclass(frozen=True)
+class Cdm:
+    """The tables in a scratch database; `check` writes them as a run would and judges them."""
+
+    connection: duckdb.DuckDBPyConnection
+    run: RunFolder
+    project: Project
+    concepts: Path
+
+    def plant(self, sql: str) -> None:
+        """Change the tables."""
+        self.connection.execute(sql)
+
+    def check(self, suite: str = "") -> list[ExpectationResult]:
+        """Write every table, and give the results of one suite, else of every suite of the source."""
+        self.write()
+        planned = [check for check in _standard_checks(self.project) if suite in ("", check.suite)]
+        return check_tables(self.run, planned, self.concepts, DELIVERY)
+
+    def write(self) -> None:
+        """Write every table that the scratch database has."""
+        self.run.tables.mkdir(exist_ok=True)
+        for (table,) in self.connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+            target = self.run.tables / f"{table}.parquet"
+            self.connection.execute(f"COPY \"{table}\" TO '{target}' (FORMAT parquet)")
+
+
+@cache
+def _standard_checks(project: Project) -> list[Check]:
+    return checks(project, "registry")
+
+
+def concept_table(folder: Path) -> Path:
+    """A CONCEPT table with the columns that checks read."""
+    folder.mkdir()
+    connection = duckdb.connect()
+    connection.execute(
+        "CREATE TABLE concept (concept_id INTEGER, concept_name VARCHAR, domain_id VARCHAR, vocabulary_id VARCHAR, "
+        "concept_class_id VARCHAR, standard_concept VARCHAR, invalid_reason VARCHAR)"
+    )
+    for line in CONCEPTS.strip().splitlines():
+        values = [value.strip() or None for value in line.split("|")]
+        connection.execute("INSERT INTO concept VALUES (?, ?, ?, ?, ?, ?, NULL)", values)
+    connection.execute(f"COPY concept TO '{folder / 'CONCEPT.parquet'}' (FORMAT parquet)")
+    return folder / "CONCEPT.parquet"
+
+
+def failing(results: list[ExpectationResult]) -> set[tuple[str, str, str | None, str]]:
+    """What failed, as (suite, expectation, field, severity)."""
+    return {(r.suite, r.expectation, r.column, r.severity) for r in results if not r.success}
