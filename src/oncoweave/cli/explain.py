@@ -16,21 +16,22 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="Show a mapping's plan and ledger.",
-    epilog="\b\nExamples:\n  oncoweave explain gbsg\n  oncoweave explain gbsg findings",
+    epilog="\b\nExamples:\n  oncoweave explain gbsg\n  oncoweave explain gbsg findings --sql",
 )
 @options.source
 @click.argument("rule", required=False)
 @options.project
 @options.run_id
+@click.option("--sql", is_flag=True, help="With the SQL that runs.")
 @options.machine
-def explain(source: str, rule: str | None, folder: Path | None, run_id: str | None, machine: bool) -> None:
+def explain(source: str, rule: str | None, folder: Path | None, run_id: str | None, sql: bool, machine: bool) -> None:
     """Print the plan that the mapping of SOURCE compiles to (of one RULE), and the ledger of its last run."""
     from oncoweave.cli.ledger import print_ledger
     from oncoweave.cli.output import print_json
     from oncoweave.compiler import explain as plan_of
 
     project = options.project_at(folder)
-    plan = plan_of(project, source, rule)
+    plan = plan_of(project, source, rule, sql=sql)
     entries = [entry for entry in last_ledger(project, source, run_id) if rule in (None, entry.rule)]
     if machine:
         print_json({"source": source, "plan": plan, "ledger": entries})

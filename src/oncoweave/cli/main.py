@@ -6,9 +6,12 @@ Nothing heavy is imported here or at the top of a verb's module, so that `--help
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -68,6 +71,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         code = cli.main(given, prog_name="oncoweave", standalone_mode=False)
         leave(code if isinstance(code, int) else 0)
@@ -75,10 +79,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         leave(exit_code_of(error, debug="--debug" in given, machine="--json" in given))
 
 
-def leave(code: int) -> None:
+def leave(code: int) -> NoReturn:
     """Exit; output that nobody reads any more is no fault."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
