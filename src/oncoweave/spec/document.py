@@ -100,7 +100,7 @@ class Document:
 
     def _written_length(self, spot: Spot, offset: int) -> int:
         """How many columns `offset` characters of the value take in the file; 0 where it spans lines."""
-        if not offset or spot.end_line != spot.place[0] or spot.style in "|>":
+        if not offset or spot.end_line != spot.place[0] or spot.style in ("|", ">"):
             return 0
         if not spot.style:
             return offset

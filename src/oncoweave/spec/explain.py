@@ -112,9 +112,9 @@ def _problem(error: ErrorDetails, target: Target, document: Document) -> Problem
 
 def _unknown_key(target: Target, document: Document) -> Problem:
     name = str(target.loc[-1])
-    message = f"`{name}` is not a key of {thing(target.model)}"
+    message = f"`{name}` is not a key of {thing(target.owner)}"
     return document.problem(
-        "unknown-key", message, target.loc, help=suggestion(name, list(keys_of(target.model)), "keys"), at="key"
+        "unknown-key", message, target.loc, help=suggestion(name, list(keys_of(target.owner)), "keys"), at="key"
     )
 
 
@@ -123,11 +123,11 @@ def _missing(target: Target, document: Document) -> Problem:
     if isinstance(name, int):
         owner = target.loc[:-1]
         return document.problem("wrong-length", f"{_label(owner)} needs {name + 1} values at least", owner)
-    keys = keys_of(target.model)
+    keys = keys_of(target.owner)
     text = keys[name].description or ""
     listed = ", ".join(f"`{key}`" for key in keys)
     return document.problem(
-        "missing-key", f"{thing(target.model)} needs `{name}`", target.loc, help=f"`{name}`: {text} keys: {listed}"
+        "missing-key", f"{thing(target.owner)} needs `{name}`", target.loc, help=f"`{name}`: {text} keys: {listed}"
     )
 
 
@@ -170,7 +170,7 @@ def _bad_pattern(target: Target, pattern: str, document: Document) -> Problem:
     message = f"`{_cut(text)}` is not a name: small letters a-z, digits and _, a letter first"
     slug = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
     mend = f"for example `{slug}`" if re.match(r"[a-z]", slug) else ""
-    if mend and issubclass(target.model, Spec) and target.loc[-2:-1] == ("fields",):
+    if mend and target.loc[-2:-1] == ("fields",):
         mend += f', with `header: "{text}"`'
     return document.problem("bad-name", message, target.loc, help=mend, at=at)  # type: ignore[arg-type]
 
@@ -197,7 +197,7 @@ def _misspelt_keys(placed: Sequence[tuple[ErrorDetails, Target]]) -> set[Loc]:
     for error, target in placed:
         if error["type"] == "extra_forbidden":
             unknown[target.loc[:-1]].append(target)
-    meant = ((owner, closest(str(t.loc[-1]), keys_of(t.model))) for owner, targets in unknown.items() for t in targets)
+    meant = ((owner, closest(str(t.loc[-1]), keys_of(t.owner))) for owner, targets in unknown.items() for t in targets)
     return {(*owner, key) for owner, key in meant if key}
 
 
@@ -213,7 +213,7 @@ def _limit(kind: str, context: dict[str, Any]) -> str:
         "less_than_equal": "must be {le:g} or less",
         "too_short": "needs an entry at least",
         "too_long": "takes {max_length} values at most",
-        "string_too_long": "has room for {max_length} character(s); a tab is written \"\\t\" in double quotes",
+        "string_too_long": 'has room for {max_length} character(s); a tab is written "\\t" in double quotes',
         "string_too_short": "must not be empty",
     }
     return words[kind].format(**context) if kind in words else "is not as it must be"

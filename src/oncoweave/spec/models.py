@@ -30,13 +30,15 @@ PLURALS = ("defaults", "corrections")
 
 @dataclass(frozen=True)
 class Target:
-    """Where an error's path leads: the loc in the file, the model that holds it, what is expected there.
+    """Where an error's path leads: the loc in the file, and what is expected there.
 
-    `key` is true when the key itself is meant. `wrong_form` is true when the value has none of the forms
-    that it may have: `members`, a text, a list.
+    `owner` is the model whose key it is, `model` the innermost model, which may be the value's own. `key` is
+    true when the key itself is meant. `wrong_form` is true when the value has none of the forms that it may
+    have: `members`, a text, a list.
     """
 
     loc: Loc
+    owner: type[Spec]
     model: type[Spec]
     annotation: Any
     members: tuple[type[Spec], ...] = ()
@@ -48,7 +50,7 @@ class Target:
 
 def resolve(model: type[Spec], data: Value, path: Sequence[str | int]) -> Target | None:
     """The target of an error's path; None when it belongs to a form that the author did not mean."""
-    return _follow(Target((), model, model), data, tuple(path))
+    return _follow(Target((), model, model, model), data, tuple(path))
 
 
 def keys_of(model: type[Spec]) -> dict[str, FieldInfo]:
@@ -91,7 +93,7 @@ def _follow(at: Target, value: Value, path: Loc) -> Target | None:
     if path[1:] == ("[key]",):
         return replace(at, loc=(*at.loc, path[0]), key=True)
     below = _annotation_below(form, path[0])
-    step = Target((*at.loc, path[0]), at.model, below)
+    step = Target((*at.loc, path[0]), at.model, at.model, below)
     return _follow(step, _child(value, path[0]), path[1:]) if below is not None else step
 
 
