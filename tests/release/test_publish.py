@@ -59,6 +59,13 @@ def test_release_can_be_read_by_a_group_and_written_by_nobody(run: RunFolder, pr
     assert {p.stat().st_mode & 0o777 for p in (release, release / "omop", release.parent, project.releases)} == {0o750}
 
 
+def test_group_of_the_folder_of_releases_is_handed_down(run: RunFolder, project: Project) -> None:
+    project.releases.mkdir()
+    project.releases.chmod(0o2750)
+    release = publish(run, project)
+    assert {p.stat().st_mode & 0o7777 for p in (release, release / "omop", release.parent)} == {0o2750}
+
+
 def test_publishing_again_changes_nothing(run: RunFolder, project: Project) -> None:
     release = publish(run, project)
     before = tree(project.releases), release.stat().st_mtime_ns

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def preflight(place: Path, needed: int = 0) -> None:
         for folder in (place.parent, place):
             if not folder.exists():
                 folder.mkdir(parents=True)
-                folder.chmod(FOLDER)
+                _open_to_group(folder)
                 sync(folder.parent)
         probe.mkdir()
         try:
@@ -86,7 +87,7 @@ def _fill(beside: Path, manifest: ReleaseManifest, tables: Sequence[Path]) -> No
     with faults(beside):
         for folder in (beside, beside / "omop"):
             folder.mkdir()
-            folder.chmod(FOLDER)
+            _open_to_group(folder)
         for table in tables:
             copy = beside / "omop" / table.name
             shutil.copyfile(table, copy)
@@ -121,6 +122,11 @@ def _switch(current: Path, release_id: str) -> None:
             sync(current.parent)
         finally:
             remove(beside)
+
+
+def _open_to_group(folder: Path) -> None:
+    """Set the mode of a release's folder; setgid, by which a site names the hub's group, stays."""
+    folder.chmod(FOLDER | (folder.stat().st_mode & stat.S_ISGID))
 
 
 def _mib(size: int) -> int:

@@ -1,0 +1,137 @@
+"""`run`, killed or failing anywhere: the old release stays, the next run makes the same one, nothing is left over.
+
+A project with one release gets a new delivery; the run of that delivery is disturbed, then run again.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from oncoweave.project import Project
+from oncoweave.release.verify import verify
+from tests.faults.conftest import broken_releases, strays, tree
+from tests.faults.nursery import Nursery, Outcome, Request
+
+TINY = Path(__file__).resolve().parents[1] / "projects" / "tiny"
+KEY = "00112233445566778899aabbccddeeff" * 2
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The scene of a trial: the project with its old release, and what an undisturbed run makes of it."""
+
+    template: Path
+    old: dict[str, bytes | str]
+    expected: dict[str, bytes | str]
+    calls: int
+    seconds: float
+
+
+def request_of(root: Path) -> Request:
+    environment = {"ONCOWEAVE_KEY": KEY, "ONCOWEAVE_THREADS": "1"}
+    return Request(["run", "tiny", "--project", str(root)], str(root), environment=environment)
+
+
+def copied(template: Path, target: Path) -> Path:
+    return shutil.copytree(template, target, symlinks=True)
+
+
+@pytest.fixture(scope="module")
+def scene(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    folder = tmp_path_factory.mktemp("scene")
+    template = copied(TINY, folder / "template")
+    first = nursery.run(request_of(template))
+    assert first.code == 0, first.stderr
+    old = {name: content for name, content in tree(template / "releases").items() if not name.endswith("current")}
+    deliver_again(template)
+    undisturbed = copied(template, folder / "undisturbed")
+    second = nursery.run(replace(request_of(undisturbed), at=-1))
+    assert second.code == 0, second.stderr
+    return Scene(template, old, tree(undisturbed / "releases"), second.calls, second.seconds)
+
+
+def deliver_again(root: Path) -> None:
+    (patients,) = (root / "deliveries").rglob("patients.csv")
+    with patients.open("a", encoding="utf-8") as file:
+        file.write("P007;F;01.01.1950;post;01.02.2016;01.12.2023;A\n")
+
+
+@pytest.fixture
+def trial(scene: Scene, nursery: Nursery, tmp_path: Path) -> Callable[..., Outcome]:
+    """Disturbs a run, sees what a reader sees, runs again, and compares with the undisturbed one."""
+    number = 0
+
+    def disturb(**fault: object) -> Outcome:
+        nonlocal number
+        number += 1
+        root = copied(scene.template, tmp_path / f"trial-{number}")
+        outcome = nursery.run(replace(request_of(root), **fault))  # type: ignore[arg-type]
+        project = Project.at(root)
+        assert scene.old.items() <= tree(project.releases).items(), (fault, "the old release was touched")
+        assert broken_releases(project) == [], (fault, "a half release can be seen")
+        assert "Traceback" not in outcome.stderr, (fault, outcome.stderr)
+        if outcome.code >= 0:
+            assert strays(project) == [], (fault, outcome)
+        again = nursery.run(request_of(root))
+        assert again.code == 0, (fault, again)
+        assert tree(project.releases) == scene.expected, (fault, "another release than the undisturbed one")
+        assert strays(project) == [], (fault, "left over")
+        shutil.rmtree(root)
+        return outcome
+
+    return disturb
+
+
+def some(calls: int, share: int) -> list[int]:
+    """Every `share`-th call, and always the first and the last."""
+    return sorted({1, calls, *range(1, calls + 1, share)})
+
+
+@pytest.mark.parametrize("fault", ["kill", "ENOSPC"])
+def test_a_fault_at_some_calls(fault: str, scene: Scene, trial: Callable[..., Outcome]) -> None:
+    for at in some(scene.calls, max(1, scene.calls // 4)):
+        outcome = trial(at=at, fault=fault)
+        assert outcome.code == (-signal.SIGKILL if fault == "kill" else 5), (at, outcome)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["kill", "ENOSPC", "EIO"])
+def test_a_fault_at_every_call(fault: str, scene: Scene, trial: Callable[..., Outcome]) -> None:
+    for at in range(1, scene.calls + 1):
+        outcome = trial(at=at, fault=fault)
+        assert outcome.code == (-signal.SIGKILL if fault == "kill" else 5), (at, outcome)
+
+
+@pytest.mark.slow
+def test_fifty_kills_at_random_moments(scene: Scene, trial: Callable[..., Outcome]) -> None:
+    moments = random.Random(20240131)
+    for _ in range(50):
+        trial(after=moments.uniform(0, scene.seconds), signal=signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_stops_a_run_within_ten_seconds(
+    number: signal.Signals, code: int, scene: Scene, trial: Callable[..., Outcome]
+) -> None:
+    for share in (0.2, 0.5, 0.8):
+        outcome = trial(after=share * scene.seconds, signal=number)
+        assert outcome.code in (code, 0) and outcome.seconds < share * scene.seconds + 10, (share, outcome)
+
+
+@pytest.mark.parametrize("limit", [100, 1_000, 4_000])
+def test_a_disk_that_takes_only_small_files_stops_the_run(limit: int, trial: Callable[..., Outcome]) -> None:
+    outcome = trial(limit=limit)
+    assert outcome.code == 5, outcome
+
+
+def test_an_undisturbed_run_makes_a_whole_release(scene: Scene) -> None:
+    current = [name for name in scene.expected if name.endswith("current")]
+    assert len(current) == 1 and len(scene.expected) > 2 * len(scene.old) - 2
+    assert verify(next((scene.template / "releases" / "tiny").glob("2*"))) == []
