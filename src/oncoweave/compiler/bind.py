@@ -15,10 +15,11 @@ from sqlglot import exp
 from oncoweave.compiler import keys
 from oncoweave.compiler.bound import BoundRule, Branch, Choice, Looked, Reference, Slot
 from oncoweave.compiler.concepts import ConceptBook
-from oncoweave.compiler.expressions import ExpressionError, Scope, parse, parse_template
+from oncoweave.compiler.expressions import Scope, parse, parse_template
 from oncoweave.compiler.inputs import Inputs
 from oncoweave.compiler.lookups import map_lookup_name
 from oncoweave.compiler.staging import staged_field
+from oncoweave.compiler.subset import ExpressionError
 from oncoweave.engine import functions
 from oncoweave.engine.expressions import Expression, Kind
 from oncoweave.errors import Problem, nearest
@@ -156,7 +157,7 @@ class Binder:
         return Branch(column, header, concept, slots, choices, between, kind, self._type(rule, rule_loc))
 
     def _slots(self, model: object, table: Table, scope: Scope, loc: Loc) -> dict[str, Slot]:
-        found = {}
+        found: dict[str, Slot] = {}
         for name, kinds in SLOTS.items():
             written = getattr(model, name, None)
             if isinstance(written, str):
@@ -166,7 +167,7 @@ class Binder:
 
     def _birth(self, birth: Birth, scope: Scope, table: Table, loc: Loc) -> dict[str, Slot]:
         kinds = {"date": Kind.DATE, "year": Kind.INTEGER, "month": Kind.INTEGER, "day": Kind.INTEGER}
-        found = {}
+        found: dict[str, Slot] = {}
         for part, kind in kinds.items():
             slot = self._slot(f"birth_{part}", getattr(birth, part), scope, table, (*loc, part), frozenset({kind}))
             found |= {f"birth_{part}": slot} if slot else {}
@@ -314,7 +315,7 @@ class Binder:
 
     def _with_references(self, bound: BoundRule) -> BoundRule:
         number = self.inputs.mapping.rules.index(bound.spec)
-        found = {}
+        found: dict[str, Reference] = {}
         for key, facts in REFERENCES.items():
             name = getattr(bound.spec, key, None)
             if name is not None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from sqlglot import exp
 
-from oncoweave.compiler import keys
 from oncoweave.compiler.facts import events_view
 from oncoweave.compiler.lookups import COLUMNS as LOOKUP_COLUMNS
 from oncoweave.compiler.lookups import CodeLookup, LookupRow, MapLookup
 from oncoweave.compiler.plan import Plan, RulePlan
-from oncoweave.compiler.sql import union_all
-from oncoweave.compiler.staging import PERSONS, StagePlan, snapshot_view
+from oncoweave.compiler.sql import table, union_all
+from oncoweave.compiler.staging import DELIVERED, PERSONS, StagePlan, snapshot_view
 from oncoweave.engine.connection import without_values
 from oncoweave.engine.dialect import to_duckdb
 from oncoweave.engine.parquet import copy, copy_sorted, identifier
@@ -136,7 +136,7 @@ class Execution:
 
     def _check_corrections(self, stage: StagePlan) -> None:
         for item in stage.amendments:
-            select = exp.select(exp.Count(this=exp.Star())).from_(exp.to_table(identifier(snapshot_view(stage.table))))
+            select = exp.select(exp.Count(this=exp.Star())).from_(table(snapshot_view(stage.table), DELIVERED))
             sql = to_duckdb(select.where(item.condition.copy()))
             ((rows,),) = self._rows(sql, f"checking correction {item.number}")
             if rows != item.rows:
@@ -160,7 +160,7 @@ class Execution:
         """Rows of the same content differ by an occurrence number, which is mixed into their keyed hashes."""
         mixed = "CAST(CAST('0x' || substring(sha256('occurrence' || d.n), 1, 16) AS UBIGINT) >> 1 AS BIGINT)"
         sets = [f"{c} = xor(s.{c}, {mixed})" for c in ("_row", "_person")]
-        keyed = f"s._file = d._file AND s._line = d._line AND d.n > 1"
+        keyed = "s._file = d._file AND s._line = d._line AND d.n > 1"
         text = "_person_key = s._person_key || '#' || d.n"
         sql = f"UPDATE {identifier(stage.name)} AS s SET {', '.join([*sets, text])} FROM ({self._duplicates(stage)}) AS d WHERE {keyed}"
         self._do(sql, f"numbering equal rows of {stage.table}")
@@ -202,7 +202,7 @@ class Execution:
         before = self._rows(to_duckdb(plan.before), f"counting rows of {plan.name}") if plan.before else []
         for branch in plan.branches:
             counts = [*before, *self._rows(to_duckdb(branch.ledger), f"counting rows of {plan.name}")]
-            yield _entry(plan, branch.column, int(read), counts)
+            yield _entry(plan, branch.column, read, counts)
 
     def _hold_back(self, plan: RulePlan) -> None:
         selects = [b.quarantine for b in plan.branches]
@@ -231,21 +231,21 @@ class Execution:
         with without_values(doing):
             self.connection.execute(sql, {k: v for k, v in pads.items() if f"${k}" in sql})
 
-    def _rows(self, sql: str, doing: str) -> list[tuple[object, ...]]:
+    def _rows(self, sql: str, doing: str) -> list[tuple[Any, ...]]:
         with without_values(doing):
             return self.connection.execute(sql).fetchall()
 
 
-def _entry(plan: RulePlan, column: str | None, read: int, counts: list[tuple[object, ...]]) -> LedgerEntry:
+def _entry(plan: RulePlan, column: str | None, read: int, counts: list[tuple[Any, ...]]) -> LedgerEntry:
     """Raises OncoweaveError (our bug) when the rows do not add up."""
     split: dict[str, int] = {"mapped": 0, "quarantined": 0, "excluded": 0}
     reasons, events, unmapped = [], 0, 0
     for _, verdict, rows, made, without in counts:
         kind, _, reason = ("mapped", "", "") if verdict is None else str(verdict).partition(": ")
-        split[kind] += int(str(rows))
-        events, unmapped = events + int(str(made)), unmapped + int(str(without))
+        split[kind] += rows
+        events, unmapped = events + made, unmapped + without
         if reason:
-            reasons.append((kind, reason, int(str(rows))))
+            reasons.append((kind, reason, rows))
     entry = LedgerEntry(
         rule=plan.name, column=column, table=plan.rule.table, fact=plan.rule.fact, read=read, **split,
         events=events, unmapped=unmapped, reasons=tuple(sorted(reasons)),

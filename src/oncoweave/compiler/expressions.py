@@ -19,9 +19,10 @@ from sqlglot import exp
 
 from oncoweave.compiler.subset import ExpressionError, offset_of, shown, tree_of
 from oncoweave.engine import functions
+from oncoweave.engine.dialect import pattern_fault
 from oncoweave.engine.expressions import Expression, Kind, KindError, Value, literal, widen
 from oncoweave.engine.functions import CATALOGUE
-from oncoweave.engine.signatures import Function, precision_node, unify
+from oncoweave.engine.signatures import Function, Slot, precision_node, unify
 from oncoweave.errors import nearest
 
 
@@ -248,13 +249,21 @@ class _Compiler:
             return self._date(node) if name == "date" else self._origin(node)
         function = CATALOGUE.get(name)
         if function is not None and not function.internal:
-            return self._aggregated(function, node) if function.aggregate else function(*self._arguments(node))
+            return self._aggregated(function, node) if function.aggregate else self._computed(function, node)
         if name not in self.scope.verbs:
             raise ExpressionError(
                 f"there is no function `{shown(name)}`", nearest(name.lower(), self._callable()), offset_of(node)
             )
         options = {o.name: _option(o) for o in node.expressions if isinstance(o, exp.Kwarg)}
         return self.scope.verbs[name](*self._arguments(node, named=True), **options)
+
+    def _computed(self, function: Function, node: exp.Expression) -> Expression:
+        arguments = self._arguments(node)
+        for given, wanted in zip(arguments, function.arguments, strict=False):
+            fault = pattern_fault(str(given.constant)) if wanted is Slot.PATTERN else ""
+            if fault:
+                raise ExpressionError(f"`{function.name}` is given a faulty regular expression", fault, offset_of(node))
+        return function(*arguments)
 
     def _callable(self) -> set[str]:
         return {n for n, f in CATALOGUE.items() if not f.internal} | set(self.scope.verbs) | {"date", "origin"}

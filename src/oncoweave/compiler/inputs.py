@@ -14,7 +14,8 @@ from oncoweave.project import Project
 from oncoweave.spec.concept_map import ConceptMap, load_concept_map
 from oncoweave.spec.document import Document
 from oncoweave.spec.load import load_corrections, load_mapping, load_source
-from oncoweave.spec.mapping import Corrections, MapRef, Mapping as MappingSpec
+from oncoweave.spec.mapping import Corrections, MapRef
+from oncoweave.spec.mapping import Mapping as MappingSpec
 from oncoweave.spec.source import Source
 from oncoweave.vocabulary.bundle import Bundle, open_release
 

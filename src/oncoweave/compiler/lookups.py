@@ -69,7 +69,7 @@ class CodeLookup:
 
     name: str
     vocabulary: str
-    codes: exp.Query
+    codes: exp.Select
 
 
 Lookup = MapLookup | CodeLookup

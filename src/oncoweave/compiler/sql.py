@@ -62,13 +62,13 @@ def equals(left: Node, right: Node) -> Node:
 def all_of(nodes: Iterable[Node]) -> Node:
     """All conditions hold; true when there are none."""
     found = list(nodes)
-    return exp.and_(*found, copy=False) if found else exp.true()
+    return exp.Paren(this=exp.and_(*found, copy=False)) if found else exp.true()
 
 
 def any_of(nodes: Iterable[Node]) -> Node:
     """One of the conditions holds; false when there are none."""
     found = list(nodes)
-    return exp.or_(*found, copy=False) if found else exp.false()
+    return exp.Paren(this=exp.or_(*found, copy=False)) if found else exp.false()
 
 
 def negate(node: Node) -> Node:
@@ -110,9 +110,9 @@ def left_join(select: exp.Select, joined: exp.Expression, on: Node) -> exp.Selec
     return select.join(joined, on=on, join_type="left", copy=False)
 
 
-def union_all(selects: Sequence[exp.Query]) -> exp.Query:
+def union_all(selects: Sequence[exp.Select]) -> exp.Select | exp.Union:
     """The rows of all selects."""
-    result: exp.Query = selects[0]
+    result: exp.Select | exp.Union = selects[0]
     for select in selects[1:]:
         result = exp.Union(this=result, expression=select, distinct=False)
     return result

@@ -13,7 +13,21 @@ from sqlglot import exp
 
 from oncoweave.compiler import keys
 from oncoweave.compiler.sql import (
-    Node, all_of, any_of, call, case, col, is_not_null, is_null, left_join, named, negate, null, subquery, table, text,
+    Node,
+    all_of,
+    any_of,
+    call,
+    case,
+    col,
+    is_not_null,
+    is_null,
+    left_join,
+    named,
+    negate,
+    null,
+    subquery,
+    table,
+    text,
 )  # fmt: skip
 from oncoweave.engine import functions
 from oncoweave.engine.date_patterns import parse_date
@@ -23,6 +37,9 @@ from oncoweave.spec.source import FieldSpec, Source, Table
 
 PERSONS = "persons"
 """Temporary table of the mapped persons: key text, person_id."""
+
+DELIVERED = "d"
+"""Alias of a snapshot in the statements that read it."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +109,8 @@ def unparsed(name: str, alias: str = "s") -> Node:
 def raw_text(name: str, spec: FieldSpec, shared_missing: Iterable[str]) -> Node:
     """A field's text as delivered, NULL where it is one of the codes that mean missing (blanks around do not count)."""
     codes = sorted({"", *shared_missing, *spec.missing} | {c.strip() for c in (*shared_missing, *spec.missing)})
-    missing = exp.In(this=call("trim", col(name)), expressions=[text(c) for c in codes])
-    return case([(negate(missing), col(name))], null("VARCHAR"))
+    missing = exp.In(this=call("trim", col(name, DELIVERED)), expressions=[text(c) for c in codes])
+    return case([(negate(missing), col(name, DELIVERED))], null("VARCHAR"))
 
 
 def plan_stage(
@@ -149,8 +166,8 @@ class _Stage:
             changes = [(a.condition.copy(), text(a.texts[name])) for a in amendments if name in a.texts]
             nodes.append(named(case(changes, node), name))
         if self.spec.row.content:
-            nodes.append(named(keys.content_text([col(c) for c in self.columns]), "_content"))
-        return exp.select(*nodes).from_(table(snapshot_view(self.name)))
+            nodes.append(named(keys.content_text([col(c, DELIVERED) for c in self.columns]), "_content"))
+        return exp.select(*nodes).from_(table(snapshot_view(self.name), DELIVERED))
 
     def values(self, inner: exp.Select, fields: Sequence[str]) -> exp.Select:
         """The texts, the parsed values, and the text of the person's and the row's key."""

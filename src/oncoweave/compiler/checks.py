@@ -1,0 +1,103 @@
+"""Passes that check the mapping as a whole: keys, persons, fields that nobody maps, and circles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from oncoweave.compiler.bound import BoundRule
+from oncoweave.compiler.draft import Draft
+from oncoweave.errors import Problem, nearest
+
+
+def check_tables(draft: Draft) -> Draft:
+    """source.yaml: keys name declared fields."""
+    found = []
+    for name, spec in draft.inputs.source.tables.items():
+        for key, fields in (("row", spec.row.fields), ("person", spec.person)):
+            for i, field_ in enumerate(fields):
+                loc = ("tables", name, key, *(("fields",) if key == "row" else ()), i)
+                if field_ not in spec.fields:
+                    message = f"`{field_}` is not a declared field of `{name}`"
+                    help_ = nearest(field_, spec.fields)
+                    found.append(draft.inputs.source_document.problem("field", message, loc, help=help_))
+    return draft.with_problems(found)
+
+
+def check_persons(draft: Draft) -> Draft:
+    """One rule tells who the persons are, and at most one who died."""
+    rules = draft.inputs.mapping.rules
+    document = draft.inputs.document
+    found = []
+    persons = [i for i, r in enumerate(rules) if r.fact == "person"]
+    if not persons:
+        found.append(
+            document.problem(
+                "person",
+                "no rule tells who the persons are",
+                ("rules",),
+                help="add a rule with `fact: person`",
+                at="key",
+            )
+        )
+    deaths = [i for i, r in enumerate(rules) if r.fact == "death"]
+    found += [
+        document.problem("person", f"a second rule for {rules[i].fact}", ("rules", i, "fact"), help="leave one of them")
+        for i in (*persons[1:], *deaths[1:])
+    ]
+    return draft.with_problems(found)
+
+
+def check_fields(draft: Draft) -> Draft:
+    """Every declared source field is mapped, a key, or ignored with a reason."""
+    used = {(r.table, f) for r in draft.rules for f in r.fields}
+    corrected = {(a.table, f) for a in draft.amendments for f in a.texts}
+    declared = {f for t in draft.inputs.source.tables.values() for f in t.fields}
+    document = draft.inputs.document
+    found = []
+    for name, spec in draft.inputs.source.tables.items():
+        for field_ in spec.fields:
+            key = field_ in spec.row.fields or field_ in spec.person
+            if not key and field_ not in draft.inputs.mapping.ignored and (name, field_) not in used | corrected:
+                message = f"the field `{field_}` of `{name}` is neither mapped nor ignored"
+                found.append(
+                    document.problem(
+                        "unused-field",
+                        message,
+                        ("rules",),
+                        help="map it, or name it under `ignored:` with the reason",
+                        severity="warning",
+                        at="key",
+                    )
+                )
+    found += [
+        document.problem("field", f"`{f}` is not a declared field", ("ignored", f), help=nearest(f, declared), at="key")
+        for f in draft.inputs.mapping.ignored
+        if f not in declared
+    ]
+    return draft.with_problems(found) if len(draft.rules) == len(draft.inputs.mapping.rules) else draft
+
+
+def order_rules(draft: Draft) -> Draft:
+    """Persons first, then each rule after those it refers to; a circle is a problem."""
+    rules = {r.name: r for r in draft.rules}
+    done: dict[str, BoundRule] = {r.name: r for r in draft.rules if r.fact == "person"}
+    waiting = [r for r in draft.rules if r.name not in done]
+    while waiting:
+        ready = [r for r in waiting if all(x.rule in done or x.rule not in rules for x in r.references.values())]
+        if not ready:
+            return draft.with_problems([_circle(draft, r) for r in waiting])
+        done |= {r.name: r for r in ready}
+        waiting = [r for r in waiting if r.name not in done]
+    return replace(draft, rules=tuple(done.values()))
+
+
+def _circle(draft: Draft, rule: BoundRule) -> Problem:
+    number_ = draft.inputs.mapping.rules.index(rule.spec)
+    key = next(iter(rule.references))
+    others = ", ".join(sorted({x.rule for x in rule.references.values()}))
+    return draft.inputs.document.problem(
+        "circle",
+        f"`{rule.name}` refers to `{others}`, which leads back to it",
+        ("rules", number_, key),
+        help="a fact cannot qualify itself; break the circle",
+    )

@@ -1,0 +1,270 @@
+"""Units: the SELECT with one row for each row or group that a branch reads: its key, its slots, the codes to look up.
+
+Columns: unit, person, file, line (and lines, rows of a group); passing, the verdict on a row before any grouping;
+fault, what does not parse or differs; each slot (`start`, `start#` its precision, `start@` its text); `code:<field>` and
+`code@<field>`; `event:<key>`, the event id of a fact referred to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from oncoweave.compiler import keys
+from oncoweave.compiler.bound import BoundRule, Branch, Looked, Slot
+from oncoweave.compiler.sql import (
+    Node,
+    all_of,
+    any_of,
+    call,
+    case,
+    coalesce,
+    col,
+    equals,
+    is_not_null,
+    is_null,
+    named,
+    negate,
+    null,
+    number,
+    subquery,
+    table,
+    text,
+)  # fmt: skip
+from oncoweave.compiler.staging import is_typed, stage_name, unparsed
+from oncoweave.engine import functions
+from oncoweave.engine.expressions import Expression, Kind
+from oncoweave.engine.functions import CATALOGUE
+from oncoweave.engine.signatures import precision_node
+from oncoweave.spec.mapping import Imputation
+from oncoweave.spec.source import Source
+
+NOT_A = {"integer": "not a whole number", "number": "not a number", "date": "not a date"}
+
+
+def unit_of(rule: BoundRule) -> str:
+    """The staged column that holds the key of what the rule makes one fact of."""
+    return keys.unit_column(rule.table, rule.spec.group) if rule.grouped else "_row"
+
+
+def passing(rule: BoundRule, source: Source) -> list[tuple[Node, Node]]:
+    """Which rows a rule does not read further, before any grouping: condition and verdict, in order."""
+    found: list[tuple[Node, Node]] = [
+        (is_not_null(col("_state", "s")), call("concat", text("quarantined: "), col("_state", "s")))
+    ]
+    if rule.where is None:
+        return found
+    because = str(rule.spec.because)
+    found += _unparsed_fields(rule.where, rule, source, prefix="quarantined: ")
+    where = rule.where.expression.node
+    return [
+        *found,
+        (is_null(where.copy()), text(f"excluded: {because} (unknown)")),
+        (negate(where.copy()), text(f"excluded: {because}")),
+    ]
+
+
+def _unparsed_fields(slot: Slot, rule: BoundRule, source: Source, prefix: str = "") -> list[tuple[Node, Node]]:
+    fields = source.tables[rule.table].fields
+    typed = [f for f in sorted(slot.fields) if f in fields and is_typed(fields[f])]
+    return [(unparsed(f), text(f"{prefix}{f}: {NOT_A[fields[f].type]}")) for f in typed]
+
+
+@dataclass(frozen=True)
+class UnitBuilder:
+    """Builds the unit select of one branch of a rule."""
+
+    source: Source
+    rule: BoundRule
+    branch: Branch
+    imputation: Imputation
+
+    def build(self) -> exp.Select:
+        """The select; see the module for its columns."""
+        columns = {
+            "unit": col(unit_of(self.rule), "s"),
+            "person": self._over_group(col("_person", "s")),
+            "file": self._over_group(col("_file", "s")),
+            "line": self._over_group(col("_line", "s")),
+            **self._group_columns(),
+            "fault": self._fault(),
+            **self._slot_columns(),
+            **self._code_columns(),
+            **self._reference_columns(),
+        }
+        stage = table(stage_name(self.rule.table), "s")
+        if not self.rule.grouped:
+            return exp.select(*(named(node, name) for name, node in columns.items())).from_(stage)
+        aggregates, outer = _split_aggregates(columns)
+        inner = exp.select(named(col(unit_of(self.rule), "s"), "unit"), *aggregates).from_(stage)
+        inner = inner.where(is_null(case(passing(self.rule, self.source), null("VARCHAR"))))
+        inner = inner.group_by(col(unit_of(self.rule), "s"))
+        outer["unit"] = col("unit", "g")
+        return exp.select(*(named(node, name) for name, node in outer.items())).from_(subquery(inner, "g"))
+
+    def _group_columns(self) -> dict[str, Node]:
+        if not self.rule.grouped:
+            return {"passing": case(passing(self.rule, self.source), null("VARCHAR"))}
+        lines = exp.ArrayAgg(this=exp.Order(this=col("_line", "s"), expressions=[exp.Ordered(this=col("_line", "s"))]))
+        return {"rows": call("count", exp.Star()), "lines": lines}
+
+    def _over_group(self, node: Node) -> Node:
+        return call("min", node) if self.rule.grouped else node
+
+    def _all_slots(self) -> list[Slot]:
+        looked = [c.code for c in [self.branch.concept, *self.branch.choices.values()] if isinstance(c, Looked)]
+        return [*self.branch.slots.values(), *looked]
+
+    def _fault(self) -> Node:
+        """The first field whose text does not parse, or that differs within the group."""
+        faults = {str(r): (c, r) for s in self._all_slots() for c, r in _unparsed_fields(s, self.rule, self.source)}
+        reason = case(list(faults.values()), null("VARCHAR"))
+        if not self.rule.grouped:
+            return reason
+        only = sorted({f for s in self._all_slots() for f in s.only})
+        differing = [(self._differs(f), text(f"{f}: differs within the group")) for f in only]
+        people = col("_person", "s")
+        apart = (
+            exp.NEQ(this=call("min", people), expression=call("max", people.copy())),
+            text("person: differs within the group"),
+        )
+        return coalesce(call("min", reason), case([apart, *differing], null("VARCHAR")))
+
+    def _differs(self, field: str) -> Node:
+        value = call("trim", col(field, "s"))
+        some = exp.LT(this=call("count", value.copy()), expression=call("count", exp.Star()))
+        none = exp.GT(this=call("count", value.copy()), expression=number(0))
+        unlike = exp.NEQ(this=call("min", value), expression=call("max", value.copy()))
+        return any_of([unlike, all_of([some, none])])
+
+    def _slot_columns(self) -> dict[str, Node]:
+        """Each slot's value; dates imputed, with precision; the text of fields that a slot simply is."""
+        found: dict[str, Node] = {}
+        for name, slot in dated(self.branch).items():
+            found[name] = self._imputed(name, slot.expression)
+            found[f"{name}#"] = precision_node(slot.expression)
+            found |= {f"{name}@": self._over_group(col(slot.raw, "s"))} if slot.raw else {}
+        for name, slot in self.branch.slots.items():
+            if (slot.expression.kind is Kind.DATE and name != "value") or name.startswith("birth_"):
+                continue
+            found[name] = slot.expression.node
+            found |= {f"{name}@": self._over_group(col(slot.raw, "s"))} if slot.raw else {}
+        return found
+
+    def _imputed(self, name: str, date: Expression) -> Node:
+        """The day that stands for a partial date, by the mapping's imputation table; births stay at the first day."""
+        if date.precision is None or self.rule.fact == "person":
+            return date.node
+        policy = self.imputation.death if self.rule.fact == "death" else getattr(self.imputation, name)
+        return imputed(date, policy)
+
+    def _code_columns(self) -> dict[str, Node]:
+        return (
+            {
+                f"code:{name}": functions.trim(functions.to_text(choice.code.expression)).node
+                if choice.code.expression.kind is Kind.INTEGER
+                else choice.code.expression.node
+                for name, choice in looked(self.branch).items()
+            }
+            | {
+                f"code@{name}": self._over_group(col(choice.code.raw, "s"))
+                for name, choice in looked(self.branch).items()
+                if choice.code.raw
+            }
+            | self._part_columns()
+        )
+
+    def _part_columns(self) -> dict[str, Node]:
+        concept = self.branch.concept
+        if not isinstance(concept, Looked) or not concept.parts:
+            return {}
+        return {"parts": any_of([is_not_null(p.node.copy()) for p in concept.parts])}
+
+    def _reference_columns(self) -> dict[str, Node]:
+        """The event id of each fact that the rule refers to, whether or not that fact was mapped."""
+        found = {}
+        for key, reference in self.rule.references.items():
+            own = reference.table == self.rule.table and not self.rule.grouped
+            row = own and reference.fields == (self.source.tables[self.rule.table].row.fields or None)
+            unit = "_row" if row else keys.unit_column(reference.table, reference.fields or ())
+            node = keys.xor(self._over_group(col(unit, "s")), keys.event_salt(reference.rule, None))
+            found[f"event:{key}"] = node
+        return found
+
+
+def dated(branch: Branch) -> dict[str, Slot]:
+    """The date slots under the names that events use: start and end."""
+    slots = branch.slots
+    start = slots.get("start") or slots.get("date")
+    found = {"start": start} if start else {}
+    found |= {"end": slots["end"]} if "end" in slots else {}
+    if any(n.startswith("birth_") for n in slots):
+        found["start"] = _birth(branch)
+    return found
+
+
+def _birth(branch: Branch) -> Slot:
+    slots = branch.slots
+    if "birth_date" in slots:
+        return slots["birth_date"]
+    parts = [slots[n].expression if n in slots else None for n in ("birth_year", "birth_month", "birth_day")]
+    year, month, day = parts
+    first = functions.make_date(*(functions.coalesce(p, 1) if p else 1 for p in parts))
+    known_month = is_not_null(month.node.copy()) if month else exp.false()
+    known_day = all_of([known_month, is_not_null(day.node.copy())]) if day else exp.false()
+    precision = case([(known_day, text("day")), (known_month.copy(), text("month"))], text("year"))
+    node = case([(is_not_null(year.node.copy()), first.node)], null("DATE")) if year else first.node
+    fields = frozenset().union(*(s.fields for n, s in slots.items() if n.startswith("birth_")))
+    return Slot("birth", Expression(Kind.DATE, node, precision), fields)
+
+
+def looked(branch: Branch) -> dict[str, Looked]:
+    """The concepts of a branch that are looked up, by field; the main one is `concept`."""
+    choices = {"concept": branch.concept, **branch.choices}
+    return {n: c for n, c in choices.items() if isinstance(c, Looked)}
+
+
+def _split_aggregates(columns: Mapping[str, Node]) -> tuple[list[exp.Alias], dict[str, Node]]:
+    """The aggregates of some columns, each under a name of its own, and the columns over those names.
+
+    The group is computed once, and everything else over its result: DuckDB allows no aggregate inside TRY.
+    """
+    found: dict[str, exp.Alias] = {}
+
+    def lifted(node: exp.Expression) -> exp.Expression:
+        if not isinstance(node, exp.ArrayAgg) and not _is_aggregate(node):
+            return node
+        name = found.setdefault(str(node), named(node.copy(), f"a{len(found)}")).alias
+        return col(name, "g")
+
+    outer = {name: node.copy().transform(lifted) for name, node in columns.items()}
+    return list(found.values()), outer
+
+
+def _is_aggregate(node: exp.Expression) -> bool:
+    function = CATALOGUE.get(str(node.this)) if isinstance(node, exp.Anonymous) else None
+    return function is not None and function.aggregate
+
+
+def imputed(date: Expression, policy: str) -> Node:
+    """The first, middle or last day of the period that a partial date is known to."""
+    if date.precision is None or policy == "first":
+        return date.node
+    first = Expression(Kind.DATE, date.node)
+    if policy == "middle":  # the 15th of a month, 1 July of a year
+        in_month, in_year = functions.add_days(first, 14).node, _later(first, months=6, days=0)
+    else:
+        in_month, in_year = _later(first, months=1, days=-1), _later(first, months=12, days=-1)
+    known = [
+        (equals(date.precision.copy(), text("month")), in_month),
+        (equals(date.precision.copy(), text("year")), in_year),
+    ]
+    return case(known, date.node.copy())
+
+
+def _later(first: Expression, *, months: int, days: int) -> Node:
+    """So many months after the first day of a period, then so many days."""
+    moved = Expression(Kind.DATE, functions.add_months(first, months).node)
+    return functions.add_days(moved, days).node if days else moved.node
