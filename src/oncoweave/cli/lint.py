@@ -26,7 +26,7 @@ def lint(sources: tuple[str, ...], folder: Path | None, machine: bool) -> int:
     from dataclasses import asdict
 
     from oncoweave.cli.output import print_json
-    from oncoweave.compiler import lint as problems_of
+    from oncoweave.lint import lint as problems_of
     from oncoweave.spec.render import render
 
     project = options.project_at(folder)

@@ -1,4 +1,4 @@
-"""From specification to plan: `compile_mapping` for a run, `lint` for its problems, `explain` for its text."""
+"""From specification to plan: `compile_mapping` for a run, `compile_draft` for its problems, `explain` for its text."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from oncoweave.compiler.inputs import Inputs, read_inputs
 from oncoweave.compiler.passes import compile_draft
 from oncoweave.compiler.plan import Plan
-from oncoweave.errors import Problem, SpecError
+from oncoweave.errors import SpecError
 from oncoweave.project import Project
 
-__all__ = ["Inputs", "Plan", "compile_mapping", "explain", "lint"]
+__all__ = ["Inputs", "Plan", "compile_draft", "compile_mapping", "explain", "read_inputs"]
 
 
 def compile_mapping(
@@ -25,15 +25,6 @@ def compile_mapping(
     if draft.plan is None:
         raise SpecError(f"{source}: the mapping has errors; nothing was run", problems=sorted(draft.problems))
     return draft.plan, inputs
-
-
-def lint(project: Project, source: str) -> list[Problem]:
-    """Every problem of a source's specification, errors and warnings, in the order of the files."""
-    try:
-        inputs = read_inputs(project, source)
-    except SpecError as error:
-        return list(error.problems)
-    return sorted(compile_draft(inputs).problems)
 
 
 def explain(project: Project, source: str, rule: str | None = None, *, sql: bool = False) -> str:

@@ -20,7 +20,7 @@ from sqlglot import exp
 from oncoweave.compiler.subset import ExpressionError, offset_of, shown, tree_of
 from oncoweave.engine import functions
 from oncoweave.engine.dialect import pattern_fault
-from oncoweave.engine.expressions import Expression, Kind, KindError, Value, literal, widen
+from oncoweave.engine.expressions import Expression, Kind, KindError, Value, literal, null, widen
 from oncoweave.engine.functions import CATALOGUE
 from oncoweave.engine.signatures import Function, Slot, precision_node, unify
 from oncoweave.errors import nearest
@@ -164,7 +164,9 @@ class _Compiler:
     def numeric(self, node: exp.Expression) -> Expression:
         """The expression of a node that must be a number."""
         value = self.convert(node)
-        if value.kind not in (Kind.INTEGER, Kind.NUMBER) and not value.is_null:
+        if value.is_null:
+            return null(Kind.INTEGER)
+        if value.kind not in (Kind.INTEGER, Kind.NUMBER):
             mend = "use add_days, add_months, days_between …" if value.kind is Kind.DATE else _declare(node)
             raise ExpressionError(f"{_named(node)} is {value.kind}, not a number", mend, offset_of(node))
         return value

@@ -6,6 +6,7 @@ SQLGlot parses, with a dialect that has no comments, no quoted names, no built-i
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from sqlglot import exp, parser, tokens
@@ -23,6 +24,7 @@ _TOKENS = {TokenType[name] for name in _WORDS} | {
         "EQ", "NEQ", "LT", "LTE", "GT", "GTE", "FARROW",
     )
 }  # fmt: skip
+_NUMBER = re.compile(r"(?a:\d+(\.\d*)?|\.\d+)(?a:[eE][+-]?\d+)?")
 
 
 class ExpressionError(Exception):
@@ -94,7 +96,8 @@ def _tokens(text: str) -> list[Token]:
     depth = 0
     for token in tokens:
         depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
-        if token.token_type not in _TOKENS or token.comments:
+        odd = token.token_type is TokenType.NUMBER and not _NUMBER.fullmatch(token.text)
+        if odd or token.token_type not in _TOKENS or token.comments:
             raise ExpressionError(f"`{shown(token.text)}` cannot stand in an expression", _hint(token), token.start)
         if depth > _DEEPEST or len(tokens) > _MOST_TOKENS:
             raise ExpressionError("the expression is too long or nested too deeply", "split it", token.start)

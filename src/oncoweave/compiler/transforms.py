@@ -120,11 +120,11 @@ def _faults(path: Path) -> list[Problem]:
     except SyntaxError as error:
         return [_problem(path, error.lineno or 1, f"this is not Python: {error.msg}", "")]
     mend = "a transform is composed of oncoweave.engine.functions"
-    faults = []
-    for node in ast.walk(tree):
-        for name in _reached(node):
-            faults.append(_problem(path, getattr(node, "lineno", 1), f"a transform may not use `{name}`", mend))
-    return faults
+    return [
+        _problem(path, getattr(node, "lineno", 1), f"a transform may not use `{name}`", mend)
+        for node in ast.walk(tree)
+        for name in _reached(node)
+    ]
 
 
 def _reached(node: ast.AST) -> list[str]:

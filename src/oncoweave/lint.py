@@ -1,0 +1,164 @@
+"""lint: everything that can be found wrong without data: specifications, suites, and the worked examples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from oncoweave.compiler import Inputs, Plan, compile_draft, read_inputs
+from oncoweave.engine.connection import connect, without_values
+from oncoweave.engine.parquet import copy, identifier
+from oncoweave.errors import Problem, SpecError, nearest
+from oncoweave.files import file_record
+from oncoweave.harmonise import harmonise
+from oncoweave.omop.model import tables
+from oncoweave.privacy.pseudonym import Key
+from oncoweave.project import Project, RunFolder
+from oncoweave.quality.compilation import lint_suites
+from oncoweave.records import ExtractRecord, SourceTableRecord
+from oncoweave.spec.document import Loc
+from oncoweave.spec.mapping import Cell, Example
+from oncoweave.spec.source import Table
+
+_EXAMPLE_KEY = Key(b"worked examples of a mapping hold no patient")
+
+Row = dict[str, Any]
+
+
+def lint(project: Project, source: str) -> list[Problem]:
+    """Every problem of a source's specification, errors and warnings, in the order of the files."""
+    problems = list(lint_suites(project, source))
+    try:
+        inputs = read_inputs(project, source)
+    except SpecError as error:
+        return sorted([*problems, *error.problems])
+    draft = compile_draft(inputs)
+    problems += draft.problems
+    if draft.plan is not None:
+        problems += _example_problems(inputs, draft.plan)
+    return sorted(problems)
+
+
+def _example_problems(inputs: Inputs, plan: Plan) -> list[Problem]:
+    """What the examples say of themselves first; those that can be run are then compared with what the mapping makes."""
+    found: list[Problem] = []
+    for number, example in enumerate(inputs.mapping.examples):
+        faults = _unknown_names(inputs, example, ("examples", number))
+        found += faults or _differences(inputs, example, _made(inputs, plan, example), ("examples", number))
+    return found
+
+
+def _unknown_names(inputs: Inputs, example: Example, loc: Loc) -> list[Problem]:
+    cdm = {name: [f.name for f in table.fields] for name, table in tables().items()}
+    source = {name: list(table.fields) for name, table in inputs.source.tables.items()}
+    found = []
+    for key, rows_of, known in (("given", example.given, source), ("expect", example.expect, cdm)):
+        for table, rows in rows_of.items():
+            if table not in known:
+                found.append(
+                    _problem(inputs, f"there is no table `{table}`", (*loc, key, table), nearest(table, known))
+                )
+                continue
+            names = [(i, name) for i, row in enumerate(rows) for name in row if name not in known[table]]
+            found += [
+                _problem(
+                    inputs,
+                    f"`{name}` is not a field of `{table}`",
+                    (*loc, key, table, i, name),
+                    nearest(name, known[table]),
+                )
+                for i, name in names
+            ]
+    return found
+
+
+def _problem(inputs: Inputs, message: str, loc: Loc, mend: str) -> Problem:
+    return inputs.document.problem("example", message, loc, help=mend, at="key")
+
+
+def _made(inputs: Inputs, plan: Plan, example: Example) -> dict[str, list[Row]]:
+    """The rows that the mapping makes of an example, by target table."""
+    plan = replace(plan, stages=tuple(replace(stage, amendments=()) for stage in plan.stages))
+    with TemporaryDirectory() as folder:
+        home = Path(folder)
+        run = RunFolder(home / "runs" / plan.source.source / "example")
+        run.snapshot.mkdir(parents=True)
+        snapshots = [
+            _snapshot(run, name, spec, example.given.get(name, ())) for name, spec in plan.source.tables.items()
+        ]
+        extracted = ExtractRecord(
+            source=plan.source.source,
+            run_id="example",
+            delivery_date=plan.source.delivery.date,
+            tables=tuple(snapshots),
+        )
+        project = Project(home, home / "runs", home / "releases", home / "restricted")
+        harmonise(run, project, extracted, plan, inputs.bundle, _EXAMPLE_KEY)
+        return {name: _read(run.tables / f"{name}.parquet") for name in example.expect}
+
+
+def _snapshot(run: RunFolder, name: str, spec: Table, rows: tuple[dict[str, Cell], ...]) -> SourceTableRecord:
+    columns = tuple(spec.fields)
+    path = run.snapshot / f"{name}.parquet"
+    holes = ", ".join(["?"] * (len(columns) + 1))
+    declared = ", ".join(f"{identifier(c)} VARCHAR" for c in columns)
+    with connect(work=run.path, allow=[run.path]) as connection, without_values("reading an example"):
+        connection.execute(f"CREATE TABLE given ({declared}, _line BIGINT)")
+        if rows:
+            values = [[*(row.get(c) for c in columns), i + 2] for i, row in enumerate(rows)]
+            connection.executemany(f"INSERT INTO given VALUES ({holes})", values)
+        copy(connection, "SELECT *, 'example' AS _file FROM given", path)
+    record = file_record(path, path.name, len(rows))
+    return SourceTableRecord(
+        table=name, columns=columns, records=len(rows), rows=len(rows), quarantined=0, files=(), snapshot=record
+    )
+
+
+def _read(path: Path) -> list[Row]:
+    with connect(work=path.parent, allow=[path.parent]) as connection, without_values(f"reading {path.name}"):
+        found = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
+        names = [column[0] for column in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def _differences(inputs: Inputs, example: Example, made: dict[str, list[Row]], loc: Loc) -> list[Problem]:
+    """An expected row that was not made, and a number of rows that differs, each at its place. Examples hold no patient."""
+    found = []
+    for table, expected in example.expect.items():
+        at = (*loc, "expect", table)
+        rows = list(made[table])
+        for row in sorted(expected, key=len, reverse=True):
+            match = next((r for r in rows if all(_same(r[n], v) for n, v in row.items())), None)
+            if match is None:
+                place = (*at, list(expected).index(row))
+                found.append(
+                    _problem(inputs, f"`{example.name}`: this row of {table} is not made", place, _instead(rows, row))
+                )
+                continue
+            rows.remove(match)
+        if len(expected) != len(made[table]) and not found:
+            message = f"`{example.name}`: {len(made[table])} rows of {table} are made, not {len(expected)}"
+            found.append(_problem(inputs, message, at, "every row that the mapping makes must be expected"))
+    return found
+
+
+def _same(actual: Any, expected: Cell) -> bool:
+    if actual is None or expected is None:
+        return actual is None and expected is None
+    if isinstance(actual, float):
+        try:
+            return actual == float(expected)
+        except ValueError:
+            return False
+    return str(actual) == expected
+
+
+def _instead(rows: list[Row], expected: dict[str, Cell]) -> str:
+    made = ["{" + ", ".join(f"{n}: {_shown(r[n])}" for n in expected) + "}" for r in rows[:3]]
+    return "it makes " + ", ".join(made) if made else "it makes no other row of that table"
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
