@@ -76,7 +76,7 @@ def test_uv_is_unpacked_from_its_pinned_wheel(bootstrap: ModuleType, pinned: byt
 def test_another_file_than_the_pinned_one_is_refused(
     bootstrap: ModuleType, pinned: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bootstrap, "WHEELS", {key: ("uv.whl", "0" * 64) for key in bootstrap.WHEELS})
+    monkeypatch.setattr(bootstrap, "WHEELS", dict.fromkeys(bootstrap.WHEELS, ("uv.whl", "0" * 64)))
     with pytest.raises(bootstrap.Stop, match="not the pinned file"):
         bootstrap.uv_by_wheel(str(tmp_path / "tools" / "bin" / "uv"))
     assert not (tmp_path / "tools").exists()
