@@ -1,0 +1,68 @@
+"""Matches the headers of a delivered file with the fields that source.yaml declares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from oncoweave.errors import DataError
+from oncoweave.spec.source import TableSpec
+
+RESERVED = ("_file", "_line")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a file in its order, under their names in the snapshot, and which are not declared."""
+
+    names: tuple[str, ...]
+    undeclared: tuple[str, ...]
+
+
+def match(headers: Sequence[str], table: TableSpec, file: str) -> Columns:
+    """Names each column: the field's name where its header is declared, else the header.
+
+    Raises DataError, naming `file`, for a declared column that is missing, and for headers that are blank,
+    repeated, or clash with another name. A header that is not declared is never shown: in a file without
+    a header line it would be a patient's value.
+    """
+    declared = {spec.header or name: name for name, spec in table.fields.items()}
+    _refuse_missing(headers, declared, file)
+    _refuse_blank(headers, file)
+    names = tuple(declared.get(header, header) for header in headers)
+    _refuse_clashes(names, file)
+    return Columns(names, tuple(header for header in headers if header not in declared))
+
+
+def _refuse_missing(headers: Sequence[str], declared: dict[str, str], file: str) -> None:
+    missing = [header for header in declared if header not in headers]
+    if not missing:
+        return
+    told = []
+    for header in missing:
+        close = get_close_matches(header, [h for h in headers if h], n=1, cutoff=0.7)
+        there = f" (there is `{close[0]}`)" if close else ""
+        told.append(f"`{header}`, declared as fields.{declared[header]}{there}")
+    mend = "correct `header`, `delimiter` or `skip_lines` in source.yaml, or ask the source for the column"
+    raise DataError(f"{file}: the file has no column {'; no column '.join(told)}", mend=mend)
+
+
+def _refuse_blank(headers: Sequence[str], file: str) -> None:
+    blank = [str(place) for place, header in enumerate(headers, 1) if not header.strip()]
+    if blank:
+        raise DataError(f"{file}: blank header in column {', '.join(blank)}", mend="ask the source to name the column")
+
+
+def _refuse_clashes(names: Sequence[str], file: str) -> None:
+    """Names differ when they differ by more than case, for the engine knows no case."""
+    seen: dict[str, int] = dict.fromkeys(RESERVED, 0)
+    for place, name in enumerate(names, 1):
+        first = seen.setdefault(name.casefold(), place)
+        if first == 0:
+            raise DataError(f"{file}: column {place} is called `{name}`, a name that extract uses itself")
+        if first != place:
+            raise DataError(
+                f"{file}: columns {first} and {place} have the same header, or headers that differ only in case",
+                mend="ask the source for a file with a header of its own for each column",
+            )

@@ -1,0 +1,80 @@
+"""Copies the files of one source table into one Parquet file, every field as text, and reconciles the counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from oncoweave.engine.connection import connect
+from oncoweave.engine.csv_table import read_csv
+from oncoweave.engine.parquet import copy
+from oncoweave.engine.reading import DeliveredFile, Reading, Reject
+from oncoweave.errors import DataError, EnvironmentFault, OncoweaveError
+from oncoweave.spec.source import CsvTable, Table
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The snapshot of one source table: its file, its columns, and the records left out."""
+
+    path: Path
+    columns: tuple[str, ...]
+    undeclared: tuple[str, ...]
+    rows: int
+    rejects: tuple[Reject, ...]
+    readings: tuple[Reading, ...]
+
+
+def take_snapshot(name: str, table: Table, files: Sequence[DeliveredFile], target: Path, work: Path) -> Snapshot:
+    """Writes `target`: the files' rows in name order, all columns as text, `_file`, `_line`.
+
+    `work` is a folder for temporary files. Raises DataError when a file cannot be read without doubt, and
+    when the rows of the snapshot are not the records of the files less those rejected.
+    """
+    folders = sorted({file.path.parent for file in files})
+    with connect(work=work, allow=[*folders, target.parent], preserve_insertion_order=True) as connection:
+        readings = [_read(file, table, work, f"f{number}", connection) for number, file in enumerate(files)]
+        _copy(connection, name, readings, target)
+        _reconcile(connection, readings, target)
+    undeclared = {column: None for reading in readings for column in reading.columns.undeclared}
+    columns = {column: None for reading in readings for column in reading.columns.names}
+    rejects = tuple(reject for reading in readings for reject in reading.rejects)
+    rows = sum(reading.rows for reading in readings)
+    return Snapshot(target, tuple(columns), tuple(undeclared), rows, rejects, tuple(readings))
+
+
+def _read(file: DeliveredFile, table: Table, work: Path, tag: str, connection: duckdb.DuckDBPyConnection) -> Reading:
+    match table:
+        case CsvTable():
+            return read_csv(file, table, work, tag)
+        case _:
+            raise OncoweaveError("not yet")
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, name: str, readings: Sequence[Reading], target: Path) -> None:
+    parameters = {key: value for reading in readings for key, value in reading.parameters.items()}
+    sql = " UNION ALL BY NAME ".join(reading.sql for reading in readings)
+    try:
+        copy(connection, sql, target, parameters=parameters)
+    except EnvironmentFault:
+        raise
+    except OncoweaveError as error:
+        files = ", ".join(reading.file.name for reading in readings[:3])
+        raise DataError(f"table `{name}`: {files} cannot be read as declared ({error.message})") from None
+
+
+def _reconcile(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading], target: Path) -> None:
+    """The second count: rows of the snapshot by file against the records that the scan found."""
+    sql = "SELECT _file, count(*) FROM read_parquet(?) GROUP BY _file"
+    counted = dict(connection.execute(sql, [str(target)]).fetchall())
+    for reading in readings:
+        rows = counted.get(reading.file.name, 0)
+        if rows != reading.rows:
+            raise DataError(
+                f"{reading.file.name}: {reading.records} records, of which {len(reading.rejects)} are rejected, but "
+                f"{rows} rows were read",
+                mend="the file is written in a way that cannot be read without doubt: send it to the maintainers",
+            )
