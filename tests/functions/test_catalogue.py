@@ -9,7 +9,9 @@ from oncoweave.engine.expressions import Value
 from oncoweave.engine.functions import CATALOGUE
 
 CASES = [
-    pytest.param(f.name, args, want, id=f"{f.name}-{i}") for f in CATALOGUE.values() for i, (args, want) in enumerate(f.examples)
+    pytest.param(f.name, args, want, id=f"{f.name}-{i}")
+    for f in CATALOGUE.values()
+    for i, (args, want) in enumerate(f.examples)
 ]
 
 

@@ -54,14 +54,14 @@ read_fixed_date = Function(
     internal=True,
 )  # fmt: skip
 read_short_date = Function(
-    "read_short_date", (Kind.TEXT, Slot.WORD, Slot.PATTERN, Kind.INTEGER), Kind.DATE,
+    "read_short_date", (Kind.TEXT, Slot.WORD, Slot.PATTERN, Slot.WHOLE), Kind.DATE,
     f"CASE WHEN regexp_full_match({{0}}, {{2}}) AND day({_SHIFTED}) = day({_READ}) THEN {_SHIFTED} END",
     "The date written with a two-digit year, within the hundred years from a first year.",
     ((("05/03/68", "%d/%m/%y", ".{8}", 1900), date(1968, 3, 5)), (("29/02/00", "%d/%m/%y", ".{8}", 1900), None)),
     internal=True,
 )  # fmt: skip
 read_day_of_year = Function(
-    "read_day_of_year", (Kind.TEXT, Slot.PATTERN, Kind.INTEGER, Kind.INTEGER, Kind.INTEGER), Kind.DATE,
+    "read_day_of_year", (Kind.TEXT, Slot.PATTERN, Slot.WHOLE, Slot.WHOLE, Slot.WHOLE), Kind.DATE,
     f"CASE WHEN regexp_full_match({{0}}, {{1}}) AND {_YEAR} >= 1000 AND year({_NTH_DAY}) = {_YEAR} THEN {_NTH_DAY} END",
     "The date written as a year and the day in it: the groups of the year and of the day, and the first year or 0.",
     ((("2468", "([0-9]{1,3})([0-9]{2})", 2, 1, 1900), date(1968, 1, 24)), (("36601", "(...)(..)", 2, 1, 1900), None)),

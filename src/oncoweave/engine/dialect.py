@@ -35,9 +35,23 @@ def to_duckdb(node: exp.Expression) -> str:
 
 def evaluate(expression: Expression) -> object:
     """The value of an expression without columns, as DuckDB computes it; for doctests and conformance tests."""
+    row = _run("SELECT " + to_duckdb(expression.node), [])
+    return row[0] if row else None
+
+
+def pattern_fault(pattern: str) -> str:
+    """What is wrong with a regular expression; empty if nothing is. It is RE2's: no look-around, no back references."""
+    try:
+        _run("SELECT regexp_matches('', $1)", [pattern])
+    except duckdb.Error as error:
+        return str(error).partition("Error: ")[2].splitlines()[0]
+    return ""
+
+
+def _run(sql: str, parameters: list[str]) -> tuple[object, ...] | None:
+    """The first row, from an engine that reaches neither files nor network."""
     connection = duckdb.connect(":memory:", config={"enable_external_access": "false", "lock_configuration": "true"})
     try:
-        row = connection.execute("SELECT " + to_duckdb(expression.node)).fetchone()
+        return connection.execute(sql, parameters).fetchone()
     finally:
         connection.close()
-    return row[0] if row else None

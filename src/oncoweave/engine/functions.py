@@ -18,7 +18,7 @@ from oncoweave.engine.expressions import Kind
 from oncoweave.engine.signatures import Function, Slot
 
 TEXT, INTEGER, NUMBER, DATE, BOOLEAN = Kind
-SAME, ANY, PATTERN, WORD = Slot.SAME, Slot.ANY, Slot.PATTERN, Slot.WORD
+SAME, QUANTITY, ANY, PATTERN, WORD, WHOLE = Slot
 
 # Text
 trim = Function("trim", (TEXT,), TEXT, "trim({0})", "Without surrounding blanks.", (((" a b ",), "a b"),))
@@ -33,7 +33,8 @@ lower = Function(
 )  # fmt: skip
 length = Function("length", (TEXT,), INTEGER, "length({0})", "Number of characters.", ((("abc",), 3), (("é",), 1)))
 substring = Function(
-    "substring", (TEXT, INTEGER, INTEGER), TEXT, "substring({0}, greatest({1}, 1), greatest({2}, 0))",
+    "substring", (TEXT, INTEGER, INTEGER), TEXT,
+    "substring({0}, least(greatest({1}, 1), 1000000), least(greatest({2}, 0), 1000000))",
     "`length` characters from position `start`, which counts from 1.",
     ((("8500/3", 1, 4), "8500"), (("abc", 2, 9), "bc"), (("abc", 0, 2), "ab")),
 )  # fmt: skip
@@ -66,7 +67,7 @@ starts_with = Function(
     ((("C50", "C"), True),),
 )
 extract = Function(
-    "extract", (TEXT, PATTERN, INTEGER), TEXT, "nullif(regexp_extract({0}, {1}, {2}), '')",
+    "extract", (TEXT, PATTERN, WHOLE), TEXT, "nullif(regexp_extract({0}, {1}, {2}), '')",
     "The part of a text that a group of a regular expression matches (group 0: the whole match); NULL without a match.",
     ((("8500/3", "/([0-9])", 1), "3"), (("8500", "/([0-9])", 1), None)), defaults=(0,),
 )  # fmt: skip
@@ -76,21 +77,26 @@ split_part = Function(
     ((("20-50", "-", 2), "50"), (("20", "-", 2), None)),
 )  # fmt: skip
 pad_left = Function(
-    "pad_left", (TEXT, INTEGER, WORD), TEXT, "CASE WHEN length({0}) < {1} THEN lpad({0}, CAST({1} AS INTEGER), {2}) ELSE {0} END",
+    "pad_left", (TEXT, WHOLE, WORD), TEXT, "CASE WHEN length({0}) < {1} THEN lpad({0}, {1}, {2}) ELSE {0} END",
     "Filled up on the left to a length; never cut.", ((("7", 3, "0"), "007"), (("1234", 3, "0"), "1234")),
 )  # fmt: skip
 
 # Numbers
-add = Function("add", (SAME, SAME), SAME, "TRY({0} + {1})", "Sum; NULL on overflow.", (((2, 3), 5),))
-subtract = Function("subtract", (SAME, SAME), SAME, "TRY({0} - {1})", "Difference.", (((2, 3), -1),))
+add = Function("add", (QUANTITY, QUANTITY), QUANTITY, "TRY({0} + {1})", "Sum; NULL on overflow.", (((2, 3), 5),))
+subtract = Function("subtract", (QUANTITY, QUANTITY), QUANTITY, "TRY({0} - {1})", "Difference.", (((2, 3), -1),))
 multiply = Function(
-    "multiply", (SAME, SAME), SAME, "TRY({0} * {1})", "Product; NULL on overflow.", (((2, 3), 6), ((2**62, 4), None))
+    "multiply",
+    (QUANTITY, QUANTITY),
+    QUANTITY,
+    "TRY({0} * {1})",
+    "Product; NULL on overflow.",
+    (((2, 3), 6), ((2**62, 4), None)),
 )
 divide = Function(
     "divide", (NUMBER, NUMBER), NUMBER, "({0} / nullif({1}, 0))", "Quotient, never cut to whole; NULL when dividing by zero.",
     (((1, 2), 0.5), ((1, 0), None)),
 )  # fmt: skip
-negate = Function("negate", (SAME,), SAME, "TRY(-{0})", "The opposite number.", (((2,), -2),))
+negate = Function("negate", (QUANTITY,), QUANTITY, "TRY(-{0})", "The opposite number.", (((2,), -2),))
 whole_quotient = Function(
     "whole_quotient",
     (INTEGER, INTEGER),
@@ -100,7 +106,12 @@ whole_quotient = Function(
     (((7, 2), 3),),
 )
 remainder = Function(
-    "remainder", (INTEGER, INTEGER), INTEGER, "({0} % nullif({1}, 0))", "What is left after dividing.", (((7, 2), 1),)
+    "remainder",
+    (INTEGER, INTEGER),
+    INTEGER,
+    "TRY({0} % nullif({1}, 0))",
+    "What is left after dividing.",
+    (((7, 2), 1),),
 )
 round_ = Function(
     "round", (NUMBER,), INTEGER, "TRY_CAST(round({0}) AS BIGINT)", "Nearest whole number; halves away from zero.",
@@ -113,14 +124,9 @@ ceiling = Function(
     "ceiling", (NUMBER,), INTEGER, "TRY_CAST(ceil({0}) AS BIGINT)", "Smallest whole number above.", (((1.2,), 2),)
 )
 round_to = Function(
-    "round_to",
-    (NUMBER, INTEGER),
-    NUMBER,
-    "round({0}, CAST({1} AS INTEGER))",
-    "Rounded to so many decimals.",
-    (((1.25, 1), 1.3),),
+    "round_to", (NUMBER, WHOLE), NUMBER, "round({0}, {1})", "Rounded to so many decimals.", (((1.25, 1), 1.3),)
 )
-absolute = Function("absolute", (SAME,), SAME, "TRY(abs({0}))", "Without its sign.", (((-2,), 2),))
+absolute = Function("absolute", (QUANTITY,), QUANTITY, "TRY(abs({0}))", "Without its sign.", (((-2,), 2),))
 to_integer = Function(
     "to_integer", (TEXT,), INTEGER, "CASE WHEN regexp_full_match({0}, ' *[+-]?[0-9]+ *') THEN TRY_CAST({0} AS BIGINT) END",
     "The whole number that a text holds in plain digits; anything else is NULL ('12.345', '1e3', '0x1F', '1_000').",

@@ -23,11 +23,14 @@ class Slot(StrEnum):
     """Argument notations beside a plain kind."""
 
     SAME = "any kind, the same in every such place"
+    QUANTITY = "integer or number, the same in every such place"
     ANY = "any kind"
     PATTERN = "a regular expression, written as a literal"
     WORD = "a text, written as a literal"
+    WHOLE = "a whole number up to 9999, written as a literal"
 
 
+_ALIKE = (Slot.SAME, Slot.QUANTITY)
 Argument = Kind | Slot
 PrecisionRule = Literal["day", "kept", "month", "year", "chosen", "aggregated"]
 """Precision of a date that comes out: fixed to the day; the first argument's; at best month or year; that of the
@@ -87,15 +90,16 @@ class Function:
 
     def _bind(self, given: list[Expression]) -> list[Expression]:
         wanted = [*self.arguments, *[self.arguments[-1]] * (len(given) - len(self.arguments))]
-        same = unify([g for g, w in zip(given, wanted, strict=True) if w is Slot.SAME], self.name)
-        return [
-            _fit(self, i, g, same if w is Slot.SAME else w) for i, (g, w) in enumerate(zip(given, wanted, strict=True))
-        ]
+        same = unify([g for g, w in zip(given, wanted, strict=True) if w in _ALIKE], self.name)
+        if Slot.QUANTITY in wanted and same not in (Kind.INTEGER, Kind.NUMBER):
+            raise KindError(f"`{self.name}` takes integers and numbers, not {same}")
+        kinds = [same if w in _ALIKE else w for w in wanted]
+        return [_fit(self, i, g, k) for i, (g, k) in enumerate(zip(given, kinds, strict=True))]
 
     def _result(self, given: list[Expression]) -> Kind:
         if isinstance(self.result, Kind):
             return self.result
-        return next(g.kind for g, w in zip(given, self.arguments, strict=False) if w is Slot.SAME)
+        return next(g.kind for g, w in zip(given, self.arguments, strict=False) if w in _ALIKE)
 
     def _where_known(self, node: exp.Expression, given: list[Expression], kind: Kind) -> exp.Expression:
         precision = given[0].precision if given else None
@@ -122,7 +126,7 @@ def unify(given: Sequence[Expression], where: str) -> Kind:
         return Kind.NUMBER
     if len(kinds) > 1:
         raise KindError(f"`{where}` mixes {kinds[0]} and {kinds[1]}")
-    return kinds[0] if kinds else Kind.TEXT
+    return kinds[0] if kinds else next((g.kind for g in given), Kind.TEXT)
 
 
 def floor_to(node: exp.Expression, precision: exp.Expression | None) -> exp.Expression:
@@ -135,6 +139,11 @@ def floor_to(node: exp.Expression, precision: exp.Expression | None) -> exp.Expr
 def _fit(function: Function, index: int, given: Expression, wanted: Argument) -> Expression:
     place = f"argument {index + 1} of `{function.name}`"
     if wanted is Slot.ANY:
+        return given
+    if wanted is Slot.WHOLE:
+        number = given.constant
+        if given.kind is not Kind.INTEGER or not isinstance(number, int) or not 0 <= number <= 9999:
+            raise KindError(f"{place} must be a whole number written out, such as 1")
         return given
     if isinstance(wanted, Slot):
         if given.kind is not Kind.TEXT or not isinstance(given.node, exp.Literal):
