@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from oncoweave.engine.reading import Reject
+from oncoweave.engine.text_copy import TextCopy
 from oncoweave.errors import DataError
 
 LONGEST = 16_000_000
 
 
 @dataclass(frozen=True)
-class CarefulCopy:
-    """The copy's rows, the records left out of it, and the length of its longest line in bytes."""
+class Body:
+    """Where the records of a text start (byte and line), and how many fields each must have."""
 
-    rows: int
-    rejects: tuple[Reject, ...]
-    longest: int
+    start: int
+    first_line: int
+    columns: int
 
 
 class _Lines:
@@ -60,30 +61,24 @@ class _Lines:
         return line
 
 
-def careful_copy(
-    text: Path, name: str, dialect: dict[str, Any], columns: int, start: int, first_line: int, target: Path
-) -> CarefulCopy:
-    """Copies the records from byte `start` (line `first_line`) on, each with its line in front.
+def careful_copy(text: Path, name: str, dialect: dict[str, Any], body: Body, copy: TextCopy) -> list[Reject]:
+    """Adds the records of the body to the copy, each with its first line; returns those that are rejected.
 
     A quote in the middle of an unquoted field is text. A record of the wrong length, or with text behind a
     closing quote, is rejected. Raises DataError, naming the line, where a quote that is not closed has
     swallowed lines: what is a record after it cannot be known.
     """
     rejects: list[Reject] = []
-    rows = longest = 0
     csv.field_size_limit(LONGEST)
-    with text.open("rb") as raw, target.open("w", encoding="utf-8", newline="") as copy:
-        raw.seek(start)
-        lines = _Lines(io.TextIOWrapper(raw, encoding="utf-8", newline=""), name, first_line)
-        writer = csv.writer(copy, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        for line, row, reason in _records(lines, dialect, name, columns):
+    with text.open("rb") as raw:
+        raw.seek(body.start)
+        lines = _Lines(io.TextIOWrapper(raw, encoding="utf-8", newline=""), name, body.first_line)
+        for line, row, reason in _records(lines, dialect, name, body.columns):
             if reason:
                 rejects.append(Reject(name, line, reason))
-                continue
-            writer.writerow([line, *row])
-            longest = max(longest, 2 * sum(len(value.encode()) for value in row) + 3 * columns + 32)
-            rows += 1
-    return CarefulCopy(rows, tuple(rejects), longest)
+            else:
+                copy.add(line, row)
+    return rejects
 
 
 def _records(lines: _Lines, dialect: dict[str, Any], name: str, columns: int) -> Iterator[tuple[int, list[str], str]]:

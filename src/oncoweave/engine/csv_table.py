@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from oncoweave.engine import headers
-from oncoweave.engine.careful_copy import careful_copy
+from oncoweave.engine.careful_copy import Body, careful_copy
 from oncoweave.engine.parquet import identifier
 from oncoweave.engine.plain_text import plain_text
 from oncoweave.engine.reading import DeliveredFile, Reading, Reject
 from oncoweave.engine.scan import Layout, Scan, refuse_invalid_utf8, scan
+from oncoweave.engine.text_copy import TextCopy
 from oncoweave.errors import DataError
 from oncoweave.spec.source import CsvTable
 
@@ -47,7 +48,10 @@ def read_csv(file: DeliveredFile, table: CsvTable, work: Path, tag: str) -> Read
     columns = headers.match(head.headers, table, file.name)
     found = _scan(text, file, table, head)
     if found.irregular or len(found.firsts) > MOST_STEPS:
-        reading = _read_carefully(text, file, table, head, columns, work / f"{tag}.careful")
+        place = Body(head.start, head.lines + 1, len(columns.names))
+        with TextCopy(work / f"{tag}.copy") as copy:
+            careful_rejects = careful_copy(text, file.name, dialect(table), place, copy)
+        reading = copy.reading(file, columns, careful_rejects)
     else:
         body, skip = (text, 1) if head.lines == 1 else (_body(text, head.start, work / f"{tag}.body"), 0)
         rejects = tuple(Reject(file.name, r.line, _wrong_length(r.fields, len(columns.names))) for r in found.ragged)
@@ -55,7 +59,7 @@ def read_csv(file: DeliveredFile, table: CsvTable, work: Path, tag: str) -> Read
         reading = Reading(file, columns, found.rows, rejects, sql, {**parameters, "file": file.name})
     if not reading.records:
         raise DataError(f"{file.name} has a header and no rows", mend="ask the source for the delivery again")
-    return _tagged(reading, tag)
+    return reading.tagged(tag)
 
 
 def _scan(text: Path, file: DeliveredFile, table: CsvTable, head: _Head) -> Scan:
@@ -141,26 +145,3 @@ def _steps(firsts: list[int], offsets: list[int]) -> str:
     half = len(offsets) // 2
     below, above = _steps(firsts[:half], offsets[:half]), _steps(firsts[half:], offsets[half:])
     return f"CASE WHEN _number < {firsts[half]} THEN {below} ELSE {above} END"
-
-
-def _read_carefully(
-    text: Path, file: DeliveredFile, table: CsvTable, head: _Head, columns: headers.Columns, target: Path
-) -> Reading:
-    copied = careful_copy(text, file.name, dialect(table), len(columns.names), head.start, head.lines + 1, target)
-    places = [f"c{i}" for i in range(len(columns.names))]
-    types = ", ".join(f"'{place}': 'VARCHAR'" for place in ("line", *places))
-    names = ", ".join(f"'{place}'" for place in places)
-    selected = ", ".join(f"{p} AS {identifier(n)}" for p, n in zip(places, columns.names, strict=True))
-    longest = max(2_000_000, copied.longest)
-    sql = (
-        f"SELECT {selected}, $file AS _file, CAST(line AS BIGINT) AS _line FROM read_csv($path, auto_detect = false, "
-        f"header = false, columns = {{{types}}}, force_not_null = [{names}], delim = ',', quote = '\"', escape = '\"', "
-        f"max_line_size = {longest})"
-    )
-    return Reading(file, columns, copied.rows, copied.rejects, sql, {"path": str(target), "file": file.name})
-
-
-def _tagged(reading: Reading, tag: str) -> Reading:
-    """The reading with parameters that are unique among several."""
-    sql = re.sub(r"\$([a-z]+)", rf"$\1_{tag}", reading.sql)
-    return replace(reading, sql=sql, parameters={f"{k}_{tag}": v for k, v in reading.parameters.items()})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from oncoweave.engine.headers import Columns
@@ -42,3 +43,8 @@ class Reading:
     @property
     def records(self) -> int:
         return self.rows + len(self.rejects)
+
+    def tagged(self, tag: str) -> Reading:
+        """The same reading with parameters that are unique among several."""
+        sql = re.sub(r"\$([a-z]+)", rf"$\1_{tag}", self.sql)
+        return replace(self, sql=sql, parameters={f"{k}_{tag}": v for k, v in self.parameters.items()})

@@ -10,10 +10,12 @@ import duckdb
 
 from oncoweave.engine.connection import connect
 from oncoweave.engine.csv_table import read_csv
+from oncoweave.engine.excel_table import read_excel
 from oncoweave.engine.parquet import copy
+from oncoweave.engine.parquet_table import read_parquet
 from oncoweave.engine.reading import DeliveredFile, Reading, Reject
 from oncoweave.errors import DataError, EnvironmentFault, OncoweaveError
-from oncoweave.spec.source import CsvTable, Table
+from oncoweave.spec.source import CsvTable, ExcelTable, ParquetTable, Table
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,10 @@ def _read(file: DeliveredFile, table: Table, work: Path, tag: str, connection: d
     match table:
         case CsvTable():
             return read_csv(file, table, work, tag)
-        case _:
-            raise OncoweaveError("not yet")
+        case ParquetTable():
+            return read_parquet(file, table, tag, connection)
+        case ExcelTable():
+            return read_excel(file, table, work, tag)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, name: str, readings: Sequence[Reading], target: Path) -> None:
