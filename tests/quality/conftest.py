@@ -10,11 +10,17 @@ import pytest
 
 from oncoweave.omop.model import tables
 from oncoweave.project import Project, RunFolder
-from tests.quality.small_cdm import ROWS, Cdm, concept_table
+from tests.quality.small_cdm import ROWS, VOCABULARY, Cdm, vocabulary
+
+
+@pytest.fixture(scope="session")
+def concepts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The CONCEPT table of the vocabulary release that the small CDM uses."""
+    return vocabulary(tmp_path_factory.mktemp("vocabulary") / VOCABULARY)
 
 
 @pytest.fixture
-def cdm(tmp_path: Path) -> Iterator[Cdm]:
+def cdm(tmp_path: Path, concepts: Path) -> Iterator[Cdm]:
     """Two patients, no defect; the project is empty, so that the standard suites hold."""
     connection = duckdb.connect()
     for table in tables().values():
@@ -24,6 +30,5 @@ def cdm(tmp_path: Path) -> Iterator[Cdm]:
     project = Project(tmp_path / "site", tmp_path / "runs", tmp_path / "releases", tmp_path / "restricted")
     run = RunFolder(tmp_path / "runs" / "registry" / "r1")
     run.path.mkdir(parents=True)
-    project.root.mkdir()
-    yield Cdm(connection, run, project, concept_table(tmp_path / "vocabulary"))
+    yield Cdm(connection, run, project, concepts)
     connection.close()

@@ -15,6 +15,7 @@ from oncoweave.records import ExpectationResult
 from oncoweave.stages.check import check_tables
 
 DELIVERY = date(2020, 6, 30)
+VOCABULARY = "small-1"
 
 CONCEPTS = """
 0        | No matching concept                           | Metadata            | None            | Undefined       |
@@ -90,10 +91,14 @@ class Cdm:
         """Change the tables."""
         self.connection.execute(sql)
 
-    def check(self, suite: str = "") -> list[ExpectationResult]:
-        """Write every table, and give the results of one suite, else of every suite of the source."""
+    def check(self, suite: str = "", expectation: str = "") -> list[ExpectationResult]:
+        """Write every table, and give the results of the standard suites: of all, or of what is named."""
         self.write()
-        planned = [check for check in _standard_checks(self.project) if suite in ("", check.suite)]
+        planned = [
+            check
+            for check in _standard_checks(self.project)
+            if suite in ("", check.suite) and expectation in ("", check.spec.expect)
+        ]
         return check_tables(self.run, planned, self.concepts, DELIVERY)
 
     def write(self) -> None:
@@ -109,18 +114,24 @@ def _standard_checks(project: Project) -> list[Check]:
     return checks(project, "registry")
 
 
-def concept_table(folder: Path) -> Path:
-    """A CONCEPT table with the columns that checks read."""
-    folder.mkdir()
+def vocabulary(folder: Path) -> Path:
+    """A vocabulary release of these concepts, named as its folder; returns its CONCEPT table."""
+    folder.mkdir(parents=True)
     connection = duckdb.connect()
     connection.execute(
-        "CREATE TABLE concept (concept_id INTEGER, concept_name VARCHAR, domain_id VARCHAR, vocabulary_id VARCHAR, "
-        "concept_class_id VARCHAR, standard_concept VARCHAR, invalid_reason VARCHAR)"
+        "CREATE TABLE CONCEPT (concept_id INTEGER, concept_name VARCHAR, domain_id VARCHAR, vocabulary_id VARCHAR, "
+        "concept_class_id VARCHAR, standard_concept VARCHAR, concept_code VARCHAR, invalid_reason VARCHAR);"
+        "CREATE TABLE CONCEPT_RELATIONSHIP (concept_id_1 INTEGER, concept_id_2 INTEGER, relationship_id VARCHAR, "
+        "invalid_reason VARCHAR);"
+        "CREATE TABLE VOCABULARY (vocabulary_id VARCHAR, vocabulary_version VARCHAR);"
     )
+    connection.execute("INSERT INTO VOCABULARY VALUES ('None', ?)", [folder.name])
     for line in CONCEPTS.strip().splitlines():
         values = [value.strip() or None for value in line.split("|")]
-        connection.execute("INSERT INTO concept VALUES (?, ?, ?, ?, ?, ?, NULL)", values)
-    connection.execute(f"COPY concept TO '{folder / 'CONCEPT.parquet'}' (FORMAT parquet)")
+        connection.execute("INSERT INTO CONCEPT VALUES (?, ?, ?, ?, ?, ?, '', NULL)", values)
+    for table in ("CONCEPT", "CONCEPT_RELATIONSHIP", "VOCABULARY"):
+        connection.execute(f"COPY {table} TO '{folder / table}.parquet' (FORMAT parquet)")
+    connection.close()
     return folder / "CONCEPT.parquet"
 
 

@@ -364,6 +364,6 @@ def test_a_planted_defect_is_found_where_it_belongs(
     cdm: Cdm, plant: str, suite: str, expectation: str, column: str | None, severity: str
 ) -> None:
     cdm.plant(plant)
-    results = cdm.check(suite)
+    results = cdm.check(suite, expectation)
     assert (suite, expectation, column, severity) in failing(results)
     assert severity != "fatal" or verdict(results) == "fail"

@@ -24,7 +24,7 @@ class DuckDbCompiler(PGCompiler):
     def visit_custom_op_binary(self, element: Any, operator: Any, **kw: Any) -> str:
         """`a ~ b` as `regexp_matches(a, b)`, every other operator as it is."""
         if operator.opstring not in ("~", "!~"):
-            return str(super().visit_custom_op_binary(element, operator, **kw))
+            return str(super().visit_custom_op_binary(element, operator, **kw))  # type: ignore[no-untyped-call]
         text, pattern = self.process(element.left, **kw), self.process(element.right, **kw)
         return f"{'NOT ' if operator.opstring == '!~' else ''}regexp_matches({text}, {pattern})"
 

@@ -7,21 +7,28 @@ from contextlib import closing, suppress
 from datetime import date
 from itertools import groupby
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 
-from oncoweave.content import vocabulary_folder
 from oncoweave.engine.connection import connect
 from oncoweave.engine.parquet import copy_sorted
-from oncoweave.files import faults, forget, make_private_folder, read_record, stage_folder, sync, write_json
+from oncoweave.files import (
+    faults,
+    forget,
+    make_private_folder,
+    read_record,
+    stage_folder,
+    sync,
+    work_folder,
+    write_json,
+)
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.compilation import Check, checks
 from oncoweave.quality.conditions import keys_query
 from oncoweave.quality.relations import prepare
 from oncoweave.quality.verdict import verdict
 from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, MapRecord, Record
-from oncoweave.vocabulary.starter import open_bundle
+from oncoweave.vocabulary.bundle import open_release
 
 QUARANTINE = "check.parquet"
 
@@ -43,9 +50,9 @@ def check(run: RunFolder, project: Project) -> CheckRecord:
     extracted = read_record(run.path / "extract.json", ExtractRecord)
     planned = checks(project, run.source)
     forget(run.path / "check.json")
-    with stage_folder(run, "results") as folder, TemporaryDirectory() as cache:
-        bundle = open_bundle(vocabulary_folder(project, mapped.vocabulary), Path(cache))
-        results = check_tables(run, planned, bundle.table("CONCEPT"), extracted.delivery_date)
+    concepts = open_release(project, mapped.vocabulary).table("CONCEPT")
+    with stage_folder(run, "results") as folder:
+        results = check_tables(run, planned, concepts, extracted.delivery_date)
         record = CheckRecord(verdict=verdict(results), results=tuple(results))
         for suite, of_suite in groupby(results, key=lambda result: result.suite):
             write_json(folder / f"{suite}.json", SuiteResults(suite=suite, results=tuple(of_suite)))
@@ -62,7 +69,7 @@ def check_tables(run: RunFolder, planned: Sequence[Check], concepts: Path, deliv
 
     make_private_folder(run.quarantine)
     allowed = [run.tables, concepts.parent, run.quarantine]
-    with closing(connect(work=run.quarantine, allow=allowed)) as connection:
+    with work_folder(run, "check") as work, closing(connect(work=work, allow=allowed)) as connection:
         prepare(connection, run.tables, concepts, delivery)
         results = validate(connection, planned)
         _quarantine(connection, run, [c for c, r in zip(planned, results, strict=True) if not r.success])
