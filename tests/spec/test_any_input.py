@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oncoweave.errors import Problem, SpecError
@@ -20,6 +20,7 @@ from oncoweave.spec.render import render
 from oncoweave.spec.source import Source
 
 HERE = Path("/project")
+UNTIMED = settings(deadline=None)  # a busy machine is no failure
 SOURCE: dict[str, Any] = {
     "version": 1, "source": "gbsg", "title": "T", "holder": "H", "kind": "trial",
     "delivery": {"by": "folder", "date": "2008-07-31", "path": "files"},
@@ -105,6 +106,7 @@ def assert_told(problems: tuple[Problem, ...], text: str) -> None:
         assert "is not as it must be" not in problem.message
 
 
+@UNTIMED
 @given(damaged(SOURCE))
 def test_a_damaged_source_is_a_model_or_told(text: str) -> None:
     try:
@@ -113,6 +115,7 @@ def test_a_damaged_source_is_a_model_or_told(text: str) -> None:
         assert_told(error.problems, text)
 
 
+@UNTIMED
 @given(damaged(MAPPING))
 def test_a_damaged_mapping_is_a_model_or_told(text: str) -> None:
     try:
@@ -121,6 +124,7 @@ def test_a_damaged_mapping_is_a_model_or_told(text: str) -> None:
         assert_told(error.problems, text)
 
 
+@UNTIMED
 @given(st.text(alphabet=st.sampled_from("ab:-?[]{},&*!|>'\"%@`#\\ \t\n.~=<1"), max_size=40))
 def test_any_signs_are_a_tree_or_told(text: str) -> None:
     try:
@@ -137,6 +141,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("maps")
 
 
+@UNTIMED
 @given(
     st.text(alphabet=st.characters(exclude_categories=["Cs"]) | st.sampled_from('",\n\r1;'), max_size=60), st.booleans()
 )

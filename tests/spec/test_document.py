@@ -6,13 +6,14 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oncoweave.errors import SpecError
 from oncoweave.spec.document import Document, parse_document, read_document
 
 HERE = Path("/project")
+UNTIMED = settings(deadline=None)  # a busy machine is no failure
 PLAIN = st.from_regex(r"[A-Za-z0-9.+_][A-Za-z0-9.+_/-]{0,20}", fullmatch=True).filter(lambda text: text != "null")
 
 
@@ -25,12 +26,14 @@ def double_quoted(text: str) -> str:
     return f'"{plain}"'
 
 
+@UNTIMED
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
 def test_any_quoted_text_survives_verbatim(text: str) -> None:
     read = document(f"a: {double_quoted(text)}\nb: [{double_quoted(text)}]\n").data
     assert read == {"a": text, "b": [text]}
 
 
+@UNTIMED
 @given(PLAIN)
 def test_any_plain_word_survives_verbatim(word: str) -> None:
     assert document(f"a: {word}\nb: [x, {word}]\nc: {{{word}: x}}\n").data == {
@@ -40,6 +43,7 @@ def test_any_plain_word_survives_verbatim(word: str) -> None:
     }
 
 
+@UNTIMED
 @given(st.text(alphabet=st.characters(categories=["L", "N", "P", "S"]), min_size=1))
 def test_any_single_quoted_text_survives_verbatim(text: str) -> None:
     quoted = text.replace("'", "''")
