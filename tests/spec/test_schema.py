@@ -108,6 +108,9 @@ def test_a_wrong_source_gets_one_complaint(path: list[str | int], value: object,
         (["rules", 0, "birth"], "x", "rules/0/birth"),
         (["rules", 1, "columns", "size", "between"], [1], "rules/1/columns/size/between"),
         (["rules", 2, "concept"], {"mapp": "x"}, "rules/2/concept"),
+        (["rules", 2, "concept"], {"map": "x", "valu": "y"}, "'valu' was unexpected"),
+        (["rules", 2, "concept"], {"vocabulary": "ICD10"}, "'code' is a required property"),
+        (["rules", 2, "concept"], ["x"], "rules/2/concept"),
     ],
 )
 def test_a_wrong_mapping_gets_one_complaint(path: list[str | int], value: object, phrase: str) -> None:

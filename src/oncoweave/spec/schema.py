@@ -56,7 +56,7 @@ def _for_editors(node: Schema, parts: Schema) -> Schema:
     for key in ("anyOf", "oneOf", "prefixItems"):
         if key in below:
             below[key] = [_for_editors(child, parts) for child in below[key]]
-    for change in (_discriminated(parts), _closed, _fixed_length, _reference_with_text, _scalar):
+    for change in (_discriminated(parts), _by_first_key(parts), _closed, _fixed_length, _reference_with_text, _scalar):
         below = change(below)
     return below
 
@@ -84,6 +84,23 @@ def _forms_text(key: str, forms: dict[str, str], parts: Schema) -> str:
     """What each value of a discriminating key means."""
     named = ((value, parts[reference.rsplit("/", 1)[1]]) for value, reference in forms.items())
     return " ".join(f"{value}: {part['properties'][key]['description']}" for value, part in named)
+
+
+def _by_first_key(parts: Schema) -> Callable[[Schema], Schema]:
+    """A value that may be one of several maps: its first required key tells which one is meant."""
+
+    def change(node: Schema) -> Schema:
+        maps = [form for form in node.get("anyOf", []) if "$ref" in form]
+        if len(maps) < 2:
+            return node
+        meant: Schema = {"anyOf": maps}
+        for form in reversed(maps):
+            key = parts[form["$ref"].rsplit("/", 1)[1]]["required"][0]
+            meant = {"if": {"required": [key]}, "then": form, "else": meant}
+        others = [form for form in node["anyOf"] if form not in maps]
+        return {**node, "anyOf": [*others, {"type": "object"}], "if": {"type": "object"}, "then": meant}
+
+    return change
 
 
 def _closed(node: Schema) -> Schema:
