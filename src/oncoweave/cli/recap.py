@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 STAGES = 4
 LINE = 100
+ROWS = MappingProxyType(
+    {"source": "source", "rows in": "records", "rule rows": "read"}
+    | {name: name for name in ("mapped", "quarantined", "excluded", "unmapped", "persons", "verdict")}
+)
+"""The columns of the recap and the fields of the summary that they show."""
 READING = "rule rows: once for each rule (and column) that reads the row; = mapped + quarantined + excluded"
 
 
@@ -61,34 +67,7 @@ def recap(runs: Sequence[RunSummary]) -> None:
     if not runs:
         return
     click.echo()
-    table(
-        "Rows",
-        (
-            "source",
-            "rows in",
-            "rule rows",
-            "mapped",
-            "quarantined",
-            "excluded",
-            "unmapped",
-            "persons",
-            "verdict",
-        ),
-        [
-            (
-                r.source,
-                r.records,
-                r.read,
-                r.mapped,
-                r.quarantined,
-                r.excluded,
-                r.unmapped,
-                r.persons,
-                r.verdict,
-            )
-            for r in runs
-        ],
-    )
+    table("Rows", tuple(ROWS), [tuple(getattr(run, field) for field in ROWS.values()) for run in runs])
     click.secho(f"  {READING}\n", dim=True)
     table("Records per OMOP table", ("table", *(r.source for r in runs)), _events(runs))
     _print_notes(runs)

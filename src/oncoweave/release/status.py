@@ -31,7 +31,8 @@ class SourceStatus:
 
 def status(project: Project) -> list[SourceStatus]:
     """The state of every source that the project maps, has run or has published; by name."""
-    names = {*project.sources(), *_folders(project.runs), *_folders(project.releases)}
+    run = [name for name in _folders(project.runs) if any((project.runs / name).glob("*/identity.json"))]
+    names = {*project.sources(), *run, *_folders(project.releases)}
     return [_source(project, name) for name in sorted(names)]
 
 
