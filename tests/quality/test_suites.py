@@ -151,29 +151,33 @@ def test_a_suite_of_the_source_adds_to_the_standard_ones(cdm: Cdm) -> None:
     site_suite(cdm, text, name=name)
     assert len(checks(cdm.project, cdm.run.source)) == len(checks(cdm.project, "another")) + 1
     cdm.plant("UPDATE person SET gender_concept_id = 0 WHERE person_id = 2")
-    results = [r for r in _check_now(cdm) if r.suite == "women_only"]
+    results = _check_now(cdm, "women_only")
     assert [(r.success, r.evaluated, r.unexpected) for r in results] == [(False, 2, 1)]
 
 
 def test_an_edited_suite_takes_effect_without_python(cdm: Cdm) -> None:
     standard = (content.standard() / "expectations" / "death.yaml").read_text(encoding="utf-8")
     cdm.plant("UPDATE death SET death_date = '1940-01-01'")
-    before = {r.severity for r in _check_now(cdm) if r.expectation == "expect_dates_not_before_birth" and not r.success}
+    before = {
+        r.severity
+        for r in _check_now(cdm, "death")
+        if r.expectation == "expect_dates_not_before_birth" and not r.success
+    }
     assert before == {"convention"}
 
     head, check, tail = standard.partition("  - expect: expect_dates_not_before_birth")
     edited = head + check + tail.replace("severity: convention", "severity: fatal", 1)
     own = cdm.project.root / "expectations" / "death.yaml"
-    own.parent.mkdir()
+    own.parent.mkdir(parents=True)
     own.write_text(edited, encoding="utf-8")
-    assert ("death", "expect_dates_not_before_birth", "death_date", "fatal") in failing(_check_now(cdm))
+    assert ("death", "expect_dates_not_before_birth", "death_date", "fatal") in failing(_check_now(cdm, "death"))
 
     tolerant = edited.replace(
         "    severity: fatal\n    category: plausibility",
         "    mostly: 0\n    severity: fatal\n    category: plausibility",
     )
     own.write_text(tolerant, encoding="utf-8")
-    assert not any(r[1] == "expect_dates_not_before_birth" for r in failing(_check_now(cdm)))
+    assert not any(r[1] == "expect_dates_not_before_birth" for r in failing(_check_now(cdm, "death")))
 
 
 def test_the_catalogue_says_what_great_expectations_takes(cdm: Cdm) -> None:
@@ -191,10 +195,34 @@ def test_a_text_with_quotes_and_braces_stays_a_literal(cdm: Cdm) -> None:
     site_suite(cdm, text)
     check = next(c for c in checks(cdm.project, cdm.run.source) if c.suite == "site")
     assert "'O''Brien {{batch}}'" in str(query(check))
-    (result,) = [r for r in _check_now(cdm) if r.suite == "site"]
+    (result,) = _check_now(cdm, "site")
     assert (result.success, result.error, result.unexpected) == (False, None, 2)
 
 
-def _check_now(cdm: Cdm) -> list[ExpectationResult]:
+def _check_now(cdm: Cdm, suite: str) -> list[ExpectationResult]:
+    """The results of one suite, as its file is now."""
     cdm.write()
-    return check_tables(cdm.run, checks(cdm.project, cdm.run.source), cdm.concepts, DELIVERY)
+    planned = [check for check in checks(cdm.project, cdm.run.source) if check.suite == suite]
+    return check_tables(cdm.run, planned, cdm.concepts, DELIVERY)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "unexpected"),
+    [
+        ("expect_column_values_to_match_regex\n    parameters: {column: condition_source_value, regex: C50}", 0),
+        ("expect_column_values_to_match_regex\n    parameters: {column: condition_source_value, regex: ^C50}", 1),
+        ("expect_column_values_to_be_in_set\n    parameters: {column: condition_source_value, value_set: [C50]}", 1),
+        (
+            "expect_column_values_to_be_between\n    parameters: {column: condition_start_date, min_value: 2000-03-01}",
+            1,
+        ),
+        (
+            "expect_column_values_to_be_between\n    parameters: {column: person_id, max_value: 2, strict_max: 'true'}",
+            1,
+        ),
+    ],
+)
+def test_parameters_are_read_as_the_type_of_the_field(cdm: Cdm, parameters: str, unexpected: int) -> None:
+    site_suite(cdm, f"expect: {parameters}", table="condition_occurrence")
+    (result,) = _check_now(cdm, "site")
+    assert (result.error, result.evaluated, result.unexpected) == (None, 2, unexpected)
