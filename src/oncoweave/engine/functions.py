@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
 
-from oncoweave.engine.date_patterns import read_date, read_day_of_year, read_fixed_date, read_short_date
 from oncoweave.engine.expressions import Kind
 from oncoweave.engine.signatures import Function, Slot
 
@@ -313,6 +312,28 @@ floor_date = Function(
     (((date(2001, 5, 17), "month"), date(2001, 5, 1)),), internal=True,
 )  # fmt: skip
 
+read_date = Function(
+    "read_date", (TEXT, WORD), DATE,
+    # DuckDB reads 'infinity' and 'epoch' as 1900-01-01 under every pattern, hence the look at the text. A year below
+    # 1000 gives a negative number of days, which is no unsigned one. The reading is named once: CASE computes it again.
+    "CASE WHEN ({0} >= '0' AND {0} < ':') OR NOT regexp_matches({0}, '(?i)^\\s*-?(epoch|infinity)\\s*$') THEN "
+    "DATE '1000-01-01' + CAST(TRY_CAST(CAST(try_strptime({0}, [{1*}]) AS DATE) - DATE '1000-01-01' AS UINTEGER) AS INTEGER) END",
+    "The date that a text holds in the first pattern that fits; use `date_patterns.parse_date`.",
+    ((("5.3.2001", "%d.%m.%Y"), date(2001, 3, 5)), (("31.02.2001", "%d.%m.%Y"), None), (("epoch", "%Y"), None),
+     ((" 3.2001 ", "%d.%m.%Y", "%m.%Y"), date(2001, 3, 1)), (("1.1.1900", "%d.%m.%Y"), date(1900, 1, 1))),
+    variadic=True, internal=True,
+)  # fmt: skip
+beginning = Function(
+    "beginning", (TEXT, WHOLE), TEXT, "left({0}, {1})", "The first characters.", ((("abc", 2), "ab"),), internal=True
+)
+ending = Function(
+    "ending", (TEXT, WHOLE), TEXT, "right({0}, {1})", "The last characters.", ((("abc", 2), "bc"),), internal=True
+)
+without_ending = Function(
+    "without_ending", (TEXT, WHOLE), TEXT, "left({0}, -{1})", "All but the last characters.", ((("abc", 2), "a"),),
+    internal=True,
+)  # fmt: skip
+
 # Aggregates
 minimum = Function("min", (SAME,), SAME, "min({0})", "The smallest of a group.", aggregate=True, precision="aggregated")
 maximum = Function("max", (SAME,), SAME, "max({0})", "The largest of a group.", aggregate=True, precision="aggregated")
@@ -364,7 +385,7 @@ _ALL = (
     at_least, between, is_in, is_null, is_filled, both, either, negation, coalesce, null_if, when, least,
     greatest, make_date, year, month, day, add_days, add_months, add_years, days_between, months_between,
     years_between, floor_date, minimum, maximum, sum_, count, any_, all_, first, last, only, hmac63, sha256_63,
-    xor, read_date, read_fixed_date, read_short_date, read_day_of_year,
+    xor, read_date, beginning, ending, without_ending,
 )  # fmt: skip
 CATALOGUE: Mapping[str, Function] = MappingProxyType({f.name: f for f in _ALL})
 

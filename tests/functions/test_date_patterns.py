@@ -1,0 +1,207 @@
+"""A date pattern reads exactly the dates it describes: as Python does, without the engine's liberties."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import cache
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlglot import exp
+
+from oncoweave.engine.date_patterns import parse_date, read_pattern
+from oncoweave.engine.dialect import to_duckdb
+from oncoweave.engine.expressions import Expression, Kind, KindError, column
+
+
+def read(
+    texts: Sequence[str], formats: Sequence[str], first_year: int | None = None
+) -> list[tuple[date | None, str | None]]:
+    """Date and precision of each text."""
+    parsed = parse_date(column("t", Kind.TEXT), formats, first_year)
+    precision = parsed.precision or exp.Literal.string("day")
+    select = exp.select(exp.alias_(parsed.node, "d"), exp.alias_(precision, "p"))
+    sql = to_duckdb(select) + " FROM (SELECT unnest($texts::VARCHAR[]) AS t)"
+    return _engine().execute(sql, {"texts": list(texts)}).fetchall()
+
+
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": 1})
+
+
+def day(text: str, pattern: str, first_year: int | None = None) -> date | None:
+    return read([text], [pattern], first_year)[0][0]
+
+
+CASES = [
+    ("14-08-1989", "%d-%m-%Y", None, date(1989, 8, 14)),
+    ("4-8-1989", "%d-%m-%Y", None, date(1989, 8, 4)),
+    ("  14-08-1989\t", "%d-%m-%Y", None, date(1989, 8, 14)),
+    ("19890814", "%Y%m%d", None, date(1989, 8, 14)),
+    (" 19890814 ", "%Y%m%d", None, date(1989, 8, 14)),
+    ("14Aug1989", "%d%b%Y", None, date(1989, 8, 14)),
+    ("14-AUG-1989", "%d-%b-%Y", None, date(1989, 8, 14)),
+    ("aug 14, 1989", "%b %d, %Y", None, date(1989, 8, 14)),
+    ("2468", "%j%y", 1900, date(1968, 1, 24)),
+    ("36668", "%j%y", 1900, date(1968, 12, 31)),
+    (" 168 ", "%j%y", 1900, date(1968, 1, 1)),
+    ("24/1968", "%j/%Y", None, date(1968, 1, 24)),
+    ("1968024", "%Y%j", None, date(1968, 1, 24)),
+    ("14/08/89", "%d/%m/%y", 1930, date(1989, 8, 14)),
+    ("14/08/29", "%d/%m/%y", 1930, date(2029, 8, 14)),
+    ("14/08/30", "%d/%m/%y", 1930, date(1930, 8, 14)),
+    ("140889", "%d%m%y", 1930, date(1989, 8, 14)),
+    ("890814", "%y%m%d", 1930, date(1989, 8, 14)),
+    (" 89-8-14 ", "%y-%m-%d", 1930, date(1989, 8, 14)),
+    ("29/02/00", "%d/%m/%y", 2000, date(2000, 2, 29)),
+    ("1900-01-01", "%Y-%m-%d", None, date(1900, 1, 1)),
+    ("1000-01-01", "%Y-%m-%d", None, date(1000, 1, 1)),
+    ("9999-12-31", "%Y-%m-%d", None, date(9999, 12, 31)),
+]
+REFUSED = [
+    ("31.02.2001", "%d.%m.%Y", None),
+    ("0000-00-00", "%Y-%m-%d", None),
+    ("2001-13-01", "%Y-%m-%d", None),
+    ("0999-12-31", "%Y-%m-%d", None),
+    ("10000-01-01", "%Y-%m-%d", None),
+    ("201-01-01", "%Y-%m-%d", None),
+    ("19990900", "%Y%m%d", None),
+    ("19999999", "%Y%m%d", None),
+    ("99/99/1999", "%d/%m/%Y", None),
+    ("1989814", "%Y%m%d", None),
+    ("1989814 ", "%Y%m%d", None),
+    (" 1989814", "%Y%m%d", None),
+    ("1989814\t", "%Y%m%d", None),
+    ("1989-08-14 00:00", "%Y-%m-%d", None),
+    ("1989-08-14x", "%Y-%m-%d", None),
+    ("4Aug1989", "%d%b%Y", None),
+    ("14-August-1989", "%d-%b-%Y", None),
+    ("29/02/00", "%d/%m/%y", 1900),
+    ("14/08/9", "%d/%m/%y", 1930),
+    ("14/08/1989", "%d/%m/%y", 1930),
+    ("14/8/198", "%d/%m/%y", 1930),
+    ("36669", "%j%y", 1900),
+    ("36700", "%j%y", 1900),
+    ("068", "%j%y", 1900),
+    ("68", "%j%y", 1900),
+    ("366/2001", "%j/%Y", None),
+    ("0/2001", "%j/%Y", None),
+    ("infinity", "%d-%m-%Y", None),
+    ("-Infinity ", "%Y", None),
+    ("\tepoch", "%Y", None),
+    ("EPOCH", "%b %Y", None),
+    ("infinity", "%Y%m%d", None),
+    ("epoch", "%j%y", 1900),
+    ("today", "%Y", None),
+    ("+1989", "%Y", None),
+    ("", "%Y", None),
+    ("  ", "%Y%m", None),
+    ("\uff11\uff19\uff18\uff19", "%Y", None),
+]
+
+
+@pytest.mark.parametrize(("text", "pattern", "first_year", "value"), CASES)
+def test_date_is_read(text: str, pattern: str, first_year: int | None, value: date) -> None:
+    assert day(text, pattern, first_year) == value
+
+
+@pytest.mark.parametrize(("text", "pattern", "first_year"), REFUSED)
+def test_text_that_is_no_such_date_is_null(text: str, pattern: str, first_year: int | None) -> None:
+    assert day(text, pattern, first_year) is None
+
+
+def test_precision_follows_the_pattern_that_fits() -> None:
+    texts = ["14-08-1989", "08-1989", "1989", "99-99-1989", "x"]
+    assert read(texts, ["%d-%m-%Y", "%m-%Y", "%Y"]) == [
+        (date(1989, 8, 14), "day"),
+        (date(1989, 8, 1), "month"),
+        (date(1989, 1, 1), "year"),
+        (None, None),
+        (None, None),
+    ]
+    assert read(["1989"], ["%Y"]) == [(date(1989, 1, 1), "year")]
+    assert read(["198908", "19890814", "8/1989"], ["%Y%m%d", "%Y%m", "%m/%Y"]) == [
+        (date(1989, 8, 1), "month"),
+        (date(1989, 8, 14), "day"),
+        (date(1989, 8, 1), "month"),
+    ]
+    assert parse_date("x", ["%d-%m-%Y", "%Y%m%d"]).precision is None
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "",
+        "%d",
+        "%d-%m",
+        "%m-%d",
+        "%H:%M",
+        "%d-%d-%Y",
+        "%Y-%y",
+        "%d/%Y",
+        "%",
+        "%%Y",
+        "%d.%m.%YT",
+        "%j-%m-%Y",
+        "%d-%y-%m",
+        "x",
+    ],
+)
+def test_pattern_that_is_no_date_is_refused(pattern: str) -> None:
+    with pytest.raises(KindError):
+        parse_date("x", [pattern], 1900)
+
+
+def test_two_digit_year_needs_its_hundred_years() -> None:
+    with pytest.raises(KindError, match="first_year"):
+        parse_date("x", ["%d/%m/%y"])
+
+
+FOUR_DIGITS = ["%d-%m-%Y", "%Y%m%d", "%Y-%m-%d", "%m/%d/%Y", "%d %b %Y", "%d%b%Y", "%d%m%Y", "%Y%j", "%j.%Y"]
+TWO_DIGITS = ["%d-%m-%y", "%y%m%d", "%m/%d/%y", "%d%b%y", "%j%y", "%y-%j"]
+DAYS = st.lists(st.dates(date(1000, 1, 1), date(9999, 12, 31)), min_size=1, max_size=30)
+
+
+@settings(deadline=None, max_examples=15)
+@given(days=DAYS)
+def test_valid_date_comes_back(days: list[date]) -> None:
+    for pattern in FOUR_DIGITS:
+        texts = [d.strftime(pattern.replace("%Y", f"{d.year:04}")) for d in days]
+        assert read(texts, [pattern]) == [(d, "day") for d in days]
+
+
+@settings(deadline=None, max_examples=15)
+@given(first_year=st.integers(1000, 9899), offsets=st.lists(st.integers(0, 36_523), min_size=1, max_size=30))
+def test_valid_date_with_two_digits_comes_back_in_its_hundred_years(first_year: int, offsets: list[int]) -> None:
+    days = [date.fromordinal(date(first_year, 1, 1).toordinal() + o) for o in offsets]
+    for pattern in TWO_DIGITS:
+        assert read([d.strftime(pattern) for d in days], [pattern], first_year) == [(d, "day") for d in days]
+
+
+@settings(deadline=None, max_examples=40)
+@given(texts=st.lists(st.text("0123456789-/ .abJAN\t", max_size=11), min_size=1, max_size=50))
+def test_text_is_read_as_its_shape_says_and_not_otherwise(texts: list[str]) -> None:
+    for pattern in ["%d-%m-%Y", "%Y%m%d", "%Y", "%d%b%Y", "%m.%Y"]:
+        for text, (value, _) in zip(texts, read(texts, [pattern]), strict=True):
+            assert value == expected(text, pattern), (text, pattern)
+
+
+def expected(text: str, pattern: str) -> date | None:
+    """What Python makes of a text that has the pattern's shape."""
+    if not re.fullmatch(read_pattern(pattern).regex, text):
+        return None
+    try:
+        value = datetime.strptime(text.strip(), pattern).date()
+    except ValueError:
+        return None
+    return value if value.year >= 1000 else None
+
+
+def test_missing_text_has_neither_date_nor_precision() -> None:
+    parsed = parse_date(Expression(Kind.TEXT, exp.Null()), ["%Y", "%d-%m-%Y"])
+    assert duckdb.connect().execute("SELECT " + to_duckdb(parsed.node)).fetchall() == [(None,)]
