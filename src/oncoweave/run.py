@@ -103,12 +103,16 @@ def map(run: RunFolder, project: Project) -> MapRecord:  # noqa: A001  the verb'
 
 
 def check(run: RunFolder, project: Project) -> CheckRecord:
-    """The run's tables, checked; nothing is done when they have been."""
+    """The run's tables, checked; nothing is done when they have been.
+
+    Raises UsageError when what the run rests on, as a suite, has changed since its delivery was extracted.
+    """
     with _stage(project, run.source, "check", run.run_id):
         path = run.path / "check.json"
         if not path.is_file():
             from oncoweave.stages.check import check as stage
 
+            refuse_changed(run, project)
             stage(run, project)
         _write_manifest(run)
         return read_record(path, CheckRecord)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from oncoweave.project import Project, RunFolder
 from oncoweave.records import CheckRecord, ReleaseManifest, RunManifest
 from oncoweave.release.verify import verify
 
+KEY = "00112233445566778899aabbccddeeff" * 2
 MAIN = "from oncoweave.cli.main import main; main()"
 
 
@@ -30,9 +33,24 @@ def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
 
 
+@pytest.fixture(scope="module")
+def finished(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, stages.RunSummary]:
+    """The tiny project, run once for all tests."""
+    root = tmp_path_factory.mktemp("finished") / "tiny"
+    shutil.copytree(checkout / "tests" / "projects" / "tiny", root)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ONCOWEAVE_KEY", KEY)
+        return Project.at(root), stages.run(Project.at(root), "tiny")
+
+
 @pytest.fixture
-def summary(tiny_project: Project) -> stages.RunSummary:
-    return stages.run(tiny_project, "tiny")
+def summary(finished: tuple[Project, stages.RunSummary], tiny_project: Project) -> stages.RunSummary:
+    """The summary of a run that has been done in `tiny_project`."""
+    template, done = finished
+    for folder in ("runs", "releases", "restricted"):
+        shutil.copytree(template.root / folder, tiny_project.root / folder, symlinks=True)
+    assert done.release is not None
+    return replace(done, release=tiny_project.releases / "tiny" / done.release.name)
 
 
 def test_summary_adds_up_and_names_the_release(summary: stages.RunSummary, tiny_project: Project) -> None:
@@ -72,7 +90,7 @@ def test_stages_in_processes_of_their_own_make_the_same_release(
     }
 
 
-@pytest.mark.parametrize("threads", ["1", "2", "7"])
+@pytest.mark.parametrize("threads", ["1", "2"])
 def test_threads_and_memory_do_not_change_a_byte(
     threads: str, summary: stages.RunSummary, tiny_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,7 +106,7 @@ def tree_bytes(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_order_of_the_rows_does_not_change_a_table(
     seed: int, summary: stages.RunSummary, tiny_project: Project
 ) -> None:
