@@ -145,7 +145,7 @@ def test_first_and_last_do_not_depend_on_the_order_of_rows(
     "call",
     [
         lambda: f.year("2001"),
-        lambda: f.year(),
+        f.year,
         lambda: f.add("a", 1),
         lambda: f.equal("a", 1),
         lambda: f.matches("a", column("p", Kind.TEXT)),

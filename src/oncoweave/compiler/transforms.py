@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import get_type_hints
 
 from oncoweave.engine.expressions import Expression, Kind, KindError, Value, widen
@@ -29,7 +29,7 @@ class Verb:
     """A transform as an expression calls it: arguments are checked against the function's signature (KindError)."""
 
     name: str
-    function: Callable[..., Expression]
+    function: FunctionType
     signature: inspect.Signature
     kinds: dict[str, Kind]
     options: dict[str, type]
@@ -45,6 +45,11 @@ class Verb:
         """The reference page."""
         return inspect.getdoc(self.function) or ""
 
+    @property
+    def line(self) -> int:
+        """Where it is defined in its module."""
+        return self.function.__code__.co_firstlineno
+
     def __call__(self, *args: Value, **options: Value) -> Expression:
         """The expression that the transform makes of its arguments."""
         try:
@@ -55,7 +60,8 @@ class Verb:
             many = isinstance(given, tuple)
             checked = tuple(self._checked(name, g) for g in (given if many else (given,)))
             bound.arguments[name] = checked if many else checked[0]
-        return self.function(*bound.args, **bound.kwargs)
+        result: Expression = self.function(*bound.args, **bound.kwargs)
+        return result
 
     def _parameter(self, parameter: inspect.Parameter) -> str:
         kind = self.kinds.get(parameter.name)
@@ -98,19 +104,30 @@ def load_verbs(modules: Sequence[Path]) -> dict[str, Verb]:
         found = _faults(path)
         problems += found
         for verb in [] if found else _verbs(_load(path)):
-            line = verb.function.__code__.co_firstlineno
-            if verb.name in CATALOGUE or verb.name in verbs:
-                problems.append(
-                    _problem(path, line, f"there are two functions named `{verb.name}`", "rename one of them")
-                )
-            if not verb.doc:
-                problems.append(
-                    _problem(path, line, f"`{verb.name}` has no description", "its docstring is its reference page")
-                )
+            problems += [_problem(path, verb.line, *fault) for fault in _complaints(verb, verbs)]
             verbs[verb.name] = verb
     if problems:
         raise SpecError("the transforms cannot be used", problems=problems)
     return verbs
+
+
+def _complaints(verb: Verb, others: Mapping[str, Verb]) -> list[tuple[str, str]]:
+    """What is wrong with a transform's name, description or signature, each with its mend."""
+    complaints = []
+    if verb.name in CATALOGUE or verb.name in others:
+        complaints.append((f"there are two functions named `{verb.name}`", "rename one of them"))
+    if not verb.doc:
+        complaints.append((f"`{verb.name}` has no description", "its docstring is its reference page"))
+    for name in verb.signature.parameters:
+        if verb.options.get(name, str) not in _WORDS and name not in verb.kinds:
+            complaints.append((f"the option `{name}` of `{verb.name}` must be str, int, float or bool", ""))
+        if name not in verb.options and name not in verb.kinds:
+            complaints.append(
+                (f"`{name}` of `{verb.name}` has no kind", "annotate it as Text, Integer, Number, Date or Boolean")
+            )
+    if verb.signature.return_annotation is inspect.Signature.empty:
+        complaints.append((f"`{verb.name}` does not say what it gives", "annotate its result"))
+    return complaints
 
 
 def _faults(path: Path) -> list[Problem]:
@@ -155,7 +172,7 @@ def _verbs(module: ModuleType) -> list[Verb]:
     return [_verb(f) for f in functions if not f.__name__.startswith("_")]
 
 
-def _verb(function: Callable[..., Expression]) -> Verb:
+def _verb(function: FunctionType) -> Verb:
     plain, full = get_type_hints(function), get_type_hints(function, include_extras=True)
     kinds = {n: h.__metadata__[0] for n, h in full.items() if hasattr(h, "__metadata__") and n != "return"}
     options = {n: h for n, h in plain.items() if n not in kinds and n != "return"}
