@@ -53,9 +53,9 @@ def read_csv(file: DeliveredFile, table: CsvTable, work: Path, tag: str) -> Read
             careful_rejects = careful_copy(text, file.name, dialect(table), place, copy)
         reading = copy.reading(file, columns, careful_rejects)
     else:
-        body, skip = (text, 1) if head.lines == 1 else (_body(text, head.start, work / f"{tag}.body"), 0)
+        body = text if head.lines == 1 else _body(text, head, work / f"{tag}.body")
         rejects = tuple(Reject(file.name, r.line, _wrong_length(r.fields, len(columns.names))) for r in found.ragged)
-        sql, parameters = _sql(body, table, columns, found, skip)
+        sql, parameters = _sql(body, table, columns, found)
         reading = Reading(file, columns, found.rows, rejects, sql, {**parameters, "file": file.name})
     if not reading.records:
         raise DataError(f"{file.name} has a header and no rows", mend="ask the source for the delivery again")
@@ -104,10 +104,11 @@ def dialect(table: CsvTable) -> dict[str, Any]:
     return {"delimiter": table.delimiter, "quotechar": table.quote, "doublequote": True, "strict": True}
 
 
-def _body(text: Path, start: int, target: Path) -> Path:
-    """A copy of the file from byte `start`: DuckDB counts skipped lines in its own way."""
+def _body(text: Path, head: _Head, target: Path) -> Path:
+    """A copy of the file with one line before the body: DuckDB counts lines to skip in its own way."""
     with text.open("rb") as source, target.open("wb") as copy:
-        source.seek(start)
+        copy.write(b"header" + head.line_end)
+        source.seek(head.start)
         while block := source.read(1 << 20):
             copy.write(block)
     return target
@@ -117,23 +118,21 @@ def _wrong_length(fields: int, columns: int) -> str:
     return f"row too {'short' if fields < columns else 'long'}: {fields} fields, {columns} columns"
 
 
-def _sql(
-    body: Path, table: CsvTable, columns: headers.Columns, found: Scan, skip: int
-) -> tuple[str, dict[str, object]]:
+def _sql(body: Path, table: CsvTable, columns: headers.Columns, found: Scan) -> tuple[str, dict[str, object]]:
     places = [f"c{i}" for i in range(len(columns.names))]
     selected = ", ".join(f"{p} AS {identifier(n)}" for p, n in zip(places, columns.names, strict=True))
     line = f"_number + {_steps(found.firsts, found.offsets)}" if found.rows else "_number"
-    numbered = f"SELECT *, row_number() OVER () AS _number FROM {_reader(places, bool(found.ragged), skip)}"
+    numbered = f"SELECT *, row_number() OVER () AS _number FROM {_reader(places, bool(found.ragged))}"
     sql = f"SELECT {selected}, $file AS _file, CAST({line} AS BIGINT) AS _line FROM ({numbered})"
     return sql, {"path": str(body), "delimiter": table.delimiter, "quote": table.quote}
 
 
-def _reader(places: list[str], rejects: bool, skip: int) -> str:
+def _reader(places: list[str], rejects: bool) -> str:
     types = ", ".join(f"'{place}': 'VARCHAR'" for place in places)
     names = ", ".join(f"'{place}'" for place in places)
     store = ", store_rejects = true" if rejects else ""
     return (
-        f"read_csv($path, auto_detect = false, header = false, skip = {skip}, columns = {{{types}}}, "
+        f"read_csv($path, auto_detect = false, header = false, skip = 1, columns = {{{types}}}, "
         f"force_not_null = [{names}], delim = $delimiter, quote = $quote, escape = $quote{store})"
     )
 

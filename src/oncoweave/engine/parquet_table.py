@@ -66,7 +66,7 @@ def _text(name: str, kind: str, file: str) -> str:
     if kind.startswith("TIMESTAMP"):
         moment = f"CAST({column} AS TIMESTAMP)"
         midnight = f"{moment} = date_trunc('day', {moment})"
-        return f"CAST(CASE WHEN {midnight} THEN CAST({moment}::DATE AS VARCHAR) ELSE CAST({moment} AS VARCHAR) END AS VARCHAR)"
+        return f"CASE WHEN {midnight} THEN CAST({moment}::DATE AS VARCHAR) ELSE CAST({moment} AS VARCHAR) END"
     raise DataError(
         f"{file}: column `{name}` is of the type {kind.split('(', maxsplit=1)[0]}, which is not plain text, number or date",
         mend="ask the source for a flat table",
@@ -74,11 +74,14 @@ def _text(name: str, kind: str, file: str) -> str:
 
 
 def _number(column: str) -> str:
-    """A floating number as plain decimals: `7`, `0.1`, `0.0000001`; NaN is NULL."""
-    as_is = f"CAST({column} AS VARCHAR)"
-    plain = f"rtrim(CAST(TRY_CAST({column} AS DECIMAL(38, 18)) AS VARCHAR), '0')"
+    """A floating number as plain decimals with all its digits: `7`, `0.1`, `0.0000001`; NaN is NULL."""
+    written = f"CAST({column} AS VARCHAR)"
+    digits = f"replace(ltrim(split_part({written}, 'e', 1), '-'), '.', '')"
+    zeros = f"repeat('0', -TRY_CAST(split_part({written}, 'e', 2) AS INTEGER) - 1)"
+    small = f"if({column} < 0, '-', '') || '0.' || {zeros} || {digits}"
     return (
         f"CASE WHEN isnan({column}) THEN NULL "
-        f"WHEN {column} = trunc({column}) AND abs({column}) < 1e15 THEN CAST(CAST({column} AS BIGINT) AS VARCHAR) "
-        f"WHEN contains({as_is}, 'e') THEN coalesce({plain}, {as_is}) ELSE {as_is} END"
+        f"WHEN {column} = trunc({column}) AND abs({column}) < 1e38 "
+        f"THEN coalesce(CAST(TRY_CAST({column} AS HUGEINT) AS VARCHAR), {written}) "
+        f"WHEN contains({written}, 'e-') THEN {small} ELSE {written} END"
     )

@@ -75,9 +75,10 @@ class _Place:
     record_line: int
     inside: bool = False
     delimiters: int = 0
+    after_return: bool = False
 
 
-def scan(path: Path, name: str, layout: Layout, *, check_utf8: bool = True) -> Scan:
+def scan(path: Path, name: str, layout: Layout, *, check_utf8: bool = True, block_size: int = BLOCK) -> Scan:
     """Scan the body of a file in blocks of 1 MiB; memory grows only with the number of odd records.
 
     Raises DataError for a byte that is not UTF-8, naming `name`, line and byte offset.
@@ -85,7 +86,7 @@ def scan(path: Path, name: str, layout: Layout, *, check_utf8: bool = True) -> S
     found = Scan()
     place = _Place(line=layout.first_line, record_line=layout.first_line)
     offset = layout.start
-    for block in _blocks(path, layout):
+    for block in _blocks(path, layout, block_size):
         if check_utf8:
             refuse_invalid_utf8(block, name, offset, place.line)
         found.irregular = _scan_block(block, layout, place, found)
@@ -116,7 +117,7 @@ def count_lines(text: bytes) -> int:
     return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
 
 
-def _blocks(path: Path, layout: Layout) -> Iterator[bytes]:
+def _blocks(path: Path, layout: Layout, block_size: int) -> Iterator[bytes]:
     """The body in pieces that end with a line end (the last is given one), none much longer than BLOCK.
 
     A piece without a line end is longer than any record may be; the scan takes it as irregular.
@@ -124,7 +125,7 @@ def _blocks(path: Path, layout: Layout) -> Iterator[bytes]:
     end, rest = layout.line_end, b""
     with path.open("rb") as file:
         file.seek(layout.start)
-        while block := file.read(BLOCK):
+        while block := file.read(block_size):
             rest += block
             cut = rest.rfind(end) + len(end)
             if cut < len(end):
@@ -141,6 +142,9 @@ def _scan_block(block: bytes, layout: Layout, place: _Place, found: Scan) -> str
     """Adds a block to what was found; returns why the file is irregular, or nothing."""
     text = np.frombuffer(block, np.uint8)
     ends, line_ends = _ends(text, block, layout)
+    if place.after_return and text[0] == LF:
+        line_ends = line_ends[1:]
+    place.after_return = bool(text[-1] == CR)
     delimiters = _bits(text == layout.delimiter[0])
     if layout.quote and (place.inside or layout.quote in block):
         quotes = _bits(text == layout.quote[0])

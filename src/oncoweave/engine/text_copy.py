@@ -1,4 +1,8 @@
-"""A temporary copy of a table as text that no reader can misread: every field quoted, its line in front."""
+"""A temporary copy of a table as text that no reader can misread: every field quoted, its line in front.
+
+It starts with a header line, for DuckDB takes the first line end of a file for that of all records, also
+one inside quotes.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,7 @@ class TextCopy:
 
     def __enter__(self) -> Self:
         self._file = self._path.open("w", encoding="utf-8", newline="")
+        self._file.write("header\n")
         self._writer = csv.writer(self._file, quoting=csv.QUOTE_ALL, lineterminator="\n")
         return self
 
@@ -48,7 +53,7 @@ class TextCopy:
         selected = ", ".join(f"{p} AS {identifier(n)}" for p, n in zip(places, columns.names, strict=True))
         sql = (
             f"SELECT {selected}, $file AS _file, CAST(line AS BIGINT) AS _line FROM read_csv($path, "
-            f"auto_detect = false, header = false, columns = {{{types}}}, force_not_null = [{names}], "
+            f"auto_detect = false, header = false, skip = 1, columns = {{{types}}}, force_not_null = [{names}], "
             f"delim = ',', quote = '\"', escape = '\"', max_line_size = {self._longest})"
         )
         parameters: dict[str, object] = {"path": str(self._path), "file": file.name}
