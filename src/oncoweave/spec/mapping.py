@@ -24,7 +24,9 @@ class MapRef(Spec):
     """A concept looked up in a concept map, by the text of a value."""
 
     map: Name = Field(description="Name of the concept map: concepts/<name>.csv beside this file, else the shared one.")
-    value: Expr | None = Field(default=None, description="Expression that gives the source code; the column itself inside `columns`.")
+    value: Expr | None = Field(
+        default=None, description="Expression that gives the source code; the column itself inside `columns`."
+    )
 
 
 class CodeRef(Spec):
@@ -42,7 +44,9 @@ Concept = ConceptText | MapRef | CodeRef
 class Defaults(Spec):
     """What holds for every rule that does not say otherwise."""
 
-    type: ConceptText = Field(default="OMOP:32879 |Registry|", description="Where the records come from (Type Concept).")
+    type: ConceptText = Field(
+        default="OMOP:32879 |Registry|", description="Where the records come from (Type Concept)."
+    )
 
 
 class Imputation(Spec):
@@ -83,7 +87,9 @@ class RuleSpec(Spec):
     where: Expr | None = Field(default=None, description="Condition that a row must meet; the others are excluded.")
     because: str | None = Field(default=None, description="Why the others are excluded; required with `where`.")
     group: tuple[str, ...] = Field(default=(), description="Fields by which many rows make one fact.")
-    order: tuple[str, ...] = Field(default=(), description="Fields that order the rows of a group; required for first() and last().")
+    order: tuple[str, ...] = Field(
+        default=(), description="Fields that order the rows of a group; required for first() and last()."
+    )
     type: ConceptText | None = Field(default=None, description="Type concept of these records; the default's if unset.")
 
     @model_validator(mode="after")
@@ -101,8 +107,12 @@ class Column(Spec):
     value_concept: Concept | None = Field(default=None, description="Concept of the value.")
     unit: Concept | None = Field(default=None, description="Unit of a numeric value.")
     operator: Concept | None = Field(default=None, description="Relation of the value to the true one (<, <=, >, >=).")
-    between: tuple[float, float] | None = Field(default=None, description="Lowest and highest plausible value; others are quarantined.")
-    source_value: Expr | None = Field(default=None, description="Text for *_source_value, when it is not the code itself.")
+    between: tuple[float, float] | None = Field(
+        default=None, description="Lowest and highest plausible value; others are quarantined."
+    )
+    source_value: Expr | None = Field(
+        default=None, description="Text for *_source_value, when it is not the code itself."
+    )
     kind: Kind | None = Field(default=None, description="Clinical role of the fact, for FHIR and the reports.")
 
 
@@ -110,10 +120,16 @@ class FactSpec(RuleSpec):
     """What the rules of coded clinical facts share: a concept, or several columns with one each."""
 
     concept: Concept | None = Field(default=None, description="The concept of the fact; or give `columns`.")
-    columns: dict[Name, Column] = Field(default_factory=dict, description="Wide to long: one fact for each filled column.")
-    source_value: Expr | None = Field(default=None, description="Text for *_source_value, when it is not the code itself.")
+    columns: dict[Name, Column] = Field(
+        default_factory=dict, description="Wide to long: one fact for each filled column."
+    )
+    source_value: Expr | None = Field(
+        default=None, description="Text for *_source_value, when it is not the code itself."
+    )
     kind: Kind | None = Field(default=None, description="Clinical role of the fact, for FHIR and the reports.")
-    modifies: Name | None = Field(default=None, description="The rule whose fact of the same row (or group) this one qualifies.")
+    modifies: Name | None = Field(
+        default=None, description="The rule whose fact of the same row (or group) this one qualifies."
+    )
     episode: Name | None = Field(default=None, description="The episode rule that this fact belongs to.")
 
     @model_validator(mode="after")
@@ -149,7 +165,9 @@ class MeasurementRule(FactSpec):
     value_concept: Concept | None = Field(default=None, description="Concept of the value.")
     unit: Concept | None = Field(default=None, description="Unit of a numeric value.")
     operator: Concept | None = Field(default=None, description="Relation of the value to the true one (<, <=, >, >=).")
-    between: tuple[float, float] | None = Field(default=None, description="Lowest and highest plausible value; others are quarantined.")
+    between: tuple[float, float] | None = Field(
+        default=None, description="Lowest and highest plausible value; others are quarantined."
+    )
     range_low: Expr | None = Field(default=None, description="Lower limit of the laboratory's normal range.")
     range_high: Expr | None = Field(default=None, description="Upper limit of the laboratory's normal range.")
 
@@ -226,7 +244,9 @@ class Example(Spec):
     """Rows that are given, and rows that the mapping must make of them; run by `oncoweave lint`."""
 
     name: str = Field(description="What the example shows.")
-    given: dict[Name, tuple[dict[str, Cell], ...]] = Field(description="Rows by source table; fields left out are empty.")
+    given: dict[Name, tuple[dict[str, Cell], ...]] = Field(
+        description="Rows by source table; fields left out are empty."
+    )
     expect: dict[Name, tuple[dict[str, Cell], ...]] = Field(
         description="Rows by target table: as many as the mapping makes, in any order; only the named columns are compared."
     )
@@ -243,7 +263,9 @@ class Mapping(Spec):
     concepts: dict[Name, ConceptText] = Field(
         default_factory=dict, description='Fixed concepts by name: "OMOP:id |label|"; lint checks id and label.'
     )
-    ignored: dict[str, str] = Field(default_factory=dict, description="Source fields that are not mapped, each with the reason.")
+    ignored: dict[str, str] = Field(
+        default_factory=dict, description="Source fields that are not mapped, each with the reason."
+    )
     rules: tuple[Rule, ...] = Field(min_length=1, description="The rules.")
     examples: tuple[Example, ...] = Field(default=(), description="Worked examples, run by lint.")
 

@@ -55,9 +55,12 @@ class FieldSpec(Spec):
         description="code: coded value; integer, number, date: parsed; text: free text, never leaves the site; "
         "identifier: part of a key, never leaves the site."
     )
-    header: str = Field(default="", description="The column's header in the file, to the letter; the field's name if unset.")
+    header: str = Field(
+        default="", description="The column's header in the file, to the letter; the field's name if unset."
+    )
     formats: tuple[str, ...] = Field(
-        default=(), description="Date patterns, tried in order: %d %m %Y %y %j %b with separators; `%Y` alone gives a year."
+        default=(),
+        description="Date patterns, tried in order: %d %m %Y %y %j %b with separators; `%Y` alone gives a year.",
     )
     first_year: int | None = Field(
         default=None, description="First of the hundred years that a two-digit year (%y) lies in; required with %y."
@@ -96,12 +99,17 @@ class RowKey(Spec):
 class TableSpec(Spec):
     """What every kind of source table has."""
 
-    files: str = Field(description="File name or pattern (*.csv) inside the delivery; several files are read as one table.")
+    files: str = Field(
+        description="File name or pattern (*.csv) inside the delivery; several files are read as one table."
+    )
     row: RowKey = Field(description="What identifies a row.")
-    person: tuple[str, ...] = Field(default=(), description="The fields that identify the person; the row's key if unset.")
+    person: tuple[str, ...] = Field(
+        default=(), description="The fields that identify the person; the row's key if unset."
+    )
     missing: tuple[str, ...] = Field(default=("",), description="Texts that mean: no value, in every field.")
     fields: dict[Name, FieldSpec] = Field(
-        default_factory=dict, description="The fields by name; a column that is not declared is free text under its header."
+        default_factory=dict,
+        description="The fields by name; a column that is not declared is free text under its header.",
     )
 
 
@@ -109,9 +117,13 @@ class CsvTable(TableSpec):
     """A delimited text file; the dialect is stated, never guessed. A name ending in .gz is unpacked."""
 
     format: Literal["csv"] = Field(description="Delimited text.")
-    encoding: str = Field(default="utf-8", description="Encoding of the file, as Python names it: utf-8, cp1252, iso8859-7 …")
+    encoding: str = Field(
+        default="utf-8", description="Encoding of the file, as Python names it: utf-8, cp1252, iso8859-7 …"
+    )
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="The sign between two columns.")
-    quote: str = Field(default='"', max_length=1, description="The quoting sign; empty for none. Doubled inside a quoted text.")
+    quote: str = Field(
+        default='"', max_length=1, description="The quoting sign; empty for none. Doubled inside a quoted text."
+    )
     skip_lines: int = Field(default=0, ge=0, description="Lines before the header.")
 
 
@@ -140,12 +152,17 @@ class Source(Spec):
     source: Name = Field(description="Name of the source; its folder has the same name.")
     title: str = Field(description="Name of the source for people.")
     holder: str = Field(description="Organisation that holds the data.")
-    kind: Literal["registry", "trial", "hospital"] = Field(description="Kind of source; rates are only computed for a registry.")
+    kind: Literal["registry", "trial", "hospital"] = Field(
+        description="Kind of source; rates are only computed for a registry."
+    )
     description: str = Field(default="", description="A paragraph on the source.")
     reference: str = Field(default="", description="Citation or address of the documentation.")
     domain: str = Field(
-        default="", description="Pseudonymisation domain: sources that share it give a person the same id; the source if unset."
+        default="",
+        description="Pseudonymisation domain: sources that share it give a person the same id; the source if unset.",
     )
     delivery: Delivery = Field(description="Where a delivery comes from.")
-    origin: SyntheticOrigin | None = Field(default=None, description="Synthetic day zero of a source without calendar dates.")
+    origin: SyntheticOrigin | None = Field(
+        default=None, description="Synthetic day zero of a source without calendar dates."
+    )
     tables: dict[Name, Table] = Field(min_length=1, description="The source tables by name.")
