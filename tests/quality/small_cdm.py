@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from oncoweave import content
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.compilation import Check, checks
 from oncoweave.records import ExpectationResult
@@ -96,7 +97,7 @@ class Cdm:
         self.write()
         planned = [
             check
-            for check in _standard_checks(self.project)
+            for check in _standard_checks()
             if suite in ("", check.suite) and expectation in ("", check.spec.expect)
         ]
         return check_tables(self.run, planned, self.concepts, DELIVERY)
@@ -110,8 +111,8 @@ class Cdm:
 
 
 @cache
-def _standard_checks(project: Project) -> list[Check]:
-    return checks(project, "registry")
+def _standard_checks() -> list[Check]:
+    return checks(Project.at(content.standard()), "registry")
 
 
 def vocabulary(folder: Path) -> Path:
