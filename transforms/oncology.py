@@ -105,10 +105,8 @@ def stage_group(text: Text) -> Text:
     >>> evaluate(stage_group("IIIA")), evaluate(stage_group("stage 2b")), evaluate(stage_group("IV"))
     ('3A', '2B', '4')
     """
-    pattern = "^\\s*(?i:stage\\s*)?((?i)iv|i{1,3}|[0-4]|x|occ)\\s?((?i)[a-e]?[1-3]?)\\s*$"
-    figure = f.upper(f.extract(text, pattern, 1))
-    for roman, arabic in (("IV", "4"), ("III", "3"), ("II", "2"), ("I", "1")):
-        figure = f.when(f.equal(figure, roman), arabic, figure)
+    pattern = "^\\s*(?i:stage\\s*)?((?i)iv|i{1,3}|[0-4]|x|occ)\\s?((?i)(?:[a-e][1-3]?)?)\\s*$"
+    figure = _arabic(f.extract(text, pattern, 1))
     return f.concat(figure, f.coalesce(f.upper(f.extract(text, pattern, 2)), ""))
 
 
@@ -127,9 +125,13 @@ def grade(text: Text) -> Text:
     >>> evaluate(grade("G2")), evaluate(grade("III")), evaluate(grade("9"))
     ('2', '3', None)
     """
-    figure = f.upper(f.extract(text, "^\\s*(?i:grade\\s*|g\\s?)?((?i)iv|i{1,3}|[1-4])\\s*$", 1))
+    return _arabic(f.extract(text, "^\\s*(?i:grade\\s*|g\\s?)?((?i)iv|i{1,3}|[1-4])\\s*$", 1))
+
+
+def _arabic(figure: Expression) -> Expression:
+    figure = f.upper(figure)
     for roman, arabic in (("IV", "4"), ("III", "3"), ("II", "2"), ("I", "1")):
-        figure = f.when(f.equal(figure, roman), arabic, figure)
+        figure = f.replace(figure, roman, arabic)
     return figure
 
 

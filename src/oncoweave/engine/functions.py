@@ -22,12 +22,12 @@ SAME, QUANTITY, ANY, PATTERN, WORD, WHOLE = Slot
 # Text
 trim = Function("trim", (TEXT,), TEXT, "trim({0})", "Without surrounding blanks.", (((" a b ",), "a b"),))
 upper = Function(
-    "upper", (TEXT,), TEXT, "translate({0}, 'abcdefghijklmnopqrstuvwxyz', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ')",
+    "upper", (TEXT,), TEXT, "CASE WHEN strlen({0}) = length({0}) THEN upper({0}) ELSE translate({0}, 'abcdefghijklmnopqrstuvwxyz', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') END",
     "The letters a-z as capitals; other letters stay, so that every engine agrees.",
-    ((("c50ß",), "C50ß"),),
+    ((("c50ß",), "C50ß"), (("c50",), "C50")),
 )  # fmt: skip
 lower = Function(
-    "lower", (TEXT,), TEXT, "translate({0}, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')",
+    "lower", (TEXT,), TEXT, "CASE WHEN strlen({0}) = length({0}) THEN lower({0}) ELSE translate({0}, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz') END",
     "The letters A-Z as small letters; other letters stay.", ((("ÉA",), "Éa"),),
 )  # fmt: skip
 length = Function("length", (TEXT,), INTEGER, "length({0})", "Number of characters.", ((("abc",), 3), (("é",), 1)))

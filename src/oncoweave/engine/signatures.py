@@ -30,6 +30,10 @@ class Slot(StrEnum):
     WHOLE = "a whole number up to 9999, written as a literal"
 
 
+_SLOT_WORDS = {
+    Slot.SAME: "value", Slot.QUANTITY: "number", Slot.ANY: "value",
+    Slot.PATTERN: "'pattern'", Slot.WORD: "'text'", Slot.WHOLE: "1",
+}  # fmt: skip
 _ALIKE = (Slot.SAME, Slot.QUANTITY)
 Argument = Kind | Slot
 PrecisionRule = Literal["day", "kept", "month", "year", "chosen", "aggregated"]
@@ -79,7 +83,7 @@ class Function:
     @property
     def usage(self) -> str:
         """How a call is written, for messages and the reference page."""
-        words = [a.value if isinstance(a, Kind) else a.name.lower() for a in self.arguments]
+        words = [a.value if isinstance(a, Kind) else _SLOT_WORDS[a] for a in self.arguments]
         return f"{self.name}({', '.join(words)}{', …' if self.variadic else ''})"
 
     def _missing(self, given: int) -> tuple[Value, ...]:
