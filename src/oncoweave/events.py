@@ -1,12 +1,17 @@
 """Events, the middle of the house: one row for each clinical fact, from which OMOP and FHIR are projected.
 
 Events never leave the site: they hold raw text and the place in the source file. Concepts are ids; their
-code, name and domain stand once in `concepts.parquet` beside the events (docs/decisions).
+code, name and domain stand once in `concepts.parquet` beside the events. There is one Parquet file for each
+branch of a rule; it holds the columns that vary, and `events.json` what is the same in every row (docs/decisions).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from oncoweave.records import EventFile
 
 
 @dataclass(frozen=True)
@@ -73,3 +78,29 @@ source_file         VARCHAR    file of the delivery
 source_line         BIGINT     first line of the row (of the group's first row)
 source_lines        BIGINT[]   lines of all rows of a group
 """)
+
+TYPES = {column.name: column.type for column in COLUMNS}
+
+
+def select_events(folder: Path, file: EventFile, columns: Iterable[str] = tuple(TYPES)) -> str:
+    """SQL of a SELECT of these event columns from one event file: what varies from Parquet, what does not as constants."""
+    path = "'" + str(folder / file.name).replace("'", "''") + "'"
+    return f"SELECT {', '.join(_column(file, name) for name in columns)} FROM read_parquet({path})"
+
+
+def union_of(folder: Path, files: Sequence[EventFile], columns: Iterable[str] = tuple(TYPES)) -> str:
+    """SQL of a SELECT of these columns from several event files; without a file, of no row."""
+    wanted = list(columns)
+    if not files:
+        return f"SELECT {', '.join(f'CAST(NULL AS {TYPES[n]}) AS {n}' for n in wanted)} WHERE false"
+    return " UNION ALL ".join(select_events(folder, file, wanted) for file in files)
+
+
+def constant_sql(value: str | int | None, column: str) -> str:
+    """A constant of an event column as typed SQL."""
+    text = "NULL" if value is None else str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+    return f"CAST({text} AS {TYPES[column]})"
+
+
+def _column(file: EventFile, name: str) -> str:
+    return name if name in file.columns else f"{constant_sql(file.constants.get(name), name)} AS {name}"

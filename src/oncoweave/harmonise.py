@@ -9,14 +9,17 @@ import duckdb
 
 from oncoweave.compiler import Plan
 from oncoweave.compiler.execute import Execution
+from oncoweave.compiler.keys import person_fields
 from oncoweave.engine.connection import connect, without_values
 from oncoweave.engine.parquet import copy_sorted
-from oncoweave.files import file_record, make_private_folder, stage_folder, work_folder
+from oncoweave.events import TYPES, select_events
+from oncoweave.files import file_record, make_private_folder, stage_folder, work_folder, write_json
+from oncoweave.omop.fields import FIELDS
 from oncoweave.omop.model import tables
-from oncoweave.omop.tables import FIELDS, CdmSource, TableWriter
+from oncoweave.omop.tables import CdmSource, TableWriter
 from oncoweave.privacy.pseudonym import Key
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import ExtractRecord, FileRecord, MapRecord
+from oncoweave.records import EventIndex, ExtractRecord, FileRecord, MapRecord
 from oncoweave.vocabulary.bundle import Bundle
 
 
@@ -37,27 +40,33 @@ def harmonise(
         make_private_folder(run.quarantine)
         execution.write_quarantine(run.quarantine / "map.parquet")
         execution.write_id_map(restricted / "person_map.parquet")
-        _write_concepts(connection, events, bundle)
-        counts = _write_tables(connection, execution, plan, extracted, cdm)
-        imputed, truncated = _imputed(connection, events), _truncated(connection, execution, cdm)
+        _write_concepts(connection, events, execution, bundle)
+        write_json(events / "events.json", EventIndex(files=tuple(execution.files)))
+        writer = TableWriter(connection, events, execution.files, cdm)
+        counts = _write_tables(writer, plan, extracted)
+        imputed = _imputed(connection, events, execution)
+        truncated = {k: n for name in FIELDS for k, n in writer.truncated(name).items()}
         files = tuple(file_record(cdm / f"{name}.parquet", f"{name}.parquet", rows) for name, rows in counts.items())
     return _record(plan, execution, counts, files, imputed, truncated)
 
 
-def _write_tables(
-    connection: duckdb.DuckDBPyConnection, execution: Execution, plan: Plan, extracted: ExtractRecord, folder: Path
-) -> dict[str, int]:
+def _write_tables(writer: TableWriter, plan: Plan, extracted: ExtractRecord) -> dict[str, int]:
     """Every table by name, with its rows."""
-    writer = TableWriter(connection, folder)
-    counts = {name: writer.write(name, execution.event_files(name)) for name in FIELDS}
-    everything = execution.all_event_files()
-    first_type = plan.rules[0].rule.branches[0].type_concept_id
-    counts["observation_period"] = writer.write_periods(
-        execution.event_files("observation_period"), everything, first_type
-    )
-    counts["episode_event"] = writer.write_episode_events(everything)
+    counts = {name: writer.write(name) for name in FIELDS}
+    counts["observation_period"] = writer.write_periods(_type_of_persons(plan), one_each=_one_period_each(plan))
+    counts["episode_event"] = writer.write_episode_events()
     counts["cdm_source"] = writer.write_cdm_source(_about(plan, extracted))
     return {name: counts[name] for name in tables()}
+
+
+def _type_of_persons(plan: Plan) -> int:
+    return plan.rules[0].rule.branches[0].type_concept_id
+
+
+def _one_period_each(plan: Plan) -> bool:
+    """Whether at most one rule makes periods, and one for each person."""
+    rules = [p.rule for p in plan.rules if p.rule.fact == "observation_period"]
+    return all(r.unit == person_fields(plan.source.tables[r.table]) for r in rules) and len(rules) <= 1
 
 
 def _about(plan: Plan, extracted: ExtractRecord) -> CdmSource:
@@ -76,43 +85,36 @@ def _about(plan: Plan, extracted: ExtractRecord) -> CdmSource:
     )
 
 
-def _write_concepts(connection: duckdb.DuckDBPyConnection, events: Path, bundle: Bundle) -> None:
+_CONCEPTS = tuple(name for name in TYPES if name.endswith("concept_id"))
+
+
+def _write_concepts(connection: duckdb.DuckDBPyConnection, events: Path, execution: Execution, bundle: Bundle) -> None:
     """concepts.parquet: every concept that an event names, once, with its code, name and domain."""
-    names = [
-        "concept_id",
-        "source_concept_id",
-        "value_concept_id",
-        "unit_concept_id",
-        "operator_concept_id",
-        "type_concept_id",
-        "object_concept_id",
-        "status_concept_id",
-    ]
-    files = [str(path) for path in sorted(events.glob("*.parquet"))]
-    used = " UNION ".join(f"SELECT {name} AS id FROM read_parquet($files)" for name in names)
-    columns = "concept_id, concept_name, domain_id, vocabulary_id, concept_class_id, standard_concept, concept_code"
-    sql = f"SELECT {columns} FROM read_parquet($concepts) WHERE concept_id IN ({used})"
-    parameters = {"files": files, "concepts": str(bundle.table("CONCEPT"))}
+    used = {int(v) for f in execution.files for n, v in f.constants.items() if n in _CONCEPTS and v is not None}
+    varying = [(f, n) for f in execution.files for n in _CONCEPTS if n in f.columns]
+    selects = [f"SELECT DISTINCT {n} AS id FROM ({select_events(events, f, [n])})" for f, n in varying]
+    sql = f"""SELECT concept_id, concept_name, domain_id, vocabulary_id, concept_class_id, standard_concept, concept_code
+        FROM read_parquet($concepts) WHERE concept_id IN ({" UNION ALL ".join(["SELECT unnest($used) AS id", *selects])})"""
+    parameters = {"used": sorted(used), "concepts": str(bundle.table("CONCEPT"))}
     copy_sorted(connection, sql, events / "concepts.parquet", order_by=["concept_id"], parameters=parameters)
 
 
-def _imputed(connection: duckdb.DuckDBPyConnection, events: Path) -> dict[str, dict[str, int]]:
+def _imputed(connection: duckdb.DuckDBPyConnection, events: Path, execution: Execution) -> dict[str, dict[str, int]]:
     """For each table and date, how many days stand for a partial date, by what the source knows."""
     found: dict[str, dict[str, int]] = {}
-    files = [str(path) for path in sorted(events.glob("*.parquet")) if path.name != "concepts.parquet"]
-    for date in ("start", "end"):
-        sql = f"""SELECT target || '.{date}', {date}_precision, count(*) FROM read_parquet(?)
-            WHERE {date}_precision <> 'day' AND {date}_date IS NOT NULL GROUP BY ALL ORDER BY ALL"""
-        with without_values("counting imputed dates"):
-            rows = connection.execute(sql, [files]).fetchall()
-        for place, precision, count in rows:
-            found.setdefault(str(place), {})[str(precision)] = int(count)
+    for file in execution.files:
+        for date in ("start", "end"):
+            if file.constants.get(f"{date}_precision", "") in (None, "day"):
+                continue
+            source = select_events(events, file, ["target", f"{date}_precision", f"{date}_date"])
+            sql = f"""SELECT target || '.{date}', {date}_precision, count(*) FROM ({source})
+                WHERE {date}_precision <> 'day' AND {date}_date IS NOT NULL GROUP BY ALL ORDER BY ALL"""
+            with without_values("counting imputed dates"):
+                rows = connection.execute(sql).fetchall()
+            for place, precision, count in rows:
+                counts = found.setdefault(str(place), {})
+                counts[str(precision)] = counts.get(str(precision), 0) + int(count)
     return found
-
-
-def _truncated(connection: duckdb.DuckDBPyConnection, execution: Execution, folder: Path) -> dict[str, int]:
-    writer = TableWriter(connection, folder)
-    return {k: n for name in FIELDS for k, n in writer.truncated(name, execution.event_files(name)).items()}
 
 
 def _record(

@@ -76,6 +76,28 @@ class UnmappedCount(Record):
     events: int
 
 
+class EventFile(Record):
+    """One event file: the rule and column it comes from, its columns, and what is the same in all its rows.
+
+    `targets` are the CDM tables that its events may go to.
+    """
+
+    name: str
+    rule: str
+    column: str | None
+    fact: str
+    targets: tuple[str, ...]
+    columns: tuple[str, ...]
+    constants: dict[str, str | int | None]
+    rows: int
+
+
+class EventIndex(Record):
+    """events.json: the event files of a run."""
+
+    files: tuple[EventFile, ...]
+
+
 class MapRecord(Record):
     """The map stage: the ledger, what was imputed and truncated, and the tables."""
 

@@ -69,8 +69,8 @@ class Binder:
     def rules(self) -> list[BoundRule]:
         """The rules that could be bound, in the order of the file."""
         bound = [self._rule(i, rule) for i, rule in enumerate(self.inputs.mapping.rules)]
-        found = [b for b in bound if b is not None]
-        return [self._with_references(b) for b in found]
+        found = {b.name: b for b in bound if b is not None}
+        return [self._with_references(b, found) for b in found.values()]
 
     def _rule(self, number: int, rule: Rule) -> BoundRule | None:
         loc: Loc = ("rules", number)
@@ -154,7 +154,21 @@ class Binder:
         kind = getattr(model, "kind", None) or getattr(rule, "kind", None)
         between = getattr(model, "between", None)
         header = (table.fields[column].header or column) if column else None
-        return Branch(column, header, concept, slots, choices, between, kind, self._type(rule, rule_loc))
+        type_ = self._type(rule, rule_loc)
+        return Branch(column, header, concept, slots, choices, between, kind, type_, self._targets(rule, concept))
+
+    def _targets(self, rule: Rule, concept: Choice | None) -> frozenset[str]:
+        """The CDM tables that a rule's events may go to, by the domains of its concepts."""
+        own = frozenset({TABLE_OF_FACT[rule.fact]})
+        if rule.fact not in ROUTED_FACTS or concept is None:
+            return own
+        if not isinstance(concept, Looked):
+            return frozenset({table_of(concept.domain)})
+        if concept.vocabulary not in self.inputs.maps:
+            return frozenset(TABLE_OF_FACT[fact] for fact in ROUTED_FACTS)
+        rows = self.inputs.maps[concept.vocabulary].rows
+        mapped = {r.concept_id for r in rows if r.status == "APPROVED" and r.mapping_type == "MAPS_TO"}
+        return own | {table_of(self.book.known[i].domain_id) for i in mapped if i in self.book.known}
 
     def _slots(self, model: object, table: Table, scope: Scope, loc: Loc) -> dict[str, Slot]:
         found: dict[str, Slot] = {}
@@ -313,14 +327,14 @@ class Binder:
                 f"add `group: [{by}]`",
             )
 
-    def _with_references(self, bound: BoundRule) -> BoundRule:
+    def _with_references(self, bound: BoundRule, others: Mapping[str, BoundRule]) -> BoundRule:
         number = self.inputs.mapping.rules.index(bound.spec)
         found: dict[str, Reference] = {}
         for key, facts in REFERENCES.items():
             name = getattr(bound.spec, key, None)
             if name is not None:
                 reference = self._reference(bound, name, facts, ("rules", number, key))
-                found |= {key: reference} if reference else {}
+                found |= {key: _same_row(bound, reference, others)} if reference else {}
         return BoundRule(bound.spec, bound.table, bound.unit, bound.where, bound.branches, found, bound.order)
 
     def _reference(self, bound: BoundRule, name: str, facts: frozenset[str], loc: Loc) -> Reference | None:
@@ -368,6 +382,15 @@ class Binder:
 
     def _problem(self, loc: Loc, code: str, message: str, *, help: str = "", at: str = "value") -> Problem:  # noqa: A002
         return self.inputs.document.problem(code, message, loc, help=help, at=at)  # type: ignore[arg-type]
+
+
+def _same_row(bound: BoundRule, reference: Reference, others: Mapping[str, BoundRule]) -> Reference:
+    """The reference, marked where both rules make one fact of the same row, bound for one CDM table."""
+    parent = others.get(reference.rule)
+    if parent is None or parent.table != bound.table or parent.grouped or bound.grouped:
+        return reference
+    targets = parent.branches[0].targets
+    return replace(reference, same_row=True, target=min(targets)) if len(targets) == 1 else reference
 
 
 def _fields(table: Table) -> dict[str, Expression]:

@@ -57,7 +57,10 @@ Choice = Fixed | Looked
 
 @dataclass(frozen=True)
 class Branch:
-    """One column of a rule, or the rule itself: its concept, its slots, and the concepts of its other fields."""
+    """One column of a rule, or the rule itself: its concept, its slots, and the concepts of its other fields.
+
+    `targets` are the CDM tables that its events may go to.
+    """
 
     column: str | None
     header: str | None
@@ -67,15 +70,22 @@ class Branch:
     between: tuple[float, float] | None
     kind: str | None
     type_concept_id: int
+    targets: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Reference:
-    """How a rule finds the fact of another rule: by that rule's unit key, computed from fields of this table."""
+    """How a rule finds the fact of another rule: by that rule's unit key, computed from fields of this table.
+
+    `same_row` says that both rules make one fact of the same row and the other's can only be in the CDM table
+    `target`, so that nothing but its absence has to be looked up.
+    """
 
     rule: str
     table: str
     fields: tuple[str, ...] | None
+    same_row: bool = False
+    target: str | None = None
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,21 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
-from oncoweave.compiler.facts import events_view
+from oncoweave.compiler.bound import Branch
+from oncoweave.compiler.facts import FactSelect, events_view, held_table
 from oncoweave.compiler.lookups import COLUMNS as LOOKUP_COLUMNS
 from oncoweave.compiler.lookups import CodeLookup, LookupRow, MapLookup
 from oncoweave.compiler.plan import Plan, RulePlan
-from oncoweave.compiler.sql import table, union_all
+from oncoweave.compiler.sql import table
 from oncoweave.compiler.staging import DELIVERED, PERSONS, StagePlan, snapshot_view
 from oncoweave.engine.connection import without_values
 from oncoweave.engine.dialect import to_duckdb
 from oncoweave.engine.parquet import copy, copy_sorted, identifier
 from oncoweave.errors import DataError, OncoweaveError
+from oncoweave.events import TYPES, select_events, union_of
 from oncoweave.omop.routing import table_of
 from oncoweave.privacy.pseudonym import Key
-from oncoweave.records import LedgerEntry, UnmappedCount
+from oncoweave.records import EventFile, LedgerEntry, UnmappedCount
 from oncoweave.vocabulary.bundle import Bundle
 
 QUARANTINE = (
@@ -44,6 +46,7 @@ class Execution:
     key: Key
     snapshot: Mapping[str, Path]
     events: Path
+    files: list[EventFile] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
     unmapped: list[UnmappedCount] = field(default_factory=list)
     corrected: int = 0
@@ -63,14 +66,6 @@ class Execution:
             self._stage(stage)
         for plan in others:
             self._rule(plan)
-
-    def event_files(self, target: str) -> list[Path]:
-        """The event files that may hold events of a CDM table."""
-        return [self._event_file(p) for p in self.plan.rules if p.targets is None or target in p.targets]
-
-    def all_event_files(self) -> list[Path]:
-        """The event files of all rules."""
-        return [self._event_file(plan) for plan in self.plan.rules]
 
     def write_quarantine(self, path: Path) -> int:
         """The rows held back, in order of rule, file and line; returns their number."""
@@ -152,7 +147,7 @@ class Execution:
         return f"SELECT _file, _line, {number} AS n FROM {name} WHERE _row IN ({shared})"
 
     def _hold_duplicates(self, stage: StagePlan) -> None:
-        sql = f"""UPDATE {identifier(stage.name)} AS s SET _state = 'duplicate key' FROM ({self._duplicates(stage)}) AS d
+        sql = f"""UPDATE {identifier(stage.name)} AS s SET _state = 'duplicate key', _row = NULL FROM ({self._duplicates(stage)}) AS d
             WHERE d.n > 1 AND s._file = d._file AND s._line = d._line AND s._state IS NULL"""
         self._do(sql, f"finding duplicate keys in {stage.table}")
 
@@ -180,14 +175,31 @@ class Execution:
     def _rule(self, plan: RulePlan) -> None:
         for lookup in self._codes_of(plan):
             self._load_codes(lookup)
-        target = self._event_file(plan)
-        copy(self.connection, to_duckdb(union_all([b.events for b in plan.branches])), target)
-        self._view(events_view(plan.name), target)
-        entries = list(self._ledger(plan))
-        self.ledger += entries
-        if any(entry.quarantined for entry in entries):
-            self._hold_back(plan)
-        self.unmapped += self._unmapped(plan, entries)
+        if plan.before is not None:
+            self._do(f"CREATE TEMP TABLE {_held(plan)} AS {to_duckdb(plan.before)}", f"reading rows of {plan.name}")
+        files = [
+            self._branch(plan, select, bound) for select, bound in zip(plan.branches, plan.rule.branches, strict=True)
+        ]
+        self.files += files
+        sql = union_of(self.events, files)
+        self._do(f"CREATE TEMP VIEW {identifier(events_view(plan.name))} AS {sql}", f"opening {plan.name}")
+        for file, select in zip(files, plan.branches, strict=True):
+            entry = self._entry(plan, select, file)
+            self.ledger.append(entry)
+            self.unmapped += self._unmapped(file) if entry.unmapped else []
+        if plan.before is not None and any(e.quarantined for e in self.ledger if e.rule == plan.name):
+            self._hold_back(plan, None, _held(plan), "line")
+
+    def _branch(self, plan: RulePlan, select: FactSelect, bound: Branch) -> EventFile:
+        """Writes the facts of a branch, and keeps what is no fact."""
+        name = f"{plan.name}.{select.column}.parquet" if select.column else f"{plan.name}.parquet"
+        rows = copy(self.connection, to_duckdb(select.events), self.events / name)
+        held = identifier(held_table(plan.name, select.column))
+        self._do(f"CREATE TEMP TABLE {held} AS {to_duckdb(select.held)}", f"holding back rows of {plan.name}")
+        return EventFile(
+            name=name, rule=plan.name, column=select.column, fact=plan.rule.fact, targets=tuple(sorted(bound.targets)),
+            columns=tuple(n for n in TYPES if n not in select.constants), constants=dict(select.constants), rows=rows,
+        )  # fmt: skip
 
     def _codes_of(self, plan: RulePlan) -> Iterator[CodeLookup]:
         for branch in plan.rule.branches:
@@ -196,31 +208,63 @@ class Execution:
                 if isinstance(lookup, CodeLookup):
                     yield lookup
 
-    def _ledger(self, plan: RulePlan) -> Iterator[LedgerEntry]:
-        """One entry a branch; read comes from the snapshot itself, so that a row that got lost is noticed."""
+    def _entry(self, plan: RulePlan, select: FactSelect, file: EventFile) -> LedgerEntry:
+        """The ledger of a branch; read comes from the snapshot itself, so that a row that got lost is noticed.
+
+        Raises OncoweaveError (our bug) when the rows do not add up.
+        """
         ((read,),) = self._rows(f"SELECT count(*) FROM {identifier(snapshot_view(plan.rule.table))}", "counting rows")
-        before = self._rows(to_duckdb(plan.before), f"counting rows of {plan.name}") if plan.before else []
-        for branch in plan.branches:
-            counts = [*before, *self._rows(to_duckdb(branch.ledger), f"counting rows of {plan.name}")]
-            yield _entry(plan, branch.column, read, counts)
+        mapped, unmapped = self._mapped(plan, select, file)
+        reasons = self._reasons(plan, select)
+        split = {k: sum(n for kind, _, n in reasons if kind == k) for k in ("quarantined", "excluded")}
+        if mapped + sum(split.values()) != read:
+            accounted = mapped + sum(split.values())
+            message = f"the ledger of rule `{plan.name}` does not balance: {read} rows read, {accounted} accounted for"
+            raise OncoweaveError(message)
+        if split["quarantined"]:
+            lines = "unnest(lines)" if plan.rule.grouped else "line"
+            self._hold_back(plan, select.column, identifier(held_table(plan.name, select.column)), lines)
+        return LedgerEntry(
+            rule=plan.name, column=select.column, table=plan.rule.table, fact=plan.rule.fact, read=read, mapped=mapped,
+            events=file.rows, unmapped=unmapped, reasons=reasons, **split,
+        )  # fmt: skip
 
-    def _hold_back(self, plan: RulePlan) -> None:
-        selects = [b.quarantine for b in plan.branches]
-        selects += [plan.before_quarantine] if plan.before_quarantine else []
-        self._do(f'INSERT INTO "quarantine" {to_duckdb(union_all(selects))}', f"holding back rows of {plan.name}")
+    def _mapped(self, plan: RulePlan, select: FactSelect, file: EventFile) -> tuple[int, int]:
+        """How many rows became facts, and how many of those facts have no concept."""
+        if not select.looked and not plan.rule.grouped:
+            return file.rows, 0
+        rows = "coalesce(len(source_lines), 1)" if plan.rule.grouped else "1"
+        source = select_events(self.events, file, ["ordinal", "concept_id", "source_lines"])
+        unmapped = "count(*) FILTER (concept_id = 0)" if select.looked else "0"
+        sql = f"SELECT coalesce(sum({rows}) FILTER (ordinal = 0), 0)::BIGINT, {unmapped} FROM ({source})"
+        ((mapped, without),) = self._rows(sql, f"counting facts of {plan.name}")
+        return mapped, without
 
-    def _unmapped(self, plan: RulePlan, entries: list[LedgerEntry]) -> Iterator[UnmappedCount]:
-        if not any(entry.unmapped for entry in entries):
-            return
-        sql = f"""SELECT rule_column, any_value(source_vocabulary), count(DISTINCT source_code), count(*)
-            FROM {identifier(events_view(plan.name))} WHERE concept_id = 0 AND source_vocabulary IS NOT NULL GROUP BY 1 ORDER BY 1"""
-        for column, vocabulary, codes, events in self._rows(sql, "counting unmapped codes"):
-            yield UnmappedCount(rule=plan.name, column=column, concept_map=vocabulary, codes=codes, events=events)
+    def _reasons(self, plan: RulePlan, select: FactSelect) -> tuple[tuple[Any, str, int], ...]:
+        """kind, reason and rows of everything that is no fact."""
+        rows = "rows" if plan.rule.grouped else "1"
+        source = f"SELECT verdict, {rows} AS n FROM {identifier(held_table(plan.name, select.column))}"
+        if plan.before is not None:
+            source += f" UNION ALL SELECT verdict, 1 FROM {_held(plan)}"
+        counted = self._rows(
+            f"SELECT verdict, sum(n)::BIGINT FROM ({source}) GROUP BY 1 ORDER BY 1", f"counting rows of {plan.name}"
+        )
+        return tuple((*verdict.split(": ", 1), rows) for verdict, rows in counted)
+
+    def _hold_back(self, plan: RulePlan, column: str | None, held: str, lines: str) -> None:
+        sql = f"""INSERT INTO "quarantine" SELECT file, {lines}, $rule, $column, substring(verdict, 14) FROM {held}
+            WHERE starts_with(verdict, 'quarantined: ')"""
+        with without_values(f"holding back rows of {plan.name}"):
+            self.connection.execute(sql, {"rule": plan.name, "column": column})
+
+    def _unmapped(self, file: EventFile) -> Iterator[UnmappedCount]:
+        source = select_events(self.events, file, ["source_vocabulary", "source_code", "concept_id"])
+        sql = f"""SELECT source_vocabulary, count(DISTINCT source_code), count(*) FROM ({source})
+            WHERE concept_id = 0 AND source_vocabulary IS NOT NULL GROUP BY 1"""
+        for vocabulary, codes, events in self._rows(sql, "counting unmapped codes"):
+            yield UnmappedCount(rule=file.rule, column=file.column, concept_map=vocabulary, codes=codes, events=events)
 
     # DuckDB
-
-    def _event_file(self, plan: RulePlan) -> Path:
-        return self.events / f"{plan.name}.parquet"
 
     def _view(self, name: str, path: Path) -> None:
         text = to_duckdb(exp.Literal.string(str(path)))
@@ -236,22 +280,6 @@ class Execution:
             return self.connection.execute(sql).fetchall()
 
 
-def _entry(plan: RulePlan, column: str | None, read: int, counts: list[tuple[Any, ...]]) -> LedgerEntry:
-    """Raises OncoweaveError (our bug) when the rows do not add up."""
-    split: dict[str, int] = {"mapped": 0, "quarantined": 0, "excluded": 0}
-    reasons, events, unmapped = [], 0, 0
-    for _, verdict, rows, made, without in counts:
-        kind, _, reason = ("mapped", "", "") if verdict is None else str(verdict).partition(": ")
-        split[kind] += rows
-        events, unmapped = events + made, unmapped + without
-        if reason:
-            reasons.append((kind, reason, rows))
-    entry = LedgerEntry(
-        rule=plan.name, column=column, table=plan.rule.table, fact=plan.rule.fact, read=read, **split,
-        events=events, unmapped=unmapped, reasons=tuple(sorted(reasons)),
-    )  # fmt: skip
-    if sum(split.values()) != read:
-        raise OncoweaveError(
-            f"the ledger of rule `{plan.name}` does not balance: {read} rows read, {sum(split.values())} accounted for"
-        )
-    return entry
+def _held(plan: RulePlan) -> str:
+    """The rows that do not get into a group of the rule: file, line, verdict."""
+    return identifier(f"before:{plan.name}")

@@ -6,11 +6,12 @@ each unit what becomes of it: `verdict` is NULL for a fact, else "quarantined: â
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
 
-from oncoweave.compiler.bound import BoundRule, Branch, Fixed, Looked
+from oncoweave.compiler.bound import BoundRule, Branch, Looked, Reference
 from oncoweave.compiler.event_values import EventValues
 from oncoweave.compiler.sql import (
     Node,
@@ -19,7 +20,6 @@ from oncoweave.compiler.sql import (
     call,
     case,
     cast,
-    coalesce,
     col,
     equals,
     is_not_null,
@@ -35,27 +35,34 @@ from oncoweave.compiler.sql import (
 )  # fmt: skip
 from oncoweave.compiler.units import UnitBuilder, dated, looked
 from oncoweave.events import COLUMNS
-from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT, table_of
 from oncoweave.spec.mapping import Imputation
 from oncoweave.spec.source import Source
 
 
 @dataclass(frozen=True)
 class FactSelect:
-    """The SELECTs of one branch. `targets` are the CDM tables it may fill; None stands for any."""
+    """The SELECTs of one branch.
+
+    `events` gives the event columns that vary, `constants` the others; `held` the units that are no fact, with
+    their verdict. `looked` says that the concept is looked up, so that a unit may make several events.
+    """
 
     column: str | None
     unit: exp.Select
-    fact: exp.Select
     events: exp.Select
-    ledger: exp.Select
-    quarantine: exp.Select
-    targets: frozenset[str] | None
+    constants: Mapping[str, str | int | None]
+    held: exp.Select
+    looked: bool
 
 
 def events_view(rule: str) -> str:
     """The view on the events of a rule that has been run."""
     return f"events_{rule}"
+
+
+def held_table(rule: str, column: str | None = None) -> str:
+    """The temporary table of the units of a branch that are no fact: unit, file, line, verdict, and rows and lines of a group."""
+    return f"held:{rule}:{column or ''}"
 
 
 @dataclass(frozen=True)
@@ -71,17 +78,18 @@ class FactBuilder:
         """All selects of the branch."""
         unit = UnitBuilder(self.source, self.rule, self.branch, self.imputation).build()
         fact = self._fact_select(unit)
+        values = EventValues(self.source, self.rule, self.branch).columns()
+        constants = {c.name: _constant(values.get(c.name, exp.Null())) for c in COLUMNS}
+        varying = [c for c in COLUMNS if c.name in values and isinstance(constants[c.name], _Varies)]
+        nodes = [named(cast(values[c.name], c.type), c.name) for c in varying]
         return FactSelect(
             self.branch.column,
             unit,
-            fact,
-            self._events(fact),
-            self._ledger(fact),
-            self._quarantine(fact),
-            self._targets(),
+            exp.select(*nodes).from_(subquery(fact, "f")).where(is_null(col("verdict"))),
+            {n: v for n, v in constants.items() if not isinstance(v, _Varies)},
+            self._held(fact),
+            isinstance(self.branch.concept, Looked),
         )
-
-    # Unit: one row for each row or group
 
     # Fact: lookups, references and the verdict
 
@@ -103,6 +111,19 @@ class FactBuilder:
             )
             select = select.select(named(col("target", alias), f"target:{key}"), copy=False)
         return exp.select(exp.Star(), named(self._verdict(), "verdict")).from_(subquery(select, "f"))
+
+    def _referring(self, select: exp.Select, key: str, reference: Reference) -> exp.Select:
+        """Joins the facts referred to: only those that are missing where both rules read the same rows, else all."""
+        alias = f"r:{key}"
+        if reference.same_row:
+            held = table(held_table(reference.rule), alias)
+            select = left_join(select, held, equals(col("unit", alias), col("unit", "u")))
+            there = case([(is_null(col("unit", alias)), text(str(reference.target)))], null("VARCHAR"))
+            return select.select(named(there, f"target:{key}"), copy=False)
+        parent = exp.select(col("event_id"), col("target")).from_(table(events_view(reference.rule), "e"))
+        parent = parent.where(equals(col("ordinal", "e"), number(0)))
+        select = left_join(select, subquery(parent, alias), equals(col("event_id", alias), col(f"event:{key}", "u")))
+        return select.select(named(col("target", alias), f"target:{key}"), copy=False)
 
     def _lookup_columns(self, name: str, alias: str) -> list[Node]:
         wanted = ["ignored", "any_concept_id"]
@@ -180,52 +201,22 @@ class FactBuilder:
             for key, reference in self.rule.references.items()
         ]
 
-    # Outputs
+    def _held(self, fact: exp.Select) -> exp.Select:
+        """The units that are no fact."""
+        names = ["unit", "file", "line", *(["rows", "lines"] if self.rule.grouped else []), "verdict"]
+        select = exp.select(*(col(name) for name in names)).from_(subquery(fact.copy(), "f"))
+        return select.where(is_not_null(col("verdict")))
 
-    def _events(self, fact: exp.Select) -> exp.Select:
-        values = EventValues(self.source, self.rule, self.branch).columns()
-        nodes = [named(cast(values.get(c.name, exp.Null()), c.type), c.name) for c in COLUMNS]
-        return exp.select(*nodes).from_(subquery(fact, "f")).where(is_null(col("verdict")))
 
-    def _ledger(self, fact: exp.Select) -> exp.Select:
-        """verdict, rows, events, unmapped."""
-        rows: Node = col("rows") if self.rule.grouped else number(1)
-        first: Node = exp.true()
-        unmapped: Node = exp.false()
-        concept = self.branch.concept
-        if isinstance(concept, Looked):
-            first = equals(coalesce(col("ordinal:concept"), number(0)), number(0))
-            unmapped = equals(coalesce(col("concept_id:concept"), number(0)), number(0))
-        mapped = is_null(col("verdict"))
-        return (
-            exp.select(
-                named(text(self.branch.column or ""), "column"),
-                col("verdict"),
-                named(cast(call("sum", case([(first, rows)], number(0))), "BIGINT"), "rows"),
-                named(call("count_if", mapped.copy()), "events"),
-                named(call("count_if", all_of([mapped, unmapped])), "unmapped"),
-            )
-            .from_(subquery(fact, "f"))
-            .group_by(col("verdict"))
-        )
+class _Varies:
+    """Marks an event column whose value differs from row to row."""
 
-    def _quarantine(self, fact: exp.Select) -> exp.Select:
-        """file, line, rule, column, reason of every row held back."""
-        lines: Node = call("unnest", col("lines")) if self.rule.grouped else col("line")
-        return (
-            exp.select(
-                named(col("file"), "file"),
-                named(lines, "line"),
-                named(text(self.rule.name), "rule"),
-                named(text(self.branch.column) if self.branch.column else null("VARCHAR"), "column"),
-                named(call("replace", col("verdict"), text("quarantined: "), text("")), "reason"),
-            )
-            .from_(subquery(fact, "f"))
-            .where(call("starts_with", col("verdict"), text("quarantined: ")))
-        )
 
-    def _targets(self) -> frozenset[str] | None:
-        concept = self.branch.concept
-        if self.rule.fact not in ROUTED_FACTS:
-            return frozenset({TABLE_OF_FACT[self.rule.fact]})
-        return frozenset({table_of(concept.domain)}) if isinstance(concept, Fixed) else None
+def _constant(node: Node) -> str | int | _Varies | None:
+    """The constant that a node is, if it is one."""
+    inner = node.this if isinstance(node, exp.Cast) else node
+    if isinstance(inner, exp.Null):
+        return None
+    if isinstance(inner, exp.Literal):
+        return str(inner.this) if inner.is_string else int(inner.this)
+    return _Varies()

@@ -54,11 +54,6 @@ class MapLookup:
     concept_map: str
     rows: tuple[LookupRow, ...]
 
-    @property
-    def targets(self) -> frozenset[str | None]:
-        """The CDM tables its concepts lead to; None: where the rule says, for codes without a target."""
-        return frozenset(r.target for r in self.rows if not r.ignored) | {None}
-
 
 @dataclass(frozen=True)
 class CodeLookup:

@@ -19,22 +19,15 @@ from oncoweave.spec.source import Source
 
 @dataclass(frozen=True)
 class RulePlan:
-    """One rule: its branches, and for a group the rows that do not get into one (`before`)."""
+    """One rule: its branches, and for a group the rows that do not get into one (`before`: file, line, verdict)."""
 
     rule: BoundRule
     branches: tuple[FactSelect, ...]
     before: exp.Select | None
-    before_quarantine: exp.Select | None
 
     @property
     def name(self) -> str:
         return self.rule.name
-
-    @property
-    def targets(self) -> frozenset[str] | None:
-        """The CDM tables that the rule may fill; None: any."""
-        found = [b.targets for b in self.branches]
-        return None if None in found else frozenset().union(*(t for t in found if t))
 
 
 @dataclass(frozen=True)
@@ -79,8 +72,8 @@ def _rule_lines(plan: RulePlan, *, sql: bool) -> Iterator[str]:
         yield f"  where {rule.spec.where}, else excluded: {rule.spec.because}"
     for key, reference in rule.references.items():
         yield f"  {key} {reference.rule}"
-    for branch in plan.branches:
-        targets = ", ".join(sorted(branch.targets)) if branch.targets else "the table of the concept's domain"
+    for branch, bound in zip(plan.branches, rule.branches, strict=True):
+        targets = ", ".join(sorted(bound.targets))
         yield f"  {branch.column + ' -> ' if branch.column else '-> '}{targets}"
         yield from _indented(branch.events, "    ") if sql else ()
 

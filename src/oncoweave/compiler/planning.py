@@ -13,7 +13,7 @@ from oncoweave.compiler.facts import FactBuilder, FactSelect
 from oncoweave.compiler.inputs import Inputs
 from oncoweave.compiler.lookups import CodeLookup, Lookup, map_lookup, map_lookup_name
 from oncoweave.compiler.plan import Plan, RulePlan
-from oncoweave.compiler.sql import call, case, col, is_not_null, named, null, number, subquery, table, text
+from oncoweave.compiler.sql import case, col, is_not_null, named, null, subquery, table
 from oncoweave.compiler.staging import StagePlan, plan_stage, stage_name
 from oncoweave.compiler.units import passing
 
@@ -36,36 +36,12 @@ def build_plan(draft: Draft) -> Draft:
 def _rule_plan(inputs: Inputs, rule: BoundRule) -> RulePlan:
     branches = tuple(FactBuilder(inputs.source, rule, b, inputs.mapping.imputation).build() for b in rule.branches)
     if not rule.grouped:
-        return RulePlan(rule, branches, None, None)
+        return RulePlan(rule, branches, None)
     verdict = case(passing(rule, inputs.source), null("VARCHAR"))
-    rows = exp.select(col("_file", "s"), col("_line", "s"), named(verdict, "verdict")).from_(
-        table(stage_name(rule.table), "s")
-    )
-    ledger = (
-        exp.select(
-            named(text(""), "column"),
-            col("verdict"),
-            named(call("count", exp.Star()), "rows"),
-            named(number(0), "events"),
-            named(number(0), "unmapped"),
-        )
-        .from_(subquery(rows, "f"))
-        .where(is_not_null(col("verdict")))
-        .group_by(col("verdict"))
-    )
-    reason = call("replace", col("verdict"), text("quarantined: "), text(""))
-    held = (
-        exp.select(
-            named(col("_file"), "file"),
-            named(col("_line"), "line"),
-            named(text(rule.name), "rule"),
-            named(null("VARCHAR"), "column"),
-            named(reason, "reason"),
-        )
-        .from_(subquery(rows.copy(), "f"))
-        .where(call("starts_with", col("verdict"), text("quarantined: ")))
-    )
-    return RulePlan(rule, branches, ledger, held)
+    rows = exp.select(named(col("_file", "s"), "file"), named(col("_line", "s"), "line"), named(verdict, "verdict"))
+    rows = rows.from_(table(stage_name(rule.table), "s"))
+    before = exp.select(exp.Star()).from_(subquery(rows, "b")).where(is_not_null(col("verdict")))
+    return RulePlan(rule, branches, before)
 
 
 def _stages(draft: Draft) -> tuple[StagePlan, ...]:

@@ -110,13 +110,5 @@ def left_join(select: exp.Select, joined: exp.Expression, on: Node) -> exp.Selec
     return select.join(joined, on=on, join_type="left", copy=False)
 
 
-def union_all(selects: Sequence[exp.Select]) -> exp.Select | exp.Union:
-    """The rows of all selects."""
-    result: exp.Select | exp.Union = selects[0]
-    for select in selects[1:]:
-        result = exp.Union(this=result, expression=select, distinct=False)
-    return result
-
-
 def _operand(node: Node) -> Node:
     return exp.Paren(this=node) if isinstance(node, (exp.Binary, exp.Case, exp.Not)) else node

@@ -1,0 +1,144 @@
+"""How each field of a CDM table comes from the event columns: SQL over one event, nothing of files or engines.
+
+Fields that are not listed are NULL. Conventions: OMOP CDM 5.4 and Themis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from oncoweave.omop.routing import FIELD_CONCEPT
+
+_FIELD_OF = "CASE {0} " + " ".join(f"WHEN '{t}' THEN {c}" for t, c in FIELD_CONCEPT.items()) + " END"
+_MIDNIGHT = "CAST({0} AS TIMESTAMP)"
+
+FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "person": {
+            "person_id": "person_id",
+            "gender_concept_id": "concept_id",
+            "year_of_birth": "year(start_date)",
+            "month_of_birth": "CASE WHEN start_precision <> 'year' THEN month(start_date) END",
+            "day_of_birth": "CASE WHEN start_precision = 'day' THEN day(start_date) END",
+            "birth_datetime": f"CASE WHEN start_precision = 'day' THEN {_MIDNIGHT.format('start_date')} END",
+            "race_concept_id": "0",
+            "ethnicity_concept_id": "0",
+            "gender_source_value": "source_value",
+            "gender_source_concept_id": "source_concept_id",
+        },
+        "condition_occurrence": {
+            "condition_occurrence_id": "event_id",
+            "person_id": "person_id",
+            "condition_concept_id": "concept_id",
+            "condition_start_date": "start_date",
+            "condition_end_date": "end_date",
+            "condition_type_concept_id": "type_concept_id",
+            "condition_status_concept_id": "status_concept_id",
+            "condition_source_value": "source_value",
+            "condition_source_concept_id": "source_concept_id",
+            "condition_status_source_value": "status_source_value",
+        },
+        "drug_exposure": {
+            "drug_exposure_id": "event_id",
+            "person_id": "person_id",
+            "drug_concept_id": "concept_id",
+            "drug_exposure_start_date": "start_date",
+            "drug_exposure_end_date": "coalesce(end_date, start_date)",
+            "verbatim_end_date": "end_date",
+            "drug_type_concept_id": "type_concept_id",
+            "quantity": "quantity",
+            "days_supply": "days_supply",
+            "route_concept_id": "route_concept_id",
+            "drug_source_value": "source_value",
+            "drug_source_concept_id": "source_concept_id",
+            "route_source_value": "route_source_value",
+        },
+        "procedure_occurrence": {
+            "procedure_occurrence_id": "event_id",
+            "person_id": "person_id",
+            "procedure_concept_id": "concept_id",
+            "procedure_date": "start_date",
+            "procedure_end_date": "end_date",
+            "procedure_type_concept_id": "type_concept_id",
+            "quantity": "CASE WHEN quantity = 0 THEN 1 ELSE quantity END",
+            "procedure_source_value": "source_value",
+            "procedure_source_concept_id": "source_concept_id",
+        },
+        "measurement": {
+            "measurement_id": "event_id",
+            "person_id": "person_id",
+            "measurement_concept_id": "concept_id",
+            "measurement_date": "start_date",
+            "measurement_type_concept_id": "type_concept_id",
+            "operator_concept_id": "operator_concept_id",
+            "value_as_number": "value_number",
+            "value_as_concept_id": "value_concept_id",
+            "unit_concept_id": "unit_concept_id",
+            "range_low": "range_low",
+            "range_high": "range_high",
+            "measurement_source_value": "source_value",
+            "measurement_source_concept_id": "source_concept_id",
+            "unit_source_value": "unit_source_value",
+            "value_source_value": "value_source_value",
+            "measurement_event_id": "modifies",
+            "meas_event_field_concept_id": _FIELD_OF.format("modifies_target"),
+        },
+        "observation": {
+            "observation_id": "event_id",
+            "person_id": "person_id",
+            "observation_concept_id": "concept_id",
+            "observation_date": "start_date",
+            "observation_type_concept_id": "type_concept_id",
+            "value_as_number": "value_number",
+            "value_as_string": "value_text",
+            "value_as_concept_id": "value_concept_id",
+            "qualifier_concept_id": "qualifier_concept_id",
+            "unit_concept_id": "unit_concept_id",
+            "observation_source_value": "source_value",
+            "observation_source_concept_id": "source_concept_id",
+            "unit_source_value": "unit_source_value",
+            "qualifier_source_value": "qualifier_source_value",
+            "value_source_value": "value_source_value",
+            "observation_event_id": "modifies",
+            "obs_event_field_concept_id": _FIELD_OF.format("modifies_target"),
+        },
+        "death": {
+            "person_id": "person_id",
+            "death_date": "start_date",
+            "death_type_concept_id": "type_concept_id",
+            "cause_concept_id": "coalesce(cause_concept_id, 0)",
+            "cause_source_value": "cause_source_value",
+        },
+        "episode": {
+            "episode_id": "event_id",
+            "person_id": "person_id",
+            "episode_concept_id": "concept_id",
+            "episode_start_date": "start_date",
+            "episode_end_date": "end_date",
+            "episode_parent_id": "episode",
+            "episode_number": "number",
+            "episode_object_concept_id": "object_concept_id",
+            "episode_type_concept_id": "type_concept_id",
+            "episode_source_value": "source_value",
+            "episode_source_concept_id": "source_concept_id",
+        },
+    }
+)
+"""For each table that events are projected into: the SQL of its fields over the event columns."""
+
+DATE_OF: Mapping[str, str] = MappingProxyType(
+    {
+        "condition_start_datetime": "condition_start_date",
+        "condition_end_datetime": "condition_end_date",
+        "drug_exposure_start_datetime": "drug_exposure_start_date",
+        "drug_exposure_end_datetime": "drug_exposure_end_date",
+        "procedure_datetime": "procedure_date",
+        "procedure_end_datetime": "procedure_end_date",
+        "measurement_datetime": "measurement_date",
+        "observation_datetime": "observation_date",
+        "episode_start_datetime": "episode_start_date",
+        "episode_end_datetime": "episode_end_date",
+    }
+)
+"""The datetime fields that are the midnight of a date field: no source here has times, and midnight stands for none."""
