@@ -31,7 +31,8 @@ def lint(sources: tuple[str, ...], folder: Path | None, machine: bool) -> int:
 
     project = options.project_at(folder)
     names = list(sources) or project.sources()
-    problems = [problem for name in names for problem in problems_of(project, name)]
+    # A fault of a suite is every source's fault, and is told once.
+    problems = list(dict.fromkeys(problem for name in names for problem in problems_of(project, name)))
     errors = sum(problem.severity == "error" for problem in problems)
     if machine:
         print_json({"sources": names, "errors": errors, "problems": [asdict(problem) for problem in problems]})
