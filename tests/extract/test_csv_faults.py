@@ -36,6 +36,7 @@ def test_a_column_has_its_fields_name_and_the_undeclared_their_header(take: Take
         (b"1,a\x00b\n", [("1", "a\x00b")], [2], []),
         (b"1, \"2\"\n", [("1", ' "2"')], [2], []),
         (b"1," + b"x" * 10_000_000 + b"\n3,4\n", [("1", "x" * 10_000_000), ("3", "4")], [2, 3], []),
+        (b"1," + b"x" * 2_050_000 + b"\n3,4\n", [("1", "x" * 2_050_000), ("3", "4")], [2, 3], []),
         (b'1,"' + b"x\n" * 1_500_000 + b'"\n3,4\n', [("1", "x\n" * 1_500_000), ("3", "4")], [2, 1_500_003], []),
     ],
 )  # fmt: skip
@@ -71,6 +72,7 @@ def test_each_kind_of_line_end_is_read(take: Take, line_end: bytes) -> None:
         (b"a,_line\n1,2\n", {}, "`_line`, a name that extract uses itself"),
         (b"\na,b\n1,2\n", {}, "line 1 is blank, where the header is expected"),
         (b"a,b\n1,2\n", {"skip_lines": 9}, "no header in line 10"),
+        (b"a,b\n1;2\n3;4\n", {}, "none of the 2 records can be read; the first, line 2: row too short"),
         (b"a,b\n1,\xff\n", {}, "line 2: byte 7 of the file is not UTF-8"),
         (b"a,b\xe9\n1,2\n", {}, "line 1: byte 4 of the file is not UTF-8"),
         (b"a,b\n1,\x81\n", {"encoding": "cp1252"}, "line 2: byte 7 is not cp1252"),

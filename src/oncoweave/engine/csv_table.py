@@ -11,7 +11,7 @@ from typing import Any
 from oncoweave.engine import headers
 from oncoweave.engine.careful_copy import Body, careful_copy
 from oncoweave.engine.parquet import identifier
-from oncoweave.engine.plain_text import plain_text
+from oncoweave.engine.plain_text import is_packed, plain_text
 from oncoweave.engine.reading import DeliveredFile, Reading, Reject
 from oncoweave.engine.scan import Layout, Scan, refuse_invalid_utf8, scan
 from oncoweave.engine.text_copy import TextCopy
@@ -73,7 +73,7 @@ def _scan(text: Path, file: DeliveredFile, table: CsvTable, head: _Head) -> Scan
         start=head.start,
         first_line=head.lines + 1,
     )
-    return scan(text, file.name, layout, check_utf8=text == file.path or file.name.endswith(".gz"))
+    return scan(text, file.name, layout, check_utf8=text == file.path or is_packed(file))
 
 
 def _head(text: Path, file: str, table: CsvTable) -> _Head:

@@ -15,26 +15,11 @@ from pathlib import Path, PurePosixPath
 
 from oncoweave.engine.reading import DeliveredFile
 from oncoweave.errors import DataError, EnvironmentFault, SourceUnreachable, UsageError
-from oncoweave.files import faults, make_private_folder, sha256_of
+from oncoweave.files import faults, make_private_folder, remove, sha256_of
 from oncoweave.project import Project
 from oncoweave.spec.source import FolderDelivery, Source, WheelDelivery
 
 LARGEST = 20 << 30
-_UNREACHABLE = (
-    "could not find a version",
-    "no matching distribution",
-    "connection",
-    "timed out",
-    "timeout",
-    "name resolution",
-    "max retries",
-    "proxy",
-    "ssl",
-    "http error",
-    "403 client",
-    "404 client",
-    "50",
-)
 
 
 def locate(project: Project, source: Source, folder: Path | None = None) -> dict[str, list[DeliveredFile]]:
@@ -110,6 +95,8 @@ def _wheel(delivery: WheelDelivery, store: Path) -> Path:
     for wheel in store.glob("*.whl"):
         if sha256_of(wheel) == delivery.sha256:
             return wheel
+    for stale in store.glob(".download-*"):
+        remove(stale)
     with tempfile.TemporaryDirectory(dir=store, prefix=".download-") as folder:
         _download(delivery, Path(folder))
         wheels = list(Path(folder).glob("*.whl"))

@@ -24,7 +24,7 @@ def plain_text(file: DeliveredFile, encoding: str, target: Path) -> Path:
     SpecError for an encoding that Python does not know.
     """
     codec = _codec(encoding)
-    packed = file.name.endswith(".gz")
+    packed = is_packed(file)
     if codec == "utf-8" and not packed:
         return file.path
     with faults(target), file.path.open("rb") as raw, target.open("wb") as copy:
@@ -40,6 +40,11 @@ def plain_text(file: DeliveredFile, encoding: str, target: Path) -> Path:
                 mend="transfer the file again",
             ) from None
     return target
+
+
+def is_packed(file: DeliveredFile) -> bool:
+    """True when the file's name says that it is a gzip."""
+    return file.name.casefold().endswith(".gz")
 
 
 def _codec(encoding: str) -> str:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from oncoweave.errors import DataError
 
 BLOCK = 1 << 20
+LONGEST = 1_900_000
 LF, CR = 10, 13
 
 Mask = npt.NDArray[np.uint64]
@@ -69,12 +70,14 @@ class Scan:
 
 @dataclass
 class _Place:
-    """Where a scan stands between two blocks."""
+    """Where a scan stands between two blocks: lines, and what it has seen of the record that is not ended."""
 
     line: int
     record_line: int
     inside: bool = False
     delimiters: int = 0
+    size: int = 0
+    longest: int = 0
     after_return: bool = False
 
 
@@ -118,9 +121,9 @@ def count_lines(text: bytes) -> int:
 
 
 def _blocks(path: Path, layout: Layout, block_size: int) -> Iterator[bytes]:
-    """The body in pieces that end with a line end (the last is given one), none much longer than BLOCK.
+    """The body in pieces that end with a line end (the last is given one), few much longer than BLOCK.
 
-    A piece without a line end is longer than any record may be; the scan takes it as irregular.
+    It ends early where a line is longer than any record may be, which the scan finds irregular.
     """
     end, rest = layout.line_end, b""
     with path.open("rb") as file:
@@ -129,13 +132,13 @@ def _blocks(path: Path, layout: Layout, block_size: int) -> Iterator[bytes]:
             rest += block
             cut = rest.rfind(end) + len(end)
             if cut < len(end):
-                if len(rest) > 2 * BLOCK:
+                if len(rest) > LONGEST:
                     break
                 continue
             yield rest[:cut]
             rest = rest[cut:]
     if rest:
-        yield rest + end if len(rest) <= 2 * BLOCK else rest
+        yield rest + end
 
 
 def _scan_block(block: bytes, layout: Layout, place: _Place, found: Scan) -> str:
@@ -160,14 +163,12 @@ def _scan_block(block: bytes, layout: Layout, place: _Place, found: Scan) -> str
     if _foreign_line_end(text, block, layout, ends, outside):
         return "line ends of more than one kind"
     breaks = _positions(ends)
-    if not len(breaks):
-        place.line += len(line_ends)
-        place.delimiters += int(np.bitwise_count(delimiters).sum())
-        return "a record is very long" if len(block) >= BLOCK else ""
-    _add_records(breaks, line_ends, _count_until(delimiters, breaks), layout, place, found)
+    if len(breaks):
+        _add_records(breaks, line_ends, _count_until(delimiters, breaks), layout, place, found)
     place.line += len(line_ends)
-    place.delimiters = int(np.bitwise_count(delimiters).sum()) - int(_count_until(delimiters, breaks)[-1])
-    return ""
+    place.delimiters += int(np.bitwise_count(delimiters).sum())
+    place.size += len(block)
+    return "a record is very long" if max(place.longest, place.size) > LONGEST else ""
 
 
 def _ends(text: npt.NDArray[np.uint8], block: bytes, layout: Layout) -> tuple[Mask, Ints]:
@@ -193,14 +194,18 @@ def _foreign_line_end(text: npt.NDArray[np.uint8], block: bytes, layout: Layout,
 
 
 def _add_records(breaks: Ints, line_ends: Ints, until: Ints, layout: Layout, place: _Place, found: Scan) -> None:
-    """Adds the records that end at `breaks`; `until` counts the delimiters before each."""
+    """Adds the records that end at `breaks`; `until` counts the delimiters before each.
+
+    Leaves in `place` what to take off the block's own size and delimiters for those behind the last break.
+    """
     lines = place.line + 1 + np.searchsorted(line_ends, breaks)
     starts = np.concatenate(([place.record_line], lines[:-1]))
-    place.record_line = int(lines[-1])
     fields = np.diff(until, prepend=-place.delimiters) + 1
+    sizes = np.diff(breaks, prepend=-1 - place.size)
+    place.record_line, place.longest = int(lines[-1]), max(place.longest, int(sizes.max()))
+    place.delimiters, place.size = -int(until[-1]), -1 - int(breaks[-1])
     if layout.columns > 1:
-        blank = np.diff(breaks, prepend=breaks[0] if place.delimiters or starts[0] != place.line else -1)
-        filled = (blank != len(layout.line_end)) | (fields > 1)
+        filled = sizes != len(layout.line_end)
         starts, fields = starts[filled], fields[filled]
     good = fields == layout.columns
     if not good.all():

@@ -15,6 +15,7 @@ from oncoweave.engine.parquet import copy
 from oncoweave.engine.parquet_table import read_parquet
 from oncoweave.engine.reading import DeliveredFile, Reading, Reject
 from oncoweave.errors import DataError, EnvironmentFault, OncoweaveError
+from oncoweave.files import faults
 from oncoweave.spec.source import CsvTable, ExcelTable, ParquetTable, Table
 
 
@@ -49,13 +50,22 @@ def take_snapshot(name: str, table: Table, files: Sequence[DeliveredFile], targe
 
 
 def _read(file: DeliveredFile, table: Table, work: Path, tag: str, connection: duckdb.DuckDBPyConnection) -> Reading:
-    match table:
-        case CsvTable():
-            return read_csv(file, table, work, tag)
-        case ParquetTable():
-            return read_parquet(file, table, tag, connection)
-        case ExcelTable():
-            return read_excel(file, table, work, tag)
+    with faults(file.path):
+        match table:
+            case CsvTable():
+                reading = read_csv(file, table, work, tag)
+            case ParquetTable():
+                reading = read_parquet(file, table, tag, connection)
+            case ExcelTable():
+                reading = read_excel(file, table, work, tag)
+    if not reading.rows:
+        first = reading.rejects[0]
+        raise DataError(
+            f"{file.name}: none of the {reading.records} records can be read; the first, line {first.line}: "
+            f"{first.reason}",
+            mend="correct `delimiter`, `quote` or `skip_lines` in source.yaml",
+        )
+    return reading
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, name: str, readings: Sequence[Reading], target: Path) -> None:
