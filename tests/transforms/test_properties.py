@@ -75,16 +75,18 @@ def test_every_spelling_of_a_morphology_gives_one_code(found: list[tuple[int, st
 
 @pytest.mark.parametrize(
     ("axis", "value", "code"),
-    [("T", "Tis", "Tis"), ("T", "pTa", "Ta"), ("N", "pN1mi", "N1mi"), ("N", "N0(i+)(sn)", "N0"), ("M", "cM0", "M0")]
-    + [
+    [
+        ("T", "Tis", "Tis"),
+        ("T", "pTa", "Ta"),
+        ("N", "pN1mi", "N1mi"),
+        ("N", "N0(i+)(sn)", "N0"),
+        ("M", "cM0", "M0"),
         ("T", "1mic", "T1mic"),
         ("N", "X", "NX"),
         ("M", "1b", "M1b"),
         ("T", "T5", None),
         ("T", "pT", None),
         ("N", "9", None),
-    ]
-    + [
         ("T", "ypT0", "T0"),
         ("T", "rT2", "T2"),
         ("T", "t4D", "T4d"),
@@ -134,7 +136,7 @@ OF_TEXT = [v for v in VERBS.values() if set(v.kinds.values()) == {Kind.TEXT}]
 @settings(deadline=None, max_examples=10)
 @given(texts=TEXTS)
 def test_no_text_makes_a_transform_fail(verb: Verb, texts: list[str]) -> None:
-    options = {"pattern": "%j%y", "first_year": 1900, "separator": "-", "width": 3}
+    options: dict[str, str | int] = {"pattern": "%j%y", "first_year": 1900, "separator": "-", "width": 3}
     given_ = {n: options[n] for n in verb.options if n in options}
     made = verb(*[column("t", Kind.TEXT)] * len(verb.kinds), **given_)
     assert len(over(storable(texts), lambda _: made)) == len(texts)
