@@ -5,9 +5,12 @@ A project with one release gets a new delivery; the run of that delivery is dist
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -132,6 +135,19 @@ def test_fifty_kills_at_random_moments(scene: Scene, trial: Callable[..., Outcom
     moments = random.Random(20240131)
     for _ in range(50):
         trial(after=moments.uniform(0, scene.seconds), signal=signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_two_runs_of_a_source_at_once(scene: Scene, room: Path) -> None:
+    root = copied(scene.template, room / "twice")
+    command = [sys.executable, "-c", "from oncoweave.cli.main import main; main()", *request_of(root).arguments]
+    environment = os.environ | request_of(root).environment
+    pair = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) for _ in "ab"]
+    told = {process.communicate()[1]: process.returncode for process in pair}
+    assert sorted(told.values()) == [0, 5], told
+    (refused,) = (text.decode() for text, code in told.items() if code == 5)
+    assert "`run tiny` cannot start: `run tiny`, process" in refused
+    assert (tree(root / "releases"), strays(Project.at(root))) == (scene.expected, [])
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
