@@ -6,7 +6,7 @@ each unit what becomes of it: `verdict` is NULL for a fact, else "quarantined: â
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -65,6 +65,13 @@ def held_table(rule: str, column: str | None = None) -> str:
     return f"held:{rule}:{column or ''}"
 
 
+_CHOSEN = ("ignored", "any_concept_id")
+_LOOKED = (
+    "ignored", "ordinal", "concept_id", "any_concept_id", "source_concept_id", "target", "value_concept_id",
+    "unit_concept_id", "operator_concept_id", "salt",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class FactBuilder:
     """Builds the selects of one branch of a rule."""
@@ -87,30 +94,41 @@ class FactBuilder:
             unit,
             exp.select(*nodes).from_(subquery(fact, "f")).where(is_null(col("verdict"))),
             {n: v for n, v in constants.items() if not isinstance(v, _Varies)},
-            self._held(fact),
+            self._held_select(unit),
             isinstance(self.branch.concept, Looked),
         )
 
     # Fact: lookups, references and the verdict
 
     def _fact_select(self, unit: exp.Select) -> exp.Select:
-        star = exp.Column(this=exp.Star(), table=exp.to_identifier("u", quoted=True))
-        select = exp.select(star).from_(subquery(unit, "u"))
+        """Every unit with its verdict, once for each target of its code, with all that its events need."""
+        select = exp.select(_all_of("u")).from_(subquery(unit, "u"))
         for name, choice in looked(self.branch).items():
-            alias = f"k:{name}"
-            on = [equals(col("code", alias), col(f"code:{name}", "u"))]
-            on += [equals(col("ordinal", alias), number(0))] if name != "concept" else []
-            select = left_join(select, table(choice.lookup, alias), all_of(on))
-            select = select.select(*self._lookup_columns(name, alias), copy=False)
+            select = self._looking_up(select, name, choice, _LOOKED if name == "concept" else _CHOSEN)
+        return self._judged(select)
+
+    def _held_select(self, unit: exp.Select) -> exp.Select:
+        """Every unit that is no fact, once."""
+        select = exp.select(_all_of("u")).from_(subquery(unit.copy(), "u"))
+        concept = self.branch.concept
+        if isinstance(concept, Looked):
+            select = self._looking_up(select, "concept", concept, ("ignored",))
+        names = ["unit", "file", "line", *(["rows", "lines"] if self.rule.grouped else []), "verdict"]
+        held = exp.select(*(col(name) for name in names)).from_(subquery(self._judged(select), "h"))
+        return held.where(is_not_null(col("verdict")))
+
+    def _judged(self, select: exp.Select) -> exp.Select:
         for key, reference in self.rule.references.items():
-            alias = f"r:{key}"
-            parent = exp.select(col("event_id"), col("target")).from_(table(events_view(reference.rule), "e"))
-            parent = parent.where(equals(col("ordinal", "e"), number(0)))
-            select = left_join(
-                select, subquery(parent, alias), equals(col("event_id", alias), col(f"event:{key}", "u"))
-            )
-            select = select.select(named(col("target", alias), f"target:{key}"), copy=False)
+            select = self._referring(select, key, reference)
         return exp.select(exp.Star(), named(self._verdict(), "verdict")).from_(subquery(select, "f"))
+
+    def _looking_up(self, select: exp.Select, name: str, choice: Looked, columns: Sequence[str]) -> exp.Select:
+        """Joins a lookup; only the first target of a code, unless all columns of the concept are wanted."""
+        alias = f"k:{name}"
+        on = [equals(col("code", alias), col(f"code:{name}", "u"))]
+        on += [] if columns is _LOOKED else [equals(col("ordinal", alias), number(0))]
+        select = left_join(select, table(choice.lookup, alias), all_of(on))
+        return select.select(*(named(col(c, alias), f"{c}:{name}") for c in columns), copy=False)
 
     def _referring(self, select: exp.Select, key: str, reference: Reference) -> exp.Select:
         """Joins the facts referred to: only those that are missing where both rules read the same rows, else all."""
@@ -124,15 +142,6 @@ class FactBuilder:
         parent = parent.where(equals(col("ordinal", "e"), number(0)))
         select = left_join(select, subquery(parent, alias), equals(col("event_id", alias), col(f"event:{key}", "u")))
         return select.select(named(col("target", alias), f"target:{key}"), copy=False)
-
-    def _lookup_columns(self, name: str, alias: str) -> list[Node]:
-        wanted = ["ignored", "any_concept_id"]
-        if name == "concept":
-            wanted = [
-                "ignored", "ordinal", "concept_id", "any_concept_id", "source_concept_id", "target", "value_concept_id", "unit_concept_id",
-                "operator_concept_id", "salt",
-            ]  # fmt: skip
-        return [named(col(w, alias), f"{w}:{name}") for w in wanted]
 
     def _verdict(self) -> Node:
         """What becomes of the unit, the first that applies; NULL: it is a fact."""
@@ -201,11 +210,9 @@ class FactBuilder:
             for key, reference in self.rule.references.items()
         ]
 
-    def _held(self, fact: exp.Select) -> exp.Select:
-        """The units that are no fact."""
-        names = ["unit", "file", "line", *(["rows", "lines"] if self.rule.grouped else []), "verdict"]
-        select = exp.select(*(col(name) for name in names)).from_(subquery(fact.copy(), "f"))
-        return select.where(is_not_null(col("verdict")))
+
+def _all_of(alias: str) -> exp.Column:
+    return exp.Column(this=exp.Star(), table=exp.to_identifier(alias, quoted=True))
 
 
 class _Varies:
