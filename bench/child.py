@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from oncoweave.cli.main import main
+
 DIALECT = "delim = ';', quote = '\"', escape = '\"', header = true, auto_detect = false, ignore_errors = true"
 
 
@@ -27,21 +29,13 @@ def copy(delivery: Path, target: Path) -> None:
 
 
 def extract(delivery: Path, project: Path) -> None:
-    """The extract stage."""
-    from oncoweave import run
-    from oncoweave.project import Project
-
-    run.extract(Project.at(project), "registry", delivery)
+    """`oncoweave extract`, as a user calls it."""
+    main(["extract", "registry", "--delivery", str(delivery), "--project", str(project), "--json"])
 
 
 def map_(project: Path) -> None:
-    """The map stage of the only run there is."""
-    from oncoweave import run
-    from oncoweave.project import Project, RunFolder
-
-    place = Project.at(project)
-    (record,) = (place.runs / "registry").glob("*/extract.json")
-    run.map(RunFolder(record.parent), place)
+    """`oncoweave map` of the only run there is."""
+    main(["map", "registry", "--project", str(project), "--json"])
 
 
 if __name__ == "__main__":

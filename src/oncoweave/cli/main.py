@@ -16,6 +16,7 @@ from typing import NoReturn
 import click
 
 from oncoweave.cli.failure import exit_code_of
+from oncoweave.pandas_guard import keep_pandas_out
 
 VERBS = ("demo", "lint", "extract", "map", "check", "publish", "run", "explain", "verify", "status", "schema")
 """In the order of the flow, as `--help` lists them."""
@@ -72,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, _terminated)
+    keep_pandas_out()
     try:
         code = cli.main(given, prog_name="oncoweave", standalone_mode=False)
         leave(code if isinstance(code, int) else 0)

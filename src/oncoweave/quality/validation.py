@@ -17,12 +17,14 @@ from typing import Any, ClassVar
 
 import duckdb
 
+from oncoweave.pandas_guard import let_pandas_in
 from oncoweave.quality.compilation import Check
 from oncoweave.quality.conditions import query
 from oncoweave.quality.dialect import URL, engine_options
 from oncoweave.records import ExpectationResult
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import: no telemetry
+let_pandas_in()
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # deprecations of Python and pydantic, none of them ours
     import great_expectations as gx

@@ -139,7 +139,7 @@ class _Builder:
 
 
 def _events(text: str) -> Iterator[Event]:
-    yaml: Any = YAML(pure=True)
+    yaml: Any = YAML(typ="safe", pure=True)
     yield from yaml.parse(text)
 
 
