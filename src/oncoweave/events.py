@@ -103,4 +103,6 @@ def constant_sql(value: str | int | None, column: str) -> str:
 
 
 def _column(file: EventFile, name: str) -> str:
+    if name in file.derived:
+        return f"{file.derived[name]} AS {name}"
     return name if name in file.columns else f"{constant_sql(file.constants.get(name), name)} AS {name}"

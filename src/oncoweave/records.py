@@ -79,7 +79,8 @@ class UnmappedCount(Record):
 class EventFile(Record):
     """One event file: the rule and column it comes from, its columns, and what is the same in all its rows.
 
-    `targets` are the CDM tables that its events may go to.
+    `derived` gives the SQL of columns that follow from the stored ones; `targets` are the CDM tables that its
+    events may go to.
     """
 
     name: str
@@ -89,6 +90,7 @@ class EventFile(Record):
     targets: tuple[str, ...]
     columns: tuple[str, ...]
     constants: dict[str, str | int | None]
+    derived: dict[str, str]
     rows: int
 
 

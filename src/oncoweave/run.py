@@ -15,12 +15,13 @@ from datetime import date
 from pathlib import Path
 from types import FrameType
 
+from oncoweave.errors import OncoweaveError, SpecError
 from oncoweave.files import disk_faults, file_record, forget, lock, read_record, write_json
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, RunManifest
 from oncoweave.release.package import preflight
 from oncoweave.release.verify import verify
-from oncoweave.run_identity import read_identity, refuse_changed
+from oncoweave.run_identity import identity, read_identity, refuse_changed
 from oncoweave.stages.publish import release_manifest
 
 Progress = Callable[[str], None]
@@ -58,10 +59,12 @@ class RunSummary:
 def run(project: Project, source: str, delivery: Path | None = None, *, progress: Progress | None = None) -> RunSummary:
     """Extract, map, check and publish `source`; a stage that an earlier run finished is not done again.
 
-    Raises what the stages raise; EnvironmentFault, naming the holder, when the source is being run already.
+    Raises what the stages raise; SpecError, before anything is read, with what lint finds wrong;
+    EnvironmentFault, naming the holder, when the source is being run already.
     """
     tell = progress or (lambda stage: None)
     with _stage(project, source, "run"):
+        _refuse_faults(project, source)
         preflight(project.releases / source)
         tell("extract")
         folder = extract(project, source, delivery)
@@ -160,6 +163,26 @@ def summary(run: RunFolder, release: Path | None, *, repeated: bool = False) -> 
         synthetic_origin=mapped.synthetic_origin,
         warnings=mapped.warnings,
     )
+
+
+def _refuse_faults(project: Project, source: str) -> None:
+    """Raise SpecError with every error that lint finds; what has been mapped once is not looked at again."""
+    from oncoweave.lint import lint
+
+    if _mapped_before(project, source):
+        return
+    errors = [problem for problem in lint(project, source) if problem.severity == "error"]
+    if errors:
+        raise SpecError(f"{source}: the specification has errors; nothing was run", problems=errors)
+
+
+def _mapped_before(project: Project, source: str) -> bool:
+    try:
+        now = identity(project, source)
+        mapped = (project.runs / source).glob("*/map.json")
+        return any(read_identity(RunFolder(record.parent)) == now for record in mapped)
+    except OncoweaveError:
+        return False  # lint or extract tells why, in its own words
 
 
 def _tables_are_whole(run: RunFolder) -> bool:

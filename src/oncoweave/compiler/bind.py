@@ -6,6 +6,7 @@ Works on all rules whatever is wrong with one of them, so that an author sees al
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -49,6 +50,8 @@ CHOICES: Mapping[str, str] = {
     "route": "route", "object": "object", "cause": "cause",
 }  # fmt: skip
 """The keys that hold a further concept, with the role that `concepts.DOMAINS` knows."""
+
+_COMPANIONS = {"MAPS_TO_VALUE": "value", "MAPS_TO_UNIT": "unit", "MAPS_TO_OPERATOR": "operator"}
 
 REFERENCES: Mapping[str, frozenset[str]] = {
     "modifies": ROUTED_FACTS,
@@ -275,7 +278,14 @@ class Binder:
         if code is None:
             return None
         self.problems += self.book.map_problems(self.inputs.maps[ref.map], role)
-        return Looked(map_lookup_name(ref.map), ref.map, code)
+        rows = self.inputs.maps[ref.map].rows
+        targets = Counter(r.source_code for r in rows if r.status == "APPROVED" and r.mapping_type == "MAPS_TO")
+        companions = {_COMPANIONS[r.mapping_type] for r in rows if r.mapping_type in _COMPANIONS}
+        return Looked(
+            map_lookup_name(ref.map), ref.map, code,
+            fans_out=max(targets.values(), default=0) > 1, ignores=any(r.status == "IGNORED" for r in rows),
+            companions=frozenset(companions), in_omop=False,
+        )  # fmt: skip
 
     def _coded(self, ref: CodeRef, role: str, table: Table, scope: Scope, loc: Loc) -> Looked | None:
         try:

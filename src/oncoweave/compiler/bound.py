@@ -44,12 +44,18 @@ class Looked:
     """A concept found by a code, in the lookup of that name (a concept map, or codes of a vocabulary).
 
     `parts` are the parts of a code that is put together; the code is missing when all of them are empty.
+    `fans_out` says that a code may have several targets, `ignores` that some are to be left out, `companions`
+    which further concepts (value, unit, operator) a target may bring; `in_omop` that the code's own concept is known.
     """
 
     lookup: str
     vocabulary: str
     code: Slot
     parts: tuple[Expression, ...] = ()
+    fans_out: bool = True
+    ignores: bool = False
+    companions: frozenset[str] = frozenset({"value"})
+    in_omop: bool = True
 
 
 Choice = Fixed | Looked

@@ -9,8 +9,11 @@ from sqlglot import exp
 from oncoweave.compiler import keys
 from oncoweave.compiler.bound import BoundRule, Branch, Choice, Fixed, Looked
 from oncoweave.compiler.sql import Node, call, case, coalesce, col, is_not_null, null, number, text
+from oncoweave.compiler.units import dated
 from oncoweave.engine.expressions import Kind
-from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT, table_of
+from oncoweave.engine.signatures import precision_node
+from oncoweave.events import TYPES
+from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT
 from oncoweave.spec.source import Source
 
 
@@ -36,7 +39,7 @@ class EventValues:
 
     def _identity(self) -> dict[str, Node]:
         event = keys.xor(col("unit"), keys.event_salt(self.rule.name, self.branch.column))
-        if isinstance(self.branch.concept, Looked):
+        if self._fans_out:
             event = call("xor", event, coalesce(col("salt:concept"), number(0)))
         return {
             "event_id": event,
@@ -48,11 +51,21 @@ class EventValues:
         }
 
     def _target(self) -> Node:
+        if len(self.branch.targets) == 1:
+            return text(min(self.branch.targets))
+        return coalesce(col("target:concept"), text(TABLE_OF_FACT[self.rule.fact]))
+
+    @property
+    def _fans_out(self) -> bool:
+        """Whether one unit may make several events."""
         concept = self.branch.concept
-        own = text(TABLE_OF_FACT[self.rule.fact])
-        if self.rule.fact not in ROUTED_FACTS or concept is None:
-            return own
-        return text(table_of(concept.domain)) if isinstance(concept, Fixed) else coalesce(col("target:concept"), own)
+        return isinstance(concept, Looked) and concept.fans_out and self.rule.fact in ROUTED_FACTS
+
+    def _companion(self, key: str) -> Node | None:
+        """A further concept that the concept's own map may bring."""
+        concept = self.branch.concept
+        brings = isinstance(concept, Looked) and key in concept.companions
+        return col(f"{key}_concept_id:concept") if brings else None
 
     def _concept(self) -> dict[str, Node]:
         concept = self.branch.concept
@@ -69,7 +82,9 @@ class EventValues:
             }
         return {
             "concept_id": coalesce(col("concept_id:concept"), number(0)),
-            "source_concept_id": coalesce(col("source_concept_id:concept"), number(0)),
+            "source_concept_id": coalesce(col("source_concept_id:concept"), number(0))
+            if concept.in_omop
+            else number(0),
             "source_vocabulary": text(concept.vocabulary),
             "source_code": col("code:concept"),
             "source_value": self._released_code("concept", concept),
@@ -83,13 +98,14 @@ class EventValues:
         return col(f"code@{name}") if looked.code.raw else col(f"code:{name}")
 
     def _dates(self) -> dict[str, Node]:
-        found: dict[str, Node] = {"start_date": col("start"), "start_precision": col("start#")}
-        start = self.branch.slots.get("start") or self.branch.slots.get("date")
-        if start and start.raw:
-            found["start_raw"] = col("start@")
-        if "end" in self.branch.slots:
-            found |= {"end_date": col("end"), "end_precision": col("end#")}
-            found |= {"end_raw": col("end@")} if self.branch.slots["end"].raw else {}
+        """Dates with their precision, and the text of those that may be partial."""
+        found: dict[str, Node] = {}
+        for name, slot in dated(self.branch).items():
+            precision = precision_node(slot.expression)
+            constant = isinstance(precision, exp.Literal)
+            found |= {f"{name}_date": col(name), f"{name}_precision": precision if constant else col(f"{name}#")}
+            if slot.raw and slot.expression.precision is not None:
+                found[f"{name}_raw"] = col(f"{name}@")
         return found
 
     def _value(self) -> dict[str, Node]:
@@ -110,28 +126,28 @@ class EventValues:
 
     def _selected_value(self) -> dict[str, Node]:
         """value_concept_id, by `value_concept` or by a MAPS_TO_VALUE row of the concept's own map."""
-        own = self._chosen("value_concept")
-        concept = self.branch.concept
-        if isinstance(concept, Looked):
-            companion = col("value_concept_id:concept")
-            own = coalesce(own, companion) if own is not None else companion
-        return {"value_concept_id": own} if own is not None else {}
+        nodes = [n for n in (self._chosen("value_concept"), self._companion("value")) if n is not None]
+        return {"value_concept_id": coalesce(*nodes) if len(nodes) > 1 else nodes[0]} if nodes else {}
 
     def _unit(self) -> dict[str, Node]:
-        found = {}
+        """Unit, operator and range of a number: nothing where there is no number."""
+        found: dict[str, Node] = {}
         for key in ("unit", "operator"):
-            own = self._chosen(key)
-            if isinstance(self.branch.concept, Looked):
-                companion = col(f"{key}_concept_id:concept")
-                own = coalesce(own, companion) if own is not None else companion
-            if own is not None:
-                found[f"{key}_concept_id"] = own
+            nodes = [n for n in (self._chosen(key), self._companion(key)) if n is not None]
+            found |= {f"{key}_concept_id": coalesce(*nodes) if len(nodes) > 1 else nodes[0]} if nodes else {}
         unit = self.branch.choices.get("unit")
         if unit is not None:
             found["unit_source_value"] = self._chosen_text("unit", unit)
         for key in ("range_low", "range_high"):
             found |= {key: col(key)} if key in self.branch.slots else {}
-        return {k: case([(is_not_null(col("value")), v)], null(_KIND_OF.get(k, "INTEGER"))) for k, v in found.items()}
+        if self._always_has_a_value():
+            return found
+        return {k: case([(is_not_null(col("value")), v)], null(TYPES[k])) for k, v in found.items()}
+
+    def _always_has_a_value(self) -> bool:
+        """Whether every fact has a number: an empty cell is excluded, one that does not parse is quarantined."""
+        slots = self.branch.slots
+        return "cell" in slots and slots["value"].raw is not None and slots["value"].raw == slots["cell"].raw
 
     def _further(self) -> dict[str, Node]:
         found: dict[str, Node] = {}
@@ -168,12 +184,14 @@ class EventValues:
         for key in self.rule.references:
             target = "episode" if key == "parent" else key
             found[target] = col(f"event:{key}")
-            found |= {"modifies_target": col("target:modifies")} if key == "modifies" else {}
+            if key == "modifies":
+                known = self.rule.references[key].target
+                found["modifies_target"] = text(known) if known else col("target:modifies")
         return found
 
     def _lineage(self) -> dict[str, Node]:
         ordinal: Node = number(0)
-        if isinstance(self.branch.concept, Looked) and self.rule.fact in ROUTED_FACTS:
+        if self._fans_out:
             ordinal = coalesce(col("ordinal:concept"), number(0))
         found: dict[str, Node] = {
             "rule": text(self.rule.name),
@@ -185,6 +203,3 @@ class EventValues:
         found |= {"rule_column": text(self.branch.column)} if self.branch.column else {}
         found |= {"source_lines": col("lines")} if self.rule.grouped else {}
         return found
-
-
-_KIND_OF = {"unit_source_value": "VARCHAR", "range_low": "DOUBLE", "range_high": "DOUBLE"}

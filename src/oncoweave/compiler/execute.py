@@ -198,7 +198,8 @@ class Execution:
         self._do(f"CREATE TEMP TABLE {held} AS {to_duckdb(select.held)}", f"holding back rows of {plan.name}")
         return EventFile(
             name=name, rule=plan.name, column=select.column, fact=plan.rule.fact, targets=tuple(sorted(bound.targets)),
-            columns=tuple(n for n in TYPES if n not in select.constants), constants=dict(select.constants), rows=rows,
+            columns=tuple(n for n in TYPES if n not in select.constants), constants=dict(select.constants),
+            derived=dict(select.derived), rows=rows,
         )  # fmt: skip
 
     def _codes_of(self, plan: RulePlan) -> Iterator[CodeLookup]:

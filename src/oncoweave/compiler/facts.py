@@ -34,7 +34,7 @@ from oncoweave.compiler.sql import (
     text,
 )  # fmt: skip
 from oncoweave.compiler.units import UnitBuilder, dated, looked
-from oncoweave.events import COLUMNS
+from oncoweave.events import COLUMNS, TYPES
 from oncoweave.spec.mapping import Imputation
 from oncoweave.spec.source import Source
 
@@ -43,7 +43,8 @@ from oncoweave.spec.source import Source
 class FactSelect:
     """The SELECTs of one branch.
 
-    `events` gives the event columns that vary, `constants` the others; `held` the units that are no fact, with
+    `events` gives the event columns that vary, `derived` the SQL of those that follow from them, `constants` the
+    others; `held` the units that are no fact, with
     their verdict. `looked` says that the concept is looked up, so that a unit may make several events.
     """
 
@@ -51,6 +52,7 @@ class FactSelect:
     unit: exp.Select
     events: exp.Select
     constants: Mapping[str, str | int | None]
+    derived: Mapping[str, str]
     held: exp.Select
     looked: bool
 
@@ -87,16 +89,36 @@ class FactBuilder:
         fact = self._fact_select(unit)
         values = EventValues(self.source, self.rule, self.branch).columns()
         constants = {c.name: _constant(values.get(c.name, exp.Null())) for c in COLUMNS}
-        varying = [c for c in COLUMNS if c.name in values and isinstance(constants[c.name], _Varies)]
-        nodes = [named(cast(values[c.name], c.type), c.name) for c in varying]
+        varying = {c.name: values[c.name] for c in COLUMNS if isinstance(constants[c.name], _Varies)}
+        derived = self._derived(unit, varying)
+        nodes = [named(cast(node, TYPES[name]), name) for name, node in varying.items() if name not in derived]
         return FactSelect(
             self.branch.column,
             unit,
             exp.select(*nodes).from_(subquery(fact, "f")).where(is_null(col("verdict"))),
             {n: v for n, v in constants.items() if not isinstance(v, _Varies)},
+            derived,
             self._held_select(unit),
             isinstance(self.branch.concept, Looked),
         )
+
+    def _derived(self, unit: exp.Select, varying: Mapping[str, Node]) -> dict[str, str]:
+        """The event columns that another one gives: the same text, or the same without the blanks around it."""
+        meaning = {n.alias: n.this for n in unit.expressions}
+        texts = {
+            n: meaning.get(v.name, v) for n, v in varying.items() if TYPES[n] == "VARCHAR" and isinstance(v, exp.Column)
+        }
+        stored: dict[Node, str] = {}
+        derived: dict[str, str] = {}
+        for name, node in sorted(texts.items(), key=lambda item: isinstance(item[1], exp.Anonymous)):
+            inner = node.expressions[0] if isinstance(node, exp.Anonymous) and node.this == "trim" else None
+            if node in stored:
+                derived[name] = stored[node]
+            elif inner in stored:
+                derived[name] = f"trim({stored[inner]})"
+            else:
+                stored[node] = name
+        return derived
 
     # Fact: lookups, references and the verdict
 
@@ -111,7 +133,7 @@ class FactBuilder:
         """Every unit that is no fact, once."""
         select = exp.select(_all_of("u")).from_(subquery(unit.copy(), "u"))
         concept = self.branch.concept
-        if isinstance(concept, Looked):
+        if isinstance(concept, Looked) and self._ignores:
             select = self._looking_up(select, "concept", concept, ("ignored",))
         names = ["unit", "file", "line", *(["rows", "lines"] if self.rule.grouped else []), "verdict"]
         held = exp.select(*(col(name) for name in names)).from_(subquery(self._judged(select), "h"))
@@ -200,9 +222,13 @@ class FactBuilder:
         return found
 
     def _lookups(self) -> list[tuple[Node, Node]]:
-        if "concept" not in looked(self.branch) or self.rule.fact == "person":
-            return []
-        return [(col("ignored:concept"), text("excluded: ignored code"))]
+        return [(col("ignored:concept"), text("excluded: ignored code"))] if self._ignores else []
+
+    @property
+    def _ignores(self) -> bool:
+        """Whether the concept's map leaves codes out; nobody ceases to be a person for it."""
+        concept = self.branch.concept
+        return isinstance(concept, Looked) and concept.ignores and self.rule.fact != "person"
 
     def _unreferenced(self) -> list[tuple[Node, Node]]:
         return [

@@ -41,7 +41,9 @@ def domain(source: Source) -> str:
 
 
 def key_text(nodes: Sequence[Node]) -> Node:
-    """One text for several key parts, each with its length before it, NULL when a part is missing."""
+    """One text for the parts of a key: several have their length before them; NULL when a part is missing."""
+    if len(nodes) == 1:
+        return nodes[0]
     parts: list[Node] = []
     for node in nodes:
         parts += [call("to_text", call("length", node.copy())), text(":"), node.copy()]

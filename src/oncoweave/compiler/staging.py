@@ -109,7 +109,10 @@ def unparsed(name: str, alias: str = "s") -> Node:
 def raw_text(name: str, spec: FieldSpec, shared_missing: Iterable[str]) -> Node:
     """A field's text as delivered, NULL where it is one of the codes that mean missing (blanks around do not count)."""
     codes = sorted({"", *shared_missing, *spec.missing} | {c.strip() for c in (*shared_missing, *spec.missing)})
-    missing = exp.In(this=call("trim", col(name, DELIVERED)), expressions=[text(c) for c in codes])
+    trimmed = call("trim", col(name, DELIVERED))
+    if codes == [""]:
+        return case([(exp.NEQ(this=trimmed, expression=text("")), col(name, DELIVERED))], null("VARCHAR"))
+    missing = exp.In(this=trimmed, expressions=[text(c) for c in codes])
     return case([(negate(missing), col(name, DELIVERED))], null("VARCHAR"))
 
 

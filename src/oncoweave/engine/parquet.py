@@ -9,8 +9,12 @@ import duckdb
 
 from oncoweave.engine.connection import without_values
 
-COPY_OPTIONS = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3, PARQUET_VERSION v1, ROW_GROUP_SIZE 122880"
-"""Options of every COPY to Parquet: zstd 3 and DuckDB's default row groups (measured in docs/decisions)."""
+COPY_OPTIONS = (
+    "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3, PARQUET_VERSION v1, ROW_GROUP_SIZE 122880,"
+    " DICTIONARY_SIZE_LIMIT 1000, WRITE_BLOOM_FILTER false"
+)
+"""Options of every COPY to Parquet: zstd 3, DuckDB's default row groups, no dictionary of more than 1,000 values
+(a third less CPU and a seventh less space on a table of keyed ids; measured in docs/decisions)."""
 
 
 def identifier(name: str) -> str:
