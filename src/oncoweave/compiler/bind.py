@@ -350,6 +350,8 @@ class Binder:
     def _reference(self, bound: BoundRule, name: str, facts: frozenset[str], loc: Loc) -> Reference | None:
         rules = {r.name: r for r in self.inputs.mapping.rules}
         parent = rules.get(name)
+        if parent is not None and not self._settled(parent.from_):
+            return None
         if parent is None or parent.fact not in facts:
             fitting = [r.name for r in rules.values() if r.fact in facts and r.name != bound.name]
             what = "there is no rule" if parent is None else f"a {parent.fact} cannot be named here:"
@@ -374,6 +376,11 @@ class Binder:
             self._tell("rule", f"the fact of `{name}` cannot be found from a row of `{bound.table}`", loc, help_)
             return None
         return Reference(name, parent.from_, fields)
+
+    def _settled(self, table: str) -> bool:
+        """Whether a table is there and declares the fields of its key; else that is told already."""
+        spec = self.inputs.source.tables.get(table)
+        return spec is not None and set(spec.row.fields) <= set(spec.fields)
 
     def _row_fields(self, table: str) -> tuple[str, ...] | None:
         found = self.inputs.source.tables.get(table)

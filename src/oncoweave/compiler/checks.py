@@ -85,19 +85,36 @@ def order_rules(draft: Draft) -> Draft:
     while waiting:
         ready = [r for r in waiting if all(x.rule in done or x.rule not in rules for x in r.references.values())]
         if not ready:
-            return draft.with_problems([_circle(draft, r) for r in waiting])
+            return draft.with_problems([_circle(draft, circle) for circle in _circles(waiting)])
         done |= {r.name: r for r in ready}
         waiting = [r for r in waiting if r.name not in done]
     return replace(draft, rules=tuple(done.values()))
 
 
-def _circle(draft: Draft, rule: BoundRule) -> Problem:
-    number_ = draft.inputs.mapping.rules.index(rule.spec)
-    key = next(iter(rule.references))
-    others = ", ".join(sorted({x.rule for x in rule.references.values()}))
+def _circles(waiting: list[BoundRule]) -> list[list[BoundRule]]:
+    """Each circle once, from its first rule in the file; a rule that only leads into one is in none."""
+    rules = {r.name: r for r in waiting}
+    found: list[list[BoundRule]] = []
+    seen: set[str] = set()
+    for rule in waiting:
+        path = [rule] if rule.name not in seen else []
+        while path and path[-1].name not in seen:
+            seen.add(path[-1].name)
+            followed = next(x.rule for x in path[-1].references.values() if x.rule in rules)
+            path.append(rules[followed])
+        if path and path[-1] in path[:-1]:
+            circle = path[path.index(path[-1]) : -1]
+            first = circle.index(min(circle, key=waiting.index))
+            found.append(circle[first:] + circle[:first])
+    return found
+
+
+def _circle(draft: Draft, circle: list[BoundRule]) -> Problem:
+    first, second = circle[0], circle[1 % len(circle)]
+    key = next(key for key, reference in first.references.items() if reference.rule == second.name)
     return draft.inputs.document.problem(
         "circle",
-        f"`{rule.name}` refers to `{others}`, which leads back to it",
-        ("rules", number_, key),
+        f"`{first.name}` refers to `{second.name}`, which leads back to it",
+        ("rules", draft.inputs.mapping.rules.index(first.spec), key),
         help="a fact cannot qualify itself; break the circle",
     )

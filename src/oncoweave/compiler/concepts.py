@@ -76,7 +76,7 @@ class ConceptBook:
         return [
             p
             for row in concept_map.rows
-            if row.status == "APPROVED"
+            if row.status == "APPROVED" and row.concept_id
             for p in self._row_problems(concept_map, row, role)
         ]
 
@@ -89,7 +89,7 @@ class ConceptBook:
         fault = self._fault(row.concept_id, row.concept_name, roles.get(row.mapping_type, "value"))
         if not fault:
             return []
-        return [Problem(concept_map.shown, row.line, 1, "concept", fault[0], fault[1])]
+        return [concept_map.problem(row, "conceptId", "concept", *fault)]
 
     def _fault(self, concept_id: int, label: str | None, role: str) -> tuple[str, str] | None:
         concept = self.known.get(concept_id)

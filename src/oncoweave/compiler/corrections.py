@@ -52,6 +52,10 @@ def compile_corrections(draft: Draft) -> Draft:
                 document.problem("expression", error.message, (*loc, "where"), help=error.help, offset=error.offset)
             )
             continue
+        if condition.kind is not Kind.BOOLEAN:
+            message, mend = f"`where` must be a boolean, and this is a {condition.kind}", "compare it with a value"
+            found.append(document.problem("expression", message, (*loc, "where"), help=mend))
+            continue
         made.append(Amendment(item.table, i + 1, condition.node, dict(item.set), item.rows))
     return replace(draft, amendments=tuple(made)).with_problems(found)
 

@@ -40,8 +40,13 @@ def bind_rules(draft: Draft) -> Draft:
     binder = Binder(draft.inputs, draft.book)
     rules = tuple(binder.rules())
     faulty = {(p.file, p.line) for p in draft.problems}
+    told = {(p.code, p.message) for p in draft.problems}  # a named concept's fault is told where it is named
     return replace(draft, rules=rules).with_problems(
-        [p for p in dict.fromkeys(binder.problems) if (p.file, p.line) not in faulty]
+        [
+            p
+            for p in dict.fromkeys(binder.problems)
+            if (p.file, p.line) not in faulty and (p.code, p.message) not in told
+        ]
     )
 
 

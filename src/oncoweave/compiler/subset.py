@@ -91,7 +91,7 @@ def _tokens(text: str) -> list[Token]:
         tokens = _Subset().tokenize(text)
     except (SqlglotError, RecursionError):
         raise ExpressionError(
-            "a text is not closed", "every ' needs its partner; inside a text it is doubled"
+            "a text is not closed", "every ' needs its partner; inside a text it is doubled", _open_quote(text)
         ) from None
     depth = 0
     for token in tokens:
@@ -102,6 +102,12 @@ def _tokens(text: str) -> list[Token]:
         if depth > _DEEPEST or len(tokens) > _MOST_TOKENS:
             raise ExpressionError("the expression is too long or nested too deeply", "split it", token.start)
     return tokens
+
+
+def _open_quote(text: str) -> int:
+    """Where the quote opens that is not closed: behind all texts that are."""
+    closed = re.match(r"(?:[^']|'(?:[^']|'')*'(?!'))*", text)
+    return closed.end() if closed and closed.end() < len(text) else 0
 
 
 def _hint(token: Token) -> str:

@@ -53,6 +53,14 @@ class ConceptMap:
     path: Path
     shown: str
     rows: tuple[MapRow, ...]
+    columns: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+
+    def problem(self, row: MapRow, column: str, code: str, message: str, mend: str) -> Problem:
+        """A problem of one cell of a row."""
+        source = line_of(self.lines, row.line)
+        start = _cell_start(source, self.columns.index(column)) if column in self.columns else 1
+        return Problem(self.shown, row.line, start, code, message, mend, source)
 
 
 def load_concept_map(path: Path, root: Path) -> ConceptMap:
@@ -65,7 +73,7 @@ def load_concept_map(path: Path, root: Path) -> ConceptMap:
     if page.problems:
         count = f"{len(page.problems)} problem{'s' if len(page.problems) != 1 else ''}"
         raise SpecError(f"{count} in {page.name}", problems=sorted(set(page.problems)))
-    return ConceptMap(path.stem, path, page.name, tuple(rows))
+    return ConceptMap(path.stem, path, page.name, tuple(rows), page.columns, tuple(page.lines))
 
 
 @dataclass
@@ -125,15 +133,17 @@ def _header_is_whole(page: _Page) -> bool:
             1, "", "delimiter", "the columns are separated by semicolons", "save the file with commas, as Usagi does"
         )
         return False
+    misspelt = set()
     for column in NEEDED:
         if column not in page.columns:
             near = closest(column, [name for name in page.columns if name not in KNOWN])
+            misspelt.add(near)
             mend = f"did you mean it by `{near}`?" if near else "Usagi writes it; add it to the header"
             page.fault(1, near or "", "missing-column", f"the column `{column}` is missing", mend)
     for number, column in enumerate(page.columns):
         if column in page.columns[:number]:
             page.fault(1, column, "duplicate-column", f"the column `{column}` is there twice", "remove one")
-        elif column not in KNOWN and not column.startswith("ADD_INFO:"):
+        elif column not in KNOWN and column not in misspelt and not column.startswith("ADD_INFO:"):
             mend = f"name it `ADD_INFO:{column}`: Usagi drops every other column of your own"
             page.fault(1, column, "unknown-column", f"Usagi has no column `{column}`", mend)
     return not any(problem.code in ("missing-column", "duplicate-column") for problem in page.problems)

@@ -70,7 +70,7 @@ def read_tree(text: str) -> tuple[Tree, list[Fault]]:
     except _Refused as refusal:
         builder.faults.append(refusal.fault)
     except MarkedYAMLError as error:
-        builder.faults.append(_syntax_fault(error, text))
+        builder.faults.append(_runaway_quote(error, builder.quoted) or _syntax_fault(error, text))
     except ReaderError as error:
         builder.faults.append(_character_fault(error, text))
     return builder.tree, builder.faults
@@ -92,6 +92,8 @@ class _Builder:
         self.events = events
         self.tree = Tree()
         self.faults: list[Fault] = []
+        self.quoted: Spot | None = None
+        """The last quoted text that goes over a line's end."""
 
     def document(self) -> None:
         """Read the stream: at most one document."""
@@ -112,7 +114,9 @@ class _Builder:
             style = event.style or ""
             nothing = not style and event.value in NOTHING
             place = owner if event.value == "" and not style else _start(event)
-            self.tree.values[loc] = Spot(place, event.end_mark.line + 1, style)
+            spot = self.tree.values[loc] = Spot(place, event.end_mark.line + 1, style)
+            if style in ("'", '"') and spot.end_line > place[0]:
+                self.quoted = spot
             return None if nothing else str(event.value)
         self.tree.values[loc] = Spot(_start(event), event.end_mark.line + 1)
         return self._map(loc) if isinstance(event, MappingStartEvent) else self._list(event, loc)
@@ -203,6 +207,15 @@ def _syntax_fault(error: MarkedYAMLError, text: str) -> Fault:
                 line, column = error.context_mark.line + 1, error.context_mark.column + 1
             return Fault(line, column, "yaml-syntax", message, mend)
     return Fault(line, column, "yaml-syntax", f"this is not well-formed YAML: {error.problem or 'broken here'}")
+
+
+def _runaway_quote(error: MarkedYAMLError, quoted: Spot | None) -> Fault | None:
+    """A quote that is not closed ends at the next one, lines below, and only what follows there is malformed."""
+    mark = error.problem_mark
+    if quoted is None or mark is None or mark.line + 1 != quoted.end_line:
+        return None
+    message = f"a quoted text is not closed: it goes on to line {quoted.end_line}"
+    return Fault(*quoted.place, "yaml-syntax", message, "close the quote; a quote inside single quotes is doubled")
 
 
 def _tab_indent(text: str, line: int) -> tuple[int, int] | None:
