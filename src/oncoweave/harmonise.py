@@ -43,20 +43,21 @@ def harmonise(
         _write_concepts(connection, events, execution, bundle)
         write_json(events / "events.json", EventIndex(files=tuple(execution.files)))
         writer = TableWriter(connection, events, execution.files, cdm)
-        counts = _write_tables(writer, plan, extracted)
+        counts, truncated = _write_tables(writer, plan, extracted)
         imputed = _imputed(connection, events, execution)
-        truncated = {k: n for name in FIELDS for k, n in writer.truncated(name).items()}
         files = tuple(file_record(cdm / f"{name}.parquet", f"{name}.parquet", rows) for name, rows in counts.items())
     return _record(plan, execution, counts, files, imputed, truncated)
 
 
-def _write_tables(writer: TableWriter, plan: Plan, extracted: ExtractRecord) -> dict[str, int]:
-    """Every table by name, with its rows."""
-    counts = {name: writer.write(name) for name in FIELDS}
+def _write_tables(writer: TableWriter, plan: Plan, extracted: ExtractRecord) -> tuple[dict[str, int], dict[str, int]]:
+    """The rows of every table, and how many texts were cut to the CDM's limits, by field."""
+    written = {name: writer.write(name) for name in FIELDS}
+    truncated = {field: number for table in written.values() for field, number in table.truncated.items()}
+    counts = {name: table.rows for name, table in written.items()}
     counts["observation_period"] = writer.write_periods(_type_of_persons(plan), one_each=_one_period_each(plan))
     counts["episode_event"] = writer.write_episode_events()
     counts["cdm_source"] = writer.write_cdm_source(_about(plan, extracted))
-    return {name: counts[name] for name in tables()}
+    return {name: counts[name] for name in tables()}, truncated
 
 
 def _type_of_persons(plan: Plan) -> int:

@@ -6,10 +6,12 @@ after it: sorting seven million narrow rows costs half of sorting them wide.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import sqlglot
@@ -38,6 +40,14 @@ class CdmSource:
 
 
 @dataclass(frozen=True)
+class Written:
+    """What was written of a table: its rows, and how many texts were cut to the CDM's limit, by `table.field`."""
+
+    rows: int
+    truncated: dict[str, int]
+
+
+@dataclass(frozen=True)
 class TableWriter:
     """Writes the CDM tables of one run from its event files."""
 
@@ -46,16 +56,21 @@ class TableWriter:
     files: Sequence[EventFile]
     folder: Path
 
-    def write(self, name: str) -> int:
-        """Write a table that events are projected into; returns its number of rows."""
+    def write(self, name: str) -> Written:
+        """Write a table that events are projected into."""
         table = tables()[name]
         files = self._of(name)
+        long = self._too_long(name, files)
         moving = [f for f in table.fields if any(_varies(FIELDS[name].get(f.name), file) for file in files)]
         payload = [f for f in table.fields if f in moving or f.name in table.key]
-        selects = [self._payload(name, payload, file, number) for number, file in enumerate(files)]
+        selects = [self._payload(name, payload, file, number, long) for number, file in enumerate(files)]
         rows = " UNION ALL ".join(selects) or _no_rows(payload)
         fixed = {f.name: _fixed(FIELDS[name].get(f.name), f, files) for f in table.fields if f not in payload}
-        return self._copy(table, rows, {**fixed, **{f.name: identifier(f.name) for f in payload}})
+        count = self._copy(table, rows, {**fixed, **{f.name: identifier(f.name) for f in payload}})
+        truncated: Counter[str] = Counter()
+        for (field, _), number in long.items():
+            truncated[f"{name}.{field}"] += number
+        return Written(count, dict(truncated))
 
     def write_periods(self, type_concept_id: int, *, one_each: bool) -> int:
         """observation_period: the mapping's spans, merged where they overlap or touch; else from first to last event.
@@ -114,18 +129,16 @@ class TableWriter:
         )
         return self._copy(table, f"SELECT {inner}", parameters=values)
 
-    def truncated(self, name: str) -> dict[str, int]:
-        """How many texts of a table were longer than the CDM allows, by field."""
-        found: dict[str, int] = {}
+    def _too_long(self, name: str, files: Sequence[EventFile]) -> dict[tuple[str, str], int]:
+        """How many texts are longer than the CDM allows, by field and event file; only where there are any."""
+        found: dict[tuple[str, str], int] = {}
         limits = [f for f in tables()[name].fields if f.limit and f.name in FIELDS[name]]
-        for file in self._of(name):
+        for file in files if limits else ():
             counts = ", ".join(f"count(*) FILTER (length({FIELDS[name][f.name]}) > {f.limit})" for f in limits)
             sql = f"SELECT {counts} FROM ({select_events(self.events, file)}) WHERE target = '{name}'"
             with without_values(f"measuring {name}"):
-                row = self.connection.execute(sql).fetchall()[0] if limits else ()
-            for field, count in zip(limits, row, strict=True):
-                if count:
-                    found[f"{name}.{field.name}"] = found.get(f"{name}.{field.name}", 0) + count
+                row = self.connection.execute(sql).fetchall()[0]
+            found |= {(f.name, file.name): count for f, count in zip(limits, row, strict=True) if count}
         return found
 
     def _of(self, name: str) -> list[EventFile]:
@@ -134,11 +147,15 @@ class TableWriter:
     def _union(self, files: Sequence[EventFile], columns: Sequence[str]) -> str:
         return union_of(self.events, files, columns)
 
-    def _payload(self, name: str, payload: Sequence[CdmField], file: EventFile, number: int) -> str:
+    def _payload(
+        self, name: str, payload: Sequence[CdmField], file: EventFile, number: int, long: Container[tuple[str, str]]
+    ) -> str:
         """What is sorted of one event file: the fields that vary somewhere, and the number of the file."""
-        nodes = ", ".join(f"{_limited(f, FIELDS[name].get(f.name, 'NULL'))} AS {identifier(f.name)}" for f in payload)
+        texts = {f.name: FIELDS[name].get(f.name, "NULL") for f in payload}
+        texts |= {f.name: _limited(f, texts[f.name]) for f in payload if (f.name, file.name) in long}
+        nodes = ", ".join(f"{text} AS {identifier(field)}" for field, text in texts.items())
         where = f" WHERE target = '{name}'" if len(file.targets) > 1 else ""
-        return f"SELECT {nodes}, {number} AS _file FROM ({select_events(self.events, file)}){where}"
+        return f"SELECT {nodes}, CAST({number} AS USMALLINT) AS _file FROM ({select_events(self.events, file)}){where}"
 
     def _copy(
         self,
@@ -180,7 +197,7 @@ def _no_rows(payload: Sequence[CdmField]) -> str:
 
 @cache
 def _parsed(sql: str) -> exp.Expression:
-    return sqlglot.parse_one(sql, dialect="duckdb")
+    return cast("exp.Expression", sqlglot.parse_one(sql, dialect="duckdb"))
 
 
 def _varies(sql: str | None, file: EventFile) -> bool:
@@ -192,17 +209,19 @@ def _fixed(sql: str | None, field: CdmField, files: Sequence[EventFile]) -> str:
     """A field that is the same in all events of each file, over the number of the file."""
     if sql is None or not files:
         return "NULL"
-    values = [_limited(field, _with_constants(sql, file)) for file in files]
-    if len(set(values)) == 1:
-        return values[0]
-    return "CASE _file " + " ".join(f"WHEN {number} THEN {value}" for number, value in enumerate(values)) + " END"
+    files_of: dict[str, list[int]] = {}
+    for number, file in enumerate(files):
+        files_of.setdefault(_limited(field, _with_constants(sql, file)), []).append(number)
+    common, *others = sorted(files_of, key=lambda value: len(files_of[value]), reverse=True)
+    if not others:
+        return common
+    whens = " ".join(f"WHEN _file IN ({', '.join(map(str, files_of[v]))}) THEN {v}" for v in others)
+    return f"CASE {whens} ELSE {common} END"
 
 
 def _with_constants(sql: str, file: EventFile) -> str:
     def constant(node: exp.Expression) -> exp.Expression:
-        if not isinstance(node, exp.Column):
-            return node
-        return sqlglot.parse_one(constant_sql(file.constants.get(node.name), node.name), dialect="duckdb")
+        return _parsed(constant_sql(file.constants.get(node.name), node.name)) if isinstance(node, exp.Column) else node
 
     return _parsed(sql).copy().transform(constant).sql(dialect="duckdb")
 
