@@ -123,9 +123,11 @@ def test_a_fault_at_some_calls(fault: str, scene: Scene, trial: Callable[..., Ou
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["kill", "ENOSPC", "EIO"])
-def test_a_fault_at_every_call(fault: str, scene: Scene, trial: Callable[..., Outcome]) -> None:
-    for at in range(1, scene.calls + 1):
+@pytest.mark.parametrize(("fault", "share"), [("kill", 1), ("ENOSPC", 4), ("EIO", 4)])
+def test_a_kill_at_every_call_and_a_fault_at_every_fourth(
+    fault: str, share: int, scene: Scene, trial: Callable[..., Outcome]
+) -> None:
+    for at in some(scene.calls, share):
         outcome = trial(at=at, fault=fault)
         assert outcome.code == (-signal.SIGKILL if fault == "kill" else 5), (at, outcome)
 
