@@ -202,12 +202,11 @@ class Execution:
             derived=dict(select.derived), rows=rows,
         )  # fmt: skip
 
-    def _codes_of(self, plan: RulePlan) -> Iterator[CodeLookup]:
-        for branch in plan.rule.branches:
-            for choice in (branch.concept, *branch.choices.values()):
-                lookup = self.plan.lookups.get(getattr(choice, "lookup", ""))
-                if isinstance(lookup, CodeLookup):
-                    yield lookup
+    def _codes_of(self, plan: RulePlan) -> list[CodeLookup]:
+        """The codes that a rule looks up, each lookup once: a rule's columns share those of the rule itself."""
+        choices = [c for b in plan.rule.branches for c in (b.concept, *b.choices.values())]
+        found = {name: self.plan.lookups.get(name) for name in (getattr(c, "lookup", "") for c in choices)}
+        return [lookup for lookup in found.values() if isinstance(lookup, CodeLookup)]
 
     def _entry(self, plan: RulePlan, select: FactSelect, file: EventFile) -> LedgerEntry:
         """The ledger of a branch; read comes from the snapshot itself, so that a row that got lost is noticed.

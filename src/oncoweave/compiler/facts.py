@@ -35,6 +35,7 @@ from oncoweave.compiler.sql import (
 )  # fmt: skip
 from oncoweave.compiler.units import UnitBuilder, dated, looked
 from oncoweave.events import COLUMNS, TYPES
+from oncoweave.omop.routing import ROUTED_FACTS
 from oncoweave.spec.mapping import Imputation
 from oncoweave.spec.source import Source
 
@@ -126,7 +127,9 @@ class FactBuilder:
         """Every unit with its verdict, once for each target of its code, with all that its events need."""
         select = exp.select(_all_of("u")).from_(subquery(unit, "u"))
         for name, choice in looked(self.branch).items():
-            select = self._looking_up(select, name, choice, _LOOKED if name == "concept" else _CHOSEN)
+            columns = _LOOKED if name == "concept" else _CHOSEN
+            fans_out = name == "concept" and self.rule.fact in ROUTED_FACTS
+            select = self._looking_up(select, name, choice, columns, fans_out=fans_out)
         return self._judged(select)
 
     def _held_select(self, unit: exp.Select) -> exp.Select:
@@ -144,11 +147,13 @@ class FactBuilder:
             select = self._referring(select, key, reference)
         return exp.select(exp.Star(), named(self._verdict(), "verdict")).from_(subquery(select, "f"))
 
-    def _looking_up(self, select: exp.Select, name: str, choice: Looked, columns: Sequence[str]) -> exp.Select:
-        """Joins a lookup; only the first target of a code, unless all columns of the concept are wanted."""
+    def _looking_up(
+        self, select: exp.Select, name: str, choice: Looked, columns: Sequence[str], *, fans_out: bool = False
+    ) -> exp.Select:
+        """Joins a lookup; only the first target of a code, unless each makes an event of its own."""
         alias = f"k:{name}"
         on = [equals(col("code", alias), col(f"code:{name}", "u"))]
-        on += [] if columns is _LOOKED else [equals(col("ordinal", alias), number(0))]
+        on += [] if fans_out else [equals(col("ordinal", alias), number(0))]
         select = left_join(select, table(choice.lookup, alias), all_of(on))
         return select.select(*(named(col(c, alias), f"{c}:{name}") for c in columns), copy=False)
 
@@ -205,7 +210,7 @@ class FactBuilder:
             if required:
                 found.append((is_null(col(name)), text(f"quarantined: {slot.name}: missing")))
         concept = self.branch.concept
-        if isinstance(concept, Looked) and concept.parts:
+        if isinstance(concept, Looked) and concept.parts and self.rule.fact != "person":
             found.append((is_null(col("code:concept")), text("quarantined: code: a part is missing")))
         return found
 

@@ -88,10 +88,15 @@ def map_lookup(concept_map: ConceptMap, domains: Mapping[int, str]) -> MapLookup
 
 
 def _targets(code: str, rows: list[MapRow], domains: Mapping[int, str]) -> Iterable[LookupRow]:
-    """The targets of one code: approved MAPS_TO rows, each with the value, unit and operator rows that follow it."""
+    """The targets of one code: approved MAPS_TO rows, each with the value, unit and operator rows that follow it.
+
+    Those that stand before the first MAPS_TO row belong to it.
+    """
     if any(r.status == "IGNORED" for r in rows):
         return [LookupRow(code, ignored=True)]
     approved = sorted((r for r in rows if r.status == "APPROVED" and r.concept_id), key=lambda r: r.line)
+    first = next((r for r in approved if r.mapping_type == "MAPS_TO"), None)
+    approved.sort(key=lambda r: r is not first)
     found: list[LookupRow] = []
     for row in approved:
         if row.mapping_type == "MAPS_TO" or not found:
