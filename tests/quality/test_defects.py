@@ -315,14 +315,14 @@ OF_ONE_TABLE: list[Defect] = [
         "across_tables",
         "expect_column_values_to_be_referenced",
         "person_id",
-        "fatal",
+        "convention",
     ),
     (
         "UPDATE measurement SET measurement_event_id = NULL, meas_event_field_concept_id = NULL",
         "oncology",
         "expect_modifiers_to_have_an_event",
         "measurement_concept_id",
-        "fatal",
+        "convention",
     ),
     (
         "UPDATE measurement SET measurement_event_id = 41, meas_event_field_concept_id = 1147082 WHERE person_id = 1",
