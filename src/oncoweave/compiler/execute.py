@@ -141,7 +141,8 @@ class Execution:
 
     def _duplicates(self, stage: StagePlan) -> str:
         """A SELECT of the rows that share a key, numbered by content, so that the order of the file does not matter."""
-        name, order = identifier(stage.name), ", ".join(identifier(f) for f in stage.content) or "1"
+        name = identifier(stage.name)
+        order = ", ".join(identifier(f) for f in (*stage.content, "_file", "_line"))
         shared = f"SELECT _row FROM {name} WHERE _row IS NOT NULL GROUP BY _row HAVING count(*) > 1"
         number = f"row_number() OVER (PARTITION BY _row ORDER BY {order})"
         return f"SELECT _file, _line, {number} AS n FROM {name} WHERE _row IN ({shared})"
@@ -154,10 +155,11 @@ class Execution:
     def _number_occurrences(self, stage: StagePlan) -> None:
         """Rows of the same content differ by an occurrence number, which is mixed into their keyed hashes."""
         mixed = "CAST(CAST('0x' || substring(sha256('occurrence' || d.n), 1, 16) AS UBIGINT) >> 1 AS BIGINT)"
-        sets = [f"{c} = xor(s.{c}, {mixed})" for c in ("_row", "_person")]
+        sets = [f"_row = xor(s._row, {mixed})"]
+        if stage.person_by_content:
+            sets += [f"_person = xor(s._person, {mixed})", "_person_key = s._person_key || '#' || d.n"]
         keyed = "s._file = d._file AND s._line = d._line AND d.n > 1"
-        text = "_person_key = s._person_key || '#' || d.n"
-        sql = f"UPDATE {identifier(stage.name)} AS s SET {', '.join([*sets, text])} FROM ({self._duplicates(stage)}) AS d WHERE {keyed}"
+        sql = f"UPDATE {identifier(stage.name)} AS s SET {', '.join(sets)} FROM ({self._duplicates(stage)}) AS d WHERE {keyed}"
         self._do(sql, f"numbering equal rows of {stage.table}")
 
     def _keep_persons(self, stage: StagePlan, plan: RulePlan) -> None:
@@ -187,8 +189,6 @@ class Execution:
             entry = self._entry(plan, select, file)
             self.ledger.append(entry)
             self.unmapped += self._unmapped(file) if entry.unmapped else []
-        if plan.before is not None and any(e.quarantined for e in self.ledger if e.rule == plan.name):
-            self._hold_back(plan, None, _held(plan), "line")
 
     def _branch(self, plan: RulePlan, select: FactSelect, bound: Branch) -> EventFile:
         """Writes the facts of a branch, and keeps what is no fact."""
@@ -223,6 +223,8 @@ class Execution:
             raise OncoweaveError(message)
         if split["quarantined"]:
             lines = "unnest(lines)" if plan.rule.grouped else "line"
+            if plan.before is not None:
+                self._hold_back(plan, select.column, _held(plan), "line")
             self._hold_back(plan, select.column, identifier(held_table(plan.name, select.column)), lines)
         return LedgerEntry(
             rule=plan.name, column=select.column, table=plan.rule.table, fact=plan.rule.fact, read=read, mapped=mapped,

@@ -55,13 +55,17 @@ class Amendment:
 
 @dataclass(frozen=True)
 class StagePlan:
-    """How one source table is staged: the SELECT, and what happens to rows that share a key."""
+    """How one source table is staged: the SELECT, and what happens to rows that share a key.
+
+    `by_content` says that a row's content is its key, `person_by_content` that it is the person's key too.
+    """
 
     table: str
     name: str
     select: exp.Select
     is_person_table: bool
     by_content: bool
+    person_by_content: bool
     content: tuple[str, ...]
     amendments: tuple[Amendment, ...]
 
@@ -138,8 +142,9 @@ def plan_stage(
     select = stage.keyed(middle, units)
     content = tuple(sorted({*fields, *stage.key_fields}))
     return StagePlan(
-        name, stage_name(name), select, stage.persons_here, not spec.row.fields, content, tuple(amendments)
-    )
+        name, stage_name(name), select, stage.persons_here, not spec.row.fields, stage.person_is_content, content,
+        tuple(amendments),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ def passing(rule: BoundRule, source: Source) -> list[tuple[Node, Node]]:
     found: list[tuple[Node, Node]] = [
         (is_not_null(col("_state", "s")), call("concat", text("quarantined: "), col("_state", "s")))
     ]
+    if rule.grouped:
+        found.append((is_null(col(unit_of(rule), "s")), text("quarantined: key missing")))
     if rule.where is None:
         return found
     because = str(rule.spec.because)
