@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from oncoweave.compiler.inputs import Inputs, read_inputs
 from oncoweave.compiler.passes import compile_draft
 from oncoweave.compiler.plan import Plan
-from oncoweave.errors import SpecError
+from oncoweave.errors import SpecError, UsageError, nearest
 from oncoweave.project import Project
 
 __all__ = ["Inputs", "Plan", "compile_draft", "compile_mapping", "explain", "read_inputs"]
@@ -28,6 +28,12 @@ def compile_mapping(
 
 
 def explain(project: Project, source: str, rule: str | None = None, *, sql: bool = False) -> str:
-    """The plan of a source, or of one of its rules, as text."""
+    """The plan of a source, or of one of its rules, as text.
+
+    Raises UsageError when there is no such rule.
+    """
     plan, _ = compile_mapping(project, source)
+    names = [p.name for p in plan.rules]
+    if rule is not None and rule not in names:
+        raise UsageError(f"there is no rule `{rule}` in the mapping of {source}", mend=nearest(rule, names))
     return "\n".join(plan.lines(sql=sql, rule=rule))

@@ -10,7 +10,8 @@ from sqlglot import exp
 
 from oncoweave.compiler.bound import BoundRule
 from oncoweave.compiler.facts import FactSelect
-from oncoweave.compiler.lookups import CodeLookup, Lookup, MapLookup
+from oncoweave.compiler.lookups import Lookup
+from oncoweave.compiler.printing import lookup_line, rule_lines
 from oncoweave.compiler.staging import StagePlan
 from oncoweave.engine.dialect import to_duckdb
 from oncoweave.spec.mapping import Mapping as MappingSpec
@@ -55,37 +56,16 @@ class Plan:
         """The plan as text; `sql` adds the statements, `rule` keeps to one rule."""
         yield f"source {self.source.source}, vocabulary {self.vocabulary}"
         for stage in self.stages if rule is None else ():
-            yield f"stage {stage.table}: {', '.join(stage.content)}"
-            yield from _indented(stage.select) if sql else ()
+            yield f"source table {stage.table}: {', '.join(stage.content)}"
+            yield from [f"    {to_duckdb(stage.select)}"] if sql else ()
         for plan in self.rules:
             if rule in (None, plan.name):
-                yield from _rule_lines(plan, sql=sql)
+                yield from rule_lines(plan.rule, self.mapping.concepts)
+                yield from _statements(plan) if sql else ()
         for lookup in self.lookups.values() if rule is None else ():
-            yield _lookup_line(lookup)
+            yield lookup_line(lookup)
 
 
-def _rule_lines(plan: RulePlan, *, sql: bool) -> Iterator[str]:
-    rule = plan.rule
-    unit = f"each group of {', '.join(rule.spec.group)}" if rule.grouped else "each row"
-    yield f"rule {rule.name}: {rule.fact} for {unit} of {rule.table}"
-    if rule.spec.where:
-        yield f"  where {rule.spec.where}, else excluded: {rule.spec.because}"
-    for key, reference in rule.references.items():
-        yield f"  {key} {reference.rule}"
-    for branch, bound in zip(plan.branches, rule.branches, strict=True):
-        targets = ", ".join(sorted(bound.targets))
-        yield f"  {branch.column + ' -> ' if branch.column else '-> '}{targets}"
-        yield from _indented(branch.events, "    ") if sql else ()
-
-
-def _lookup_line(lookup: Lookup) -> str:
-    if isinstance(lookup, CodeLookup):
-        return f"codes of {lookup.vocabulary} ({lookup.name})"
-    assert isinstance(lookup, MapLookup)
-    codes = {row.code for row in lookup.rows}
-    unmapped = {row.code for row in lookup.rows if not row.ignored and not row.any_concept_id}
-    return f"concept map {lookup.concept_map}: {len(codes)} codes, {len(unmapped)} without approved target"
-
-
-def _indented(select: exp.Expression, by: str = "  ") -> Iterator[str]:
-    yield by + to_duckdb(select)
+def _statements(plan: RulePlan) -> Iterator[str]:
+    for branch in plan.branches:
+        yield f"    {to_duckdb(branch.events)}"

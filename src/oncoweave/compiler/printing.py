@@ -1,0 +1,64 @@
+"""The plan as text that a mapping author can follow: what each rule makes of a row, in the words of the mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from oncoweave.compiler.bind import CHOICES, SLOTS
+from oncoweave.compiler.bound import BoundRule, Branch
+from oncoweave.compiler.lookups import CodeLookup, Lookup, MapLookup
+from oncoweave.spec.mapping import CodeRef, Column, Concept, MapRef, PersonRule, Rule
+
+
+def rule_lines(rule: BoundRule, concepts: Mapping[str, str]) -> Iterator[str]:
+    """One rule: what it reads, whom it leaves out, and for each branch the table, the concept and the fields."""
+    unit = f"each group of {', '.join(rule.spec.group)}" if rule.grouped else "each row"
+    yield f"rule {rule.name}: one {rule.fact} for {unit} of {rule.table}"
+    if rule.spec.where:
+        yield f"  where {rule.spec.where}; else excluded: {rule.spec.because}"
+    for key, reference in rule.references.items():
+        yield f"  {key}: {reference.rule}"
+    yield from (f"  {line}" for line in _fields(rule.spec, concepts))
+    for branch in rule.branches:
+        yield f"  {f'{branch.column} ' if branch.column else ''}-> {', '.join(sorted(branch.targets))}"
+        if branch.column:
+            yield from (f"      {line}" for line in _fields(_column(rule, branch), concepts))
+
+
+def lookup_line(lookup: Lookup) -> str:
+    """One lookup: where its codes come from, and how many of them lead nowhere."""
+    if isinstance(lookup, CodeLookup):
+        return f"codes of {lookup.vocabulary}, resolved when the data are read"
+    assert isinstance(lookup, MapLookup)
+    codes = {row.code for row in lookup.rows}
+    unmapped = {row.code for row in lookup.rows if not row.ignored and not row.any_concept_id}
+    return f"concept map {lookup.concept_map}: {len(codes)} codes, {len(unmapped)} without approved target"
+
+
+def _column(rule: BoundRule, branch: Branch) -> Column:
+    columns: Mapping[str, Column] = getattr(rule.spec, "columns", {})
+    return columns[str(branch.column)]
+
+
+def _fields(model: Rule | Column, concepts: Mapping[str, str]) -> Iterator[str]:
+    """Each key that holds a concept or an expression, as the mapping writes it; named concepts in full."""
+    if isinstance(model, PersonRule):
+        parts = {p: getattr(model.birth, p) for p in ("date", "year", "month", "day")}
+        yield "birth: " + ", ".join(f"{part} = {text}" for part, text in parts.items() if text)
+        if model.gender:
+            yield f"gender: {_concept(model.gender.concept, concepts)}"
+    for key in ("concept", *CHOICES, *SLOTS):
+        value = getattr(model, key, None)
+        if value is not None:
+            yield f"{key}: {value if key in SLOTS else _concept(value, concepts)}"
+    between: tuple[float, float] | None = getattr(model, "between", None)
+    if between:
+        yield f"between: {between[0]:g} and {between[1]:g}"
+
+
+def _concept(concept: Concept, concepts: Mapping[str, str]) -> str:
+    if isinstance(concept, MapRef):
+        return f"concept map {concept.map}" + (f" of {concept.value}" if concept.value else "")
+    if isinstance(concept, CodeRef):
+        return f"{concept.vocabulary} {concept.code}"
+    return concepts.get(concept, concept)
