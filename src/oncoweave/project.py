@@ -8,6 +8,8 @@ from pathlib import Path
 
 from oncoweave.errors import UsageError, nearest
 
+HOW_A_SOURCE = "a source is a folder mappings/sources/<name> with a source.yaml"
+
 
 @dataclass(frozen=True)
 class Project:
@@ -47,7 +49,9 @@ class Project:
         Raises UsageError when there is no such source.
         """
         if source not in self.sources():
-            raise UsageError(f"there is no source `{source}` in {self.root}", mend=nearest(source, self.sources()))
+            raise UsageError(
+                f"there is no source `{source}` in {self.root}", mend=nearest(source, self.sources()) or HOW_A_SOURCE
+            )
         return self.root / "mappings" / "sources" / source
 
 

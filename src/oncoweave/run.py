@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class RunSummary:
 
     `records` counts source records, `unreadable` those that extract quarantined; `read` = `mapped` +
     `quarantined` + `excluded` are those of the ledger, in (rule, row). `release` is None when it did not pass.
+    `reasons` counts the quarantined by reason, `imputed` the dates by field and precision.
     """
 
     source: str
@@ -54,6 +56,8 @@ class RunSummary:
     unconfirmed_concepts: tuple[int, ...]
     synthetic_origin: tuple[date, str] | None
     warnings: tuple[str, ...]
+    reasons: dict[str, int]
+    imputed: dict[str, dict[str, int]]
 
 
 def run(project: Project, source: str, delivery: Path | None = None, *, progress: Progress | None = None) -> RunSummary:
@@ -161,8 +165,27 @@ def summary(run: RunFolder, release: Path | None, *, repeated: bool = False) -> 
         repeated=repeated,
         unconfirmed_concepts=mapped.unconfirmed_concepts,
         synthetic_origin=mapped.synthetic_origin,
-        warnings=mapped.warnings,
+        warnings=(*_left_out(extracted), *mapped.warnings),
+        reasons=_reasons(mapped),
+        imputed=mapped.imputed,
     )
+
+
+def _left_out(extracted: ExtractRecord) -> Iterator[str]:
+    """Columns that source.yaml does not declare; a header is not shown, for without a header line it would be a value."""
+    for table in extracted.tables:
+        if table.undeclared:
+            many = len(table.undeclared)
+            what = "1 column is" if many == 1 else f"{many} columns are"
+            yield f"{what} not declared in source.yaml and left out of `{table.table}`; extract.json of the run names them"
+
+
+def _reasons(mapped: MapRecord) -> dict[str, int]:
+    """The rule rows that are quarantined, by reason, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for entry in mapped.ledger:
+        counts.update({reason: rows for verdict, reason, rows in entry.reasons if verdict == "quarantined"})
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _refuse_faults(project: Project, source: str) -> None:

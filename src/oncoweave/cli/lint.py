@@ -27,6 +27,7 @@ def lint(sources: tuple[str, ...], folder: Path | None, machine: bool) -> int:
 
     from oncoweave.cli.output import print_json
     from oncoweave.lint import lint as problems_of
+    from oncoweave.project import HOW_A_SOURCE
     from oncoweave.spec.render import render
 
     project = options.project_at(folder)
@@ -39,6 +40,9 @@ def lint(sources: tuple[str, ...], folder: Path | None, machine: bool) -> int:
         return 2 if errors else 0
     if problems:
         click.echo(render(problems, color=colourful()))
+    if not names:
+        click.echo(f"no source in {project.root}: {HOW_A_SOURCE}")
+        return 0
     counted = f"{_count(errors, 'error')}, {_count(len(problems) - errors, 'warning')}"
     click.echo(f"{_count(len(names), 'source')} checked: {counted}")
     return 2 if errors else 0

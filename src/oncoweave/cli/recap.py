@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STAGES = 4
 LINE = 100
+REASONS = 4
 ROWS = MappingProxyType(
     {"source": "source", "rows in": "records", "rule rows": "read"}
     | {name: name for name in ("mapped", "quarantined", "excluded", "unmapped", "persons", "verdict")}
@@ -101,11 +102,27 @@ def notes_of(run: RunSummary) -> list[str]:
         notes.append(f"run {run.run_id} had been done with the same inputs; nothing was done again")
     if run.unreadable:
         notes.append(f"{run.unreadable:,} records could not be read; quarantine/extract.parquet of the run tells why")
+    if run.quarantined:
+        notes.append(_held(run))
     if run.unmapped:
         notes.append(f"{run.unmapped:,} rule rows have no approved concept and carry concept 0")
     if run.unconfirmed_concepts:
         ids = ", ".join(map(str, run.unconfirmed_concepts))
         notes.append(f"concepts that wait for an Athena release to confirm them: {ids}")
+    partial = {field: sum(n.values()) for field, n in run.imputed.items() if not field.startswith("person.")}
+    if partial:
+        told = ", ".join(f"{field} {rows:,}" for field, rows in partial.items())
+        notes.append(f"dates known to the month or year only, for which a day stands (`imputation:`): {told}")
     if run.synthetic_origin:
         notes.append(f"dates count from a synthetic origin, {run.synthetic_origin[0]}: {run.synthetic_origin[1]}")
     return notes
+
+
+def _held(run: RunSummary) -> str:
+    """How many rule rows are quarantined, the most frequent reasons, and where each row is told."""
+    most = [f"{reason} ({rows:,})" for reason, rows in list(run.reasons.items())[:REASONS]]
+    more = [f"{len(run.reasons) - REASONS} more reasons"] if len(run.reasons) > REASONS else []
+    return (
+        f"{run.quarantined:,} rule rows are quarantined: {', '.join(most + more)}; `oncoweave explain {run.source}` "
+        "counts them by rule, quarantine/map.parquet of the run names file and line"
+    )

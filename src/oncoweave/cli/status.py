@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 def status(folder: Path | None, machine: bool) -> None:
     """List the sources with their runs, the last run's stages and verdict, and the current release."""
     from oncoweave.cli.output import print_json, shown, table
+    from oncoweave.project import HOW_A_SOURCE
     from oncoweave.release.status import status as sources_of
 
     project = options.project_at(folder)
@@ -35,7 +36,7 @@ def status(folder: Path | None, machine: bool) -> None:
     head = ("source", "runs", "last run", "stages done", "verdict", "current release")
     table(f"Project {shown(project.root)}", head, rows)
     if not rows:
-        click.echo(f"no source in {project.root}: a source is a folder mappings/sources/<name> with a source.yaml")
+        click.echo(f"no source in {project.root}: {HOW_A_SOURCE}")
 
 
 @dataclass(frozen=True)

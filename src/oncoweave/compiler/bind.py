@@ -355,7 +355,8 @@ class Binder:
         if parent is None or parent.fact not in facts:
             fitting = [r.name for r in rules.values() if r.fact in facts and r.name != bound.name]
             what = "there is no rule" if parent is None else f"a {parent.fact} cannot be named here:"
-            self._tell("rule", f"{what} `{name}`", loc, nearest(name, fitting))
+            mend = nearest(name, fitting) or f"it takes the name of a rule with `fact: {min(facts)}`"
+            self._tell("rule", f"{what} `{name}`", loc, mend)
             return None
         if getattr(parent, "columns", None):
             self._tell(

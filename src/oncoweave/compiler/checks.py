@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from oncoweave.compiler.bound import BoundRule
 from oncoweave.compiler.draft import Draft
+from oncoweave.compiler.keys import person_fields
 from oncoweave.errors import Problem, nearest
 
 
@@ -44,7 +45,30 @@ def check_persons(draft: Draft) -> Draft:
         document.problem("person", f"a second rule for {rules[i].fact}", ("rules", i, "fact"), help="leave one of them")
         for i in (*persons[1:], *deaths[1:])
     ]
-    return draft.with_problems(found)
+    return draft.with_problems([*found, *_other_persons(draft, rules[persons[0]].from_ if persons else "")])
+
+
+def _other_persons(draft: Draft, home: str) -> list[Problem]:
+    """Tables whose rows tell their person by other fields than the table of the persons does: probably a mistake."""
+    tables = draft.inputs.source.tables
+    if home not in tables:
+        return []
+    own = person_fields(tables[home]) or ()
+    found = []
+    for name in dict.fromkeys(r.from_ for r in draft.inputs.mapping.rules if r.from_ in tables):
+        theirs = person_fields(tables[name]) or ()
+        if set(theirs) == set(own):
+            continue
+        told = " and ".join(f"`{f}`" for f in theirs) or "its content"
+        key = "person" if tables[name].person else "row"
+        message = f"a row of `{name}` tells its person by {told}, a row of `{home}` by {' and '.join(f'`{f}`' for f in own) or 'its content'}"
+        mend = "add `person:` with the field that holds the person's id, named as in the other table (`header:` is the file's name)"
+        found.append(
+            draft.inputs.source_document.problem(
+                "person", message, ("tables", name, key), help=mend, severity="warning", at="key"
+            )
+        )
+    return found
 
 
 def check_fields(draft: Draft) -> Draft:
@@ -55,26 +79,30 @@ def check_fields(draft: Draft) -> Draft:
     document = draft.inputs.document
     found = []
     for name, spec in draft.inputs.source.tables.items():
-        for field_ in spec.fields:
-            key = field_ in spec.row.fields or field_ in spec.person
-            if not key and field_ not in draft.inputs.mapping.ignored and (name, field_) not in used | corrected:
-                message = f"the field `{field_}` of `{name}` is neither mapped nor ignored"
-                found.append(
-                    document.problem(
-                        "unused-field",
-                        message,
-                        ("rules",),
-                        help="map it, or name it under `ignored:` with the reason",
-                        severity="warning",
-                        at="key",
-                    )
-                )
+        idle = set(spec.fields) - {*spec.row.fields, *spec.person, *draft.inputs.mapping.ignored}
+        left = [f for f in spec.fields if f in idle and (name, f) not in used | corrected]
+        if left:
+            found.append(_unused(draft, name, left))
     found += [
         document.problem("field", f"`{f}` is not a declared field", ("ignored", f), help=nearest(f, declared), at="key")
         for f in draft.inputs.mapping.ignored
         if f not in declared
     ]
     return draft.with_problems(found) if len(draft.rules) == len(draft.inputs.mapping.rules) else draft
+
+
+def _unused(draft: Draft, table: str, fields: list[str]) -> Problem:
+    names = ", ".join(f"`{f}`" for f in fields)
+    what = f"the field {names} of `{table}` is" if len(fields) == 1 else f"fields of `{table}` are"
+    more = "" if len(fields) == 1 else f": {names}"
+    return draft.inputs.document.problem(
+        "unused-field",
+        f"{what} neither mapped nor ignored{more}",
+        ("rules",),
+        help="map it, or name it under `ignored:` with the reason",
+        severity="warning",
+        at="key",
+    )
 
 
 def order_rules(draft: Draft) -> Draft:

@@ -100,6 +100,8 @@ class ConceptBook:
             return f"concept {concept_id} has no label beside it", f"write `{right}` if that is what you mean"
         if label != concept.concept_name:
             return f"concept {concept_id} is not called `{label}`", f"it is `{right}`; check the id, then the label"
+        if concept_id == 0:
+            return "concept 0 is what comes of a code that has no concept yet; it cannot be chosen", _HOW_UNMAPPED
         if concept.standard_concept != "S" or concept.invalid_reason:
             return f"concept {concept_id} is not a valid standard concept", "choose the standard concept it maps to"
         return self._domain_fault(concept, role)
@@ -117,6 +119,12 @@ class ConceptBook:
                 "choose another",
             )
         return None
+
+
+_HOW_UNMAPPED = (
+    "look the fact up in a concept map: {map: variables, value: \"'name'\"}, "
+    "with a row `name` that is UNCHECKED and has conceptId 0"
+)
 
 
 def _how_to_write() -> str:

@@ -73,7 +73,8 @@ def _maps(
         path = known.get(name)
         if path is None:
             message = f"there is no concept map `{name}`"
-            problems.append(mapping[1].problem("concept-map", message, loc, help=nearest(name, known)))
+            mend = f"{nearest(name, known)} or make it: concepts/{name}.csv beside mapping.yaml".removeprefix(" or ")
+            problems.append(mapping[1].problem("concept-map", message, loc, help=mend))
         elif name not in maps:
             found = _tried(lambda p=path: load_concept_map(p, project.root), problems)  # type: ignore[misc]
             maps |= {name: found} if found else {}

@@ -40,7 +40,8 @@ def _declared_folder(project: Project, source: Source) -> Path:
 
 def _in_folder(source: Source, folder: Path) -> dict[str, list[DeliveredFile]]:
     if not folder.is_dir():
-        raise UsageError(f"there is no delivery folder {folder}", mend="correct `delivery.path`, or give --delivery")
+        message = f"there is no delivery folder {folder.resolve()}"
+        raise UsageError(message, mend="correct `delivery.path` in source.yaml, or give --delivery")
     root = folder.resolve()
     names = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if path.is_file()]
     found = {}

@@ -9,6 +9,7 @@ import datetime
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -40,6 +41,17 @@ EXPECTED = {
 }
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 LONGEST_QUOTE = 60
+MENDS = MappingProxyType(
+    {
+        "`where` and `because` go together": "`because` says why the other rows are left out: `because: no event recorded`",
+        "`formats` is required": 'for example `formats: ["%d.%m.%Y", "%m.%Y", "%Y"]`',
+        "`first_year` is required": "for example `first_year: 1920`: a year `68` is then 1968, and `19` is 2019",
+        "give either `date` or `year`": "for example `birth: {year: year(diagnosed) - age}`",
+        "give either `concept` or `columns`": "`columns` makes one fact of each filled column, `concept` one of the row",
+        "give either `fields` or": "`content: true` is for a table without a key",
+    }
+)
+"""How to mend keys that disagree, by the start of the message."""
 
 
 def explain(errors: Sequence[ErrorDetails], model: type[Spec], document: Document) -> list[Problem]:
@@ -56,8 +68,8 @@ def explain(errors: Sequence[ErrorDetails], model: type[Spec], document: Documen
     return list(dict.fromkeys(problems))
 
 
-def wrong_type(document: Document, loc: Loc, expected: str) -> Problem:
-    """The problem that the value at `loc` is not what it must be."""
+def wrong_type(document: Document, loc: Loc, expected: str, mend: str = "") -> Problem:
+    """The problem that the value at `loc` is not what it must be; `mend` is the help where its form tells none."""
     value = document.get(loc)
     if value is None:
         return document.problem(
@@ -71,7 +83,7 @@ def wrong_type(document: Document, loc: Loc, expected: str) -> Problem:
         "wrong-type",
         f"{_label(loc)} must be {expected}, but here is {_what(value)}",
         loc,
-        help=_retype(value, expected),
+        help=_retype(value, expected) or mend,
     )
 
 
@@ -106,7 +118,7 @@ def _problem(error: ErrorDetails, target: Target, document: Document) -> Problem
     if kind == "value_error":
         return _broken_rule(str(context["error"]), target, document)
     if kind in EXPECTED:
-        return wrong_type(document, target.loc, EXPECTED[kind])
+        return wrong_type(document, target.loc, EXPECTED[kind], _form(target))
     return document.problem("wrong-value", f"{_label(target.loc)} {_limit(kind, context)}", target.loc)
 
 
@@ -180,7 +192,8 @@ def _broken_rule(message: str, target: Target, document: Document) -> Problem:
     here = document.get(target.loc)
     named = [key for key in re.findall(r"`(\w+)", message) if isinstance(here, dict) and key in here]
     loc = (*target.loc, named[0]) if named else target.loc
-    return document.problem("keys-disagree", f"{thing(target.model)}: {message}", loc, at="key")
+    mend = next((text for start, text in MENDS.items() if message.startswith(start)), "")
+    return document.problem("keys-disagree", f"{thing(target.model)}: {message}", loc, help=mend, at="key")
 
 
 def _wrong_form(target: Target, document: Document) -> Problem:
@@ -219,6 +232,18 @@ def _limit(kind: str, context: dict[str, Any]) -> str:
     return words[kind].format(**context) if kind in words else "is not as it must be"
 
 
+def _form(target: Target) -> str:
+    """How a map of keys is written, for one who wrote something else."""
+    if target.annotation is not target.model:
+        return ""
+    keys = _required(target.model) or list(keys_of(target.model))
+    return "for example {" + ", ".join(f"{key}: …" for key in keys) + "}; keys: " + _listed(keys_of(target.model))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def _required(model: type[Spec]) -> list[str]:
     return [key for key, info in keys_of(model).items() if info.is_required()]
 
@@ -243,7 +268,8 @@ def _what(value: Value) -> str:
 
 def _retype(value: Value, expected: str) -> str:
     if expected == "a list" and isinstance(value, str):
-        return f"write it as a list: [{value}]"
+        item = value if re.fullmatch(r"\w+", value) else '"' + value.replace("\\", r"\\").replace('"', r"\"") + '"'
+        return f"write it as a list: [{item}]"
     if expected.startswith("one text") and isinstance(value, list | dict):
         return "put a text with [ ], { } or a colon in quotes"
     return ""

@@ -8,7 +8,7 @@ from oncoweave.errors import DataError, EnvironmentFault
 from oncoweave.files import lock, read_record, sha256_of
 from oncoweave.omop.model import CDM_VERSION
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, ExtractRecord, FileRecord, MapRecord, ReleaseManifest
+from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, FileRecord, MapRecord, ReleaseManifest
 from oncoweave.release.package import preflight, put, sweep
 from oncoweave.release.verify import release_id
 from oncoweave.run_identity import read_identity
@@ -65,14 +65,19 @@ def _passed(run: RunFolder) -> CheckRecord:
     checked = read_record(path, CheckRecord)
     if checked.verdict != "pass":
         failed = [r for r in checked.results if not r.success and r.severity == "fatal"]
-        lines = [
-            f"  {r.table}: {r.expectation} of {r.column or 'the table'} ({r.unexpected} unexpected)" for r in failed
-        ]
         raise DataError(
-            f"run {run.run_id} of `{run.source}` did not pass; nothing was published\n" + "\n".join(lines),
-            mend="mend the mapping or the delivery, and run again",
+            f"run {run.run_id} of `{run.source}` did not pass; nothing was published\n" + "\n".join(map(_told, failed)),
+            mend=f"`oncoweave explain {run.source}` tells which rows were not mapped and why; keys of failing rows are "
+            "in quarantine/check.parquet of the run",
         )
     return checked
+
+
+def _told(result: ExpectationResult) -> str:
+    """A check that failed: what it looked at, how many rows failed, and why it must hold."""
+    what = f"{result.table}.{result.column}" if result.column else result.table
+    rows = "" if result.unexpected is None else f", {result.unexpected:,} rows"
+    return f"  {what} ({result.suite}: {result.expectation}{rows})\n    {result.error or result.why}"
 
 
 def _mapped(run: RunFolder) -> MapRecord:

@@ -161,7 +161,8 @@ def open_release(project: Project, release: str) -> Bundle:
     folder = content.vocabulary_folder(project, release)
     bundle = open_bundle(folder, project.restricted / "vocabulary")
     if bundle.release != release:
-        raise UsageError(f"the vocabulary in {folder} is the release {bundle.release}, not {release}")
+        message = f"the vocabulary in {folder} is the release {bundle.release}, not {release}"
+        raise UsageError(message, mend=f"write `vocabulary: {bundle.release}`")
     return bundle
 
 
