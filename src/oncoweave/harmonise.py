@@ -101,9 +101,12 @@ def _write_concepts(connection: duckdb.DuckDBPyConnection, events: Path, executi
 
 
 def _imputed(connection: duckdb.DuckDBPyConnection, events: Path, execution: Execution) -> dict[str, dict[str, int]]:
-    """For each table and date, how many days stand for a partial date, by what the source knows."""
+    """For each table and date, how many days stand for a partial date, by what the source knows.
+
+    Not of births: what is not known of them stays empty.
+    """
     found: dict[str, dict[str, int]] = {}
-    for file in execution.files:
+    for file in (f for f in execution.files if f.fact != "person"):
         for date in ("start", "end"):
             if file.constants.get(f"{date}_precision", "") in (None, "day"):
                 continue

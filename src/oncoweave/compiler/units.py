@@ -148,6 +148,7 @@ class UnitBuilder:
             found[name] = self._imputed(name, slot.expression)
             found[f"{name}#"] = precision_node(slot.expression)
             found |= {f"{name}@": self._over_group(col(slot.raw, "s"))} if slot.raw else {}
+        found |= self._in_order()
         for name, slot in self.branch.slots.items():
             if (slot.expression.kind is Kind.DATE and name != "value") or name.startswith("birth_"):
                 continue
@@ -161,6 +162,21 @@ class UnitBuilder:
             return date.node
         policy = self.imputation.death if self.rule.fact == "death" else getattr(self.imputation, name)
         return imputed(date, policy)
+
+    def _in_order(self) -> dict[str, Node]:
+        """Start and end of which one is partial: the days that stand for them keep their order where the periods allow it."""
+        slots = dated(self.branch)
+        if not {"start", "end"} <= set(slots):
+            return {}
+        start, end = slots["start"].expression, slots["end"].expression
+        first, last = self._imputed("start", start), self._imputed("end", end)
+        if end.precision is not None and self.imputation.end != "last":
+            early = exp.LT(this=last.copy(), expression=start.node.copy())
+            last = case([(early, call("least", imputed(end, "last"), start.node.copy()))], last)
+        if start.precision is not None:
+            late = exp.GT(this=first.copy(), expression=last.copy())
+            first = case([(late, call("greatest", start.node.copy(), last.copy()))], first)
+        return {"start": first, "end": last}
 
     def _code_columns(self) -> dict[str, Node]:
         return (
