@@ -10,12 +10,15 @@ import sys
 from typing import Any, cast
 
 
+_MODULES = cast("dict[str, Any]", sys.modules)
+
+
 def keep_pandas_out() -> None:
     """From now on `import pandas` fails in this process, unless it has been imported already."""
-    cast("dict[str, Any]", sys.modules).setdefault("pandas", None)
+    _MODULES.setdefault("pandas", None)
 
 
 def let_pandas_in() -> None:
     """Lift the guard."""
-    if "pandas" in sys.modules and sys.modules["pandas"] is None:
-        del sys.modules["pandas"]
+    if "pandas" in _MODULES and _MODULES["pandas"] is None:
+        del _MODULES["pandas"]
