@@ -5,7 +5,7 @@ ROWS ?= 100000 1000000
 MARKS := $(if $(CI),,-m "not slow")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types imports check bench schema reference requirements wheel lock clean
+.PHONY: help setup demo test lint format types imports check faults bench schema reference requirements wheel lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ imports: setup ## check that imports point one way
 	@$(BIN)/lint-imports
 
 check: lint types imports test ## everything that CI checks
+
+faults: setup ## kill a run at every one of its file calls (half an hour; CI takes every third)
+	@CI=true ONCOWEAVE_FAULTS=every $(BIN)/python -m pytest tests/faults
 
 bench: setup ## measure extract and map against a bare copy (ROWS="100000 1000000")
 	@$(BIN)/python -m bench --rows $(ROWS)
