@@ -260,8 +260,8 @@ class Workshop:
     def map(self, rules: str, **written: Any) -> Mapped:
         """Write, extract and map."""
         self.write(rules, **written)
-        run = extract(self.project, SOURCE)
         try:
+            run = extract(self.project, SOURCE)
             return Mapped(run, map_stage(run, self.project), self.project)
         except SpecError as error:
             error.add_note("\n".join(str(problem) for problem in error.problems))

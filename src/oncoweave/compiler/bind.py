@@ -180,7 +180,21 @@ class Binder:
             if isinstance(written, str):
                 slot = self._slot(name, written, scope, table, (*loc, name), kinds)
                 found |= {name: slot} if slot else {}
+        self._tell_leaks(found, table, loc)
         return found
+
+    def _tell_leaks(self, slots: Mapping[str, Slot], table: Table, loc: Loc) -> None:
+        """Free text as a source value, and a number made of an identifier: they would leave the site as they are."""
+        for name, slot in slots.items():
+            number_like = slot.expression.kind in (Kind.NUMBER, Kind.INTEGER)
+            if name == "source_value":
+                held = [f for f in slot.fields if not _released(frozenset({f}), table)]
+            else:
+                held = [f for f in slot.fields if number_like and _identifies(f, table)]
+            if held:
+                message = f"free text and identifiers may not leave the site: {', '.join(sorted(held))}"
+                mend = "leave it out, or declare the field in source.yaml as the code or number that it is"
+                self._tell("privacy", message, (*loc, name), mend)
 
     def _birth(self, birth: Birth, scope: Scope, table: Table, loc: Loc) -> dict[str, Slot]:
         kinds = {"date": Kind.DATE, "year": Kind.INTEGER, "month": Kind.INTEGER, "day": Kind.INTEGER}
@@ -428,7 +442,12 @@ def _columns(nodes: Sequence[exp.Expression]) -> frozenset[str]:
 
 def _released(fields: frozenset[str], table: Table) -> bool:
     """Whether text made of these fields may leave the site."""
-    return all(table.fields[f].type not in ("text", "identifier") for f in fields)
+    return not any(table.fields[f].type == "text" or _identifies(f, table) for f in fields)
+
+
+def _identifies(name: str, table: Table) -> bool:
+    """Whether a field is an identifier: declared as one, or a part of the person's key."""
+    return table.fields[name].type == "identifier" or name in (keys.person_fields(table) or ())
 
 
 def _mend_kind(written: str, wanted: str, table: Table) -> str:
