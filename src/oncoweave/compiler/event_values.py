@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from oncoweave.compiler import keys
-from oncoweave.compiler.bound import BoundRule, Branch, Choice, Fixed, Looked
+from oncoweave.compiler.bound import BoundRule, Branch, Choice, Fixed, Looked, Slot
 from oncoweave.compiler.sql import Node, call, case, coalesce, col, is_not_null, null, number, text
 from oncoweave.compiler.units import dated
 from oncoweave.engine.expressions import Kind
@@ -113,16 +113,26 @@ class EventValues:
         slot = self.branch.slots.get("value")
         selected = self._selected_value()
         if slot is None:
+            choice = self.branch.choices.get("value_concept")
+            if isinstance(choice, Looked):
+                selected["value_source_value"] = self._released_code("value_concept", choice)
             return selected
         number_like = slot.expression.kind in (Kind.NUMBER, Kind.INTEGER)
-        shown = col("value@") if slot.raw else call("to_text", col("value"))
-        released = shown if slot.released else null("VARCHAR")
-        found: dict[str, Node] = {"value_source_value": released}
+        found: dict[str, Node] = {"value_source_value": self._value_text(slot)}
         if number_like:
             found |= {"value_number": col("value")} | self._unit()
         elif slot.released:
             found["value_text"] = call("to_text", col("value"))
         return found | selected
+
+    def _value_text(self, slot: Slot) -> Node:
+        """The value as the source writes it: the field, else the column's cell that it was worked out from."""
+        cell = self.branch.slots.get("cell", slot)
+        if not slot.released or not cell.released:
+            return null("VARCHAR")
+        if slot.raw:
+            return col("value@")
+        return col("cell@") if cell.raw else call("to_text", col("value"))
 
     def _selected_value(self) -> dict[str, Node]:
         """value_concept_id, by `value_concept` or by a MAPS_TO_VALUE row of the concept's own map."""
