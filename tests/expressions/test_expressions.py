@@ -132,7 +132,7 @@ MISTAKES = [
     ("pad_left(sex, age * 2, '0')", 0, "argument 2 of `pad_left` must be a whole number written out", ""),
     ("matches(sex, '(')", 0, "regular expression", "missing )"),
     ("matches(sex, '(?=x)')", 0, "regular expression", "(?="),
-    ("age = 'x", 0, "a text is not closed", "partner"),
+    ("age = 'x", 6, "a text is not closed", "partner"),
 ]
 
 
