@@ -60,7 +60,7 @@ def test_a_cell_that_is_no_fact_is_counted_by_column(
     workshop.concept_map("grade", ("1", 203), ("X", 0, "IGNORED"))
     tumours = f"id,tumour,seen,{column}\n1,1,01.01.2015,1\n1,2,01.01.2015,{cell}"
     made = workshop.map(rules, patients=PATIENTS, tumours=tumours)
-    name = rules.split("name: ")[1].split(",")[0]
+    name = rules.split("name: ")[1].split(",", maxsplit=1)[0]
     assert made.reasons(name, column) == {reason: 1}
     assert sum(made.counts(name, column)[1:]) == made.counts(name, column)[0] == 2
     assert len(made.rows("measurement")) == 1
@@ -124,17 +124,13 @@ def test_an_end_before_the_start_is_quarantined(workshop: Workshop) -> None:
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_of_rows_with_one_key_the_content_decides_which_is_mapped(workshop: Workshop, order: tuple[int, ...]) -> None:
     rows = ["1,1,01.01.2015,20", "1,1,01.01.2015,10", " 1 ,1,01.01.2015,30"]
-    made = workshop.map(
-        SIZES, patients=PATIENTS, tumours="\n".join(["id,tumour,seen,size", *(rows[i] for i in order)])
-    )
+    made = workshop.map(SIZES, patients=PATIENTS, tumours="\n".join(["id,tumour,seen,size", *(rows[i] for i in order)]))
     assert made.reasons("sizes", "size") == {"quarantined: duplicate key": 2}
     assert made.rows("measurement", "value_as_number") == [30.0]  # ' 1 ' sorts before '1'
 
 
 def test_a_duplicate_of_a_person_is_held_and_the_facts_stay(workshop: Workshop) -> None:
-    made = workshop.map(
-        CANCER, patients="id,born\n1,1950\n1,1951", tumours="id,tumour,seen\n1,1,01.01.2015"
-    )
+    made = workshop.map(CANCER, patients="id,born\n1,1950\n1,1951", tumours="id,tumour,seen\n1,1,01.01.2015")
     assert made.reasons("persons") == {"quarantined: duplicate key": 1}
     assert made.rows("person", "year_of_birth") == [1950]
     assert made.counts("cancer") == (1, 1, 0, 0)

@@ -30,7 +30,13 @@ def test_an_unlisted_an_unchecked_and_a_targetless_code_keep_their_row_with_conc
     ]  # fmt: skip
     assert made.entry("findings", "code").unmapped == 4
     (count,) = made.record.unmapped
-    assert (count.rule, count.column, count.concept_map, count.codes, count.events) == ("findings", "code", "codes", 3, 4)
+    assert (count.rule, count.column, count.concept_map, count.codes, count.events) == (
+        "findings",
+        "code",
+        "codes",
+        3,
+        4,
+    )
 
 
 def test_one_code_with_two_targets_makes_two_facts_in_two_tables(workshop: Workshop) -> None:
@@ -69,7 +75,9 @@ def test_only_the_first_target_is_what_others_refer_to(workshop: Workshop) -> No
         tumours=tumours("both,7", header="code,size"),
     )
     assert made.counts("sizes", "size") == (1, 1, 0, 0)
-    assert made.row("measurement")["measurement_event_id"] == made.row("condition_occurrence")["condition_occurrence_id"]
+    assert (
+        made.row("measurement")["measurement_event_id"] == made.row("condition_occurrence")["condition_occurrence_id"]
+    )
 
 
 @pytest.mark.parametrize("value_first", [False, True])

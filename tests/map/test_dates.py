@@ -42,7 +42,9 @@ def test_the_mapping_says_which_day_stands_for_a_partial_date(workshop: Workshop
         patients="id,born,died\n1,1950,03.2020\n2,1950,",
         tumours="id,tumour,seen,left\n1,1,02.2016,2016",
     )
-    assert days(made, "condition_occurrence", "condition_start_date", "condition_end_date") == [("2016-02-01", "2016-07-01")]
+    assert days(made, "condition_occurrence", "condition_start_date", "condition_end_date") == [
+        ("2016-02-01", "2016-07-01")
+    ]
     assert days(made, "death", "death_date") == [("2020-03-15",)]
 
 

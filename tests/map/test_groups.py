@@ -207,7 +207,9 @@ def test_equal_rows_of_a_table_without_key_are_different_persons_whatever_their_
         assert len(set(made.rows("person", "person_id"))) == 4
         assert made.counts("sizes") == (4, 4, 0, 0)
         conditions = dict(made.rows("condition_occurrence", "condition_occurrence_id", "person_id"))
-        assert {(e, p) for e, p in made.rows("measurement", "measurement_event_id", "person_id")} == set(conditions.items())
+        assert {(e, p) for e, p in made.rows("measurement", "measurement_event_id", "person_id")} == set(
+            conditions.items()
+        )
         tables.append(made.table_bytes())
     assert all(t == tables[0] for t in tables)
 
@@ -240,7 +242,9 @@ def test_a_row_of_another_table_refers_by_fields_of_the_same_name(workshop: Work
         keys={"tumours": "row: {fields: [tumour]}\nperson: [id]"},
         treatments="treatment,id,tumour,seen,size\nt1,1,b,01.02.2015,1\nt2,2,c,01.02.2015,2\nt3,1,z,01.02.2015,3\nt4,1,,01.02.2015,4",
     )
-    conditions = {str(r["condition_start_date"]): r["condition_occurrence_id"] for r in made.rows("condition_occurrence")}
+    conditions = {
+        str(r["condition_start_date"]): r["condition_occurrence_id"] for r in made.rows("condition_occurrence")
+    }
     by_dose = dict(made.rows("measurement", "value_as_number", "measurement_event_id"))
     assert by_dose[1.0] == conditions["2016-01-01"]
     assert made.reasons("doses") == {"quarantined: cancer not mapped": 2}

@@ -137,7 +137,9 @@ def test_key_parts_do_not_run_into_each_other(workshop: Workshop) -> None:
 
 
 def test_keys_are_compared_to_the_letter(workshop: Workshop) -> None:
-    made = made_of(workshop, CANCER, patients="id,born\n7,1950\n007,1950\na,1950\nA,1950", tumours=tumours("007,1,2015,,"))
+    made = made_of(
+        workshop, CANCER, patients="id,born\n7,1950\n007,1950\na,1950\nA,1950", tumours=tumours("007,1,2015,,")
+    )
     assert len(set(made.rows("person", "person_id"))) == 4
     assert made.counts("cancer") == (1, 1, 0, 0)
 

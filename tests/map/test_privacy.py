@@ -61,7 +61,9 @@ CODES = [
 
 
 @pytest.mark.parametrize("concept", CODES)
-@pytest.mark.parametrize("slot", ["concept: {}", "concept: size, value: size, unit: {}", "concept: size, value_concept: {}"])
+@pytest.mark.parametrize(
+    "slot", ["concept: {}", "concept: size, value: size, unit: {}", "concept: size, value_concept: {}"]
+)
 def test_a_code_that_is_free_text_selects_a_concept_and_stays_at_home(
     workshop: Workshop, concept: str, slot: str
 ) -> None:

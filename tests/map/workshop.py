@@ -124,14 +124,10 @@ def build_vocabulary(folder: Path) -> Path:
     concepts = [f"{i},{name},{domain},{vocabulary},Any,{s},{code}," for i, name, domain, vocabulary, s, code in rows]
     _write(written / "CONCEPT.csv", f"{header},invalid_reason,evidence", [f"{c},confirmed" for c in concepts])
     relations = [f"{a},{b},Maps to," for a, b in RELATIONS]
-    _write(
-        written / "CONCEPT_RELATIONSHIP.csv", "concept_id_1,concept_id_2,relationship_id,invalid_reason", relations
-    )
+    _write(written / "CONCEPT_RELATIONSHIP.csv", "concept_id_1,concept_id_2,relationship_id,invalid_reason", relations)
     vocabularies = sorted({row[3] for row in rows} - {"None"})
     names = [f"None,Workshop,{RELEASE},0", *(f"{v},{v},,0" for v in vocabularies)]
-    _write(
-        written / "VOCABULARY.csv", "vocabulary_id,vocabulary_name,vocabulary_version,vocabulary_concept_id", names
-    )
+    _write(written / "VOCABULARY.csv", "vocabulary_id,vocabulary_name,vocabulary_version,vocabulary_concept_id", names)
     return build(written, folder / "bundle")
 
 
@@ -249,7 +245,9 @@ class Workshop:
         tables = {name: dedent(rows).strip("\n") + "\n" for name, rows in tables.items()}
         for name, rows in tables.items():
             (delivery / f"{name}.csv").write_text(rows, encoding="utf-8")
-        declared = {n: _table_yaml(n, rows, KEYS | dict(keys or {}), FIELDS | dict(fields or {})) for n, rows in tables.items()}
+        declared = {
+            n: _table_yaml(n, rows, KEYS | dict(keys or {}), FIELDS | dict(fields or {})) for n, rows in tables.items()
+        }
         (self.folder / "source.yaml").write_text(_source_yaml(declared, source), encoding="utf-8")
         (self.folder / "mapping.yaml").write_text(_mapping_yaml(persons + dedent(rules), mapping), encoding="utf-8")
         path = self.folder / "corrections.yaml"

@@ -14,7 +14,7 @@ from functools import partial
 from sqlglot import exp
 
 from oncoweave.compiler import keys
-from oncoweave.compiler.bound import BoundRule, Branch, Choice, Looked, Reference, Slot
+from oncoweave.compiler.bound import BoundRule, Branch, Choice, Looked, Slot
 from oncoweave.compiler.concepts import ConceptBook
 from oncoweave.compiler.expressions import Scope, parse, parse_template
 from oncoweave.compiler.inputs import Inputs
@@ -53,13 +53,6 @@ CHOICES: Mapping[str, str] = {
 
 _COMPANIONS = {"MAPS_TO_VALUE": "value", "MAPS_TO_UNIT": "unit", "MAPS_TO_OPERATOR": "operator"}
 
-REFERENCES: Mapping[str, frozenset[str]] = {
-    "modifies": ROUTED_FACTS,
-    "episode": frozenset({"episode"}),
-    "parent": frozenset({"episode"}),
-}
-"""The keys that name another rule, and the facts that rule may have."""
-
 
 @dataclass
 class Binder:
@@ -72,8 +65,7 @@ class Binder:
     def rules(self) -> list[BoundRule]:
         """The rules that could be bound, in the order of the file."""
         bound = [self._rule(i, rule) for i, rule in enumerate(self.inputs.mapping.rules)]
-        found = {b.name: b for b in bound if b is not None}
-        return [self._with_references(b, found) for b in found.values()]
+        return list({b.name: b for b in bound if b is not None}.values())
 
     def _rule(self, number: int, rule: Rule) -> BoundRule | None:
         loc: Loc = ("rules", number)
@@ -331,7 +323,7 @@ class Binder:
             return 0
         return fixed.concept_id
 
-    # Units and references
+    # Units
 
     def _check_unit(self, rule: Rule, table: Table, loc: Loc) -> None:
         """A person or a death is one fact a person: the rule must read one row, or one group, a person."""
@@ -351,62 +343,6 @@ class Binder:
                 f"add `group: [{by}]`",
             )
 
-    def _with_references(self, bound: BoundRule, others: Mapping[str, BoundRule]) -> BoundRule:
-        number = self.inputs.mapping.rules.index(bound.spec)
-        found: dict[str, Reference] = {}
-        for key, facts in REFERENCES.items():
-            name = getattr(bound.spec, key, None)
-            if name is not None:
-                reference = self._reference(bound, name, facts, ("rules", number, key))
-                found |= {key: _same_row(bound, reference, others)} if reference else {}
-        return BoundRule(bound.spec, bound.table, bound.unit, bound.where, bound.branches, found, bound.order)
-
-    def _reference(self, bound: BoundRule, name: str, facts: frozenset[str], loc: Loc) -> Reference | None:
-        rules = {r.name: r for r in self.inputs.mapping.rules}
-        parent = rules.get(name)
-        if parent is not None and not self._settled(parent.from_):
-            return None
-        if parent is None or parent.fact not in facts:
-            fitting = [r.name for r in rules.values() if r.fact in facts and r.name != bound.name]
-            what = "there is no rule" if parent is None else f"a {parent.fact} cannot be named here:"
-            mend = nearest(name, fitting) or f"it takes the name of a rule with `fact: {min(facts)}`"
-            self._tell("rule", f"{what} `{name}`", loc, mend)
-            return None
-        if getattr(parent, "columns", None):
-            self._tell(
-                "rule",
-                f"`{name}` makes several facts of a row, so it cannot be referred to",
-                loc,
-                "refer to a rule without `columns`",
-            )
-            return None
-        fields = tuple(parent.group) or self._row_fields(parent.from_)
-        if not self._reachable(bound, parent, fields):
-            unit = ", ".join(fields or ())
-            help_ = (
-                f"`{bound.table}` (or the group) must hold the fields that identify it: {unit}"
-                if unit
-                else "both rules must read the same table"
-            )
-            self._tell("rule", f"the fact of `{name}` cannot be found from a row of `{bound.table}`", loc, help_)
-            return None
-        return Reference(name, parent.from_, fields)
-
-    def _settled(self, table: str) -> bool:
-        """Whether a table is there and declares the fields of its key; else that is told already."""
-        spec = self.inputs.source.tables.get(table)
-        return spec is not None and set(spec.row.fields) <= set(spec.fields)
-
-    def _row_fields(self, table: str) -> tuple[str, ...] | None:
-        found = self.inputs.source.tables.get(table)
-        return (found.row.fields or None) if found else None
-
-    def _reachable(self, bound: BoundRule, parent: Rule, fields: tuple[str, ...] | None) -> bool:
-        if fields is None:
-            return bound.table == parent.from_ and not bound.grouped
-        own: Sequence[str] = bound.spec.group or tuple(self.inputs.source.tables[bound.table].fields)
-        return set(fields) <= set(own)
-
     # Problems
 
     def _tell(self, code: str, message: str, loc: Loc, help: str = "", at: str = "value") -> None:  # noqa: A002
@@ -414,15 +350,6 @@ class Binder:
 
     def _problem(self, loc: Loc, code: str, message: str, *, help: str = "", at: str = "value") -> Problem:  # noqa: A002
         return self.inputs.document.problem(code, message, loc, help=help, at=at)  # type: ignore[arg-type]
-
-
-def _same_row(bound: BoundRule, reference: Reference, others: Mapping[str, BoundRule]) -> Reference:
-    """The reference, marked where both rules make one fact of the same row, bound for one CDM table."""
-    parent = others.get(reference.rule)
-    if parent is None or parent.table != bound.table or parent.grouped or bound.grouped:
-        return reference
-    targets = parent.branches[0].targets
-    return replace(reference, same_row=True, target=min(targets)) if len(targets) == 1 else reference
 
 
 def _fields(table: Table) -> dict[str, Expression]:

@@ -14,6 +14,7 @@ from oncoweave.compiler.corrections import compile_corrections
 from oncoweave.compiler.draft import Draft
 from oncoweave.compiler.inputs import Inputs
 from oncoweave.compiler.planning import build_plan
+from oncoweave.compiler.references import find_references
 from oncoweave.errors import Problem
 from oncoweave.spec.document import Loc
 
@@ -55,6 +56,7 @@ PASSES: tuple[Callable[[Draft], Draft], ...] = (
     read_concepts,
     compile_corrections,
     bind_rules,
+    find_references,
     check_persons,
     check_fields,
     order_rules,

@@ -1,0 +1,92 @@
+"""The pass over `modifies`, `episode` and `parent`: how a rule finds the fact of another rule, or why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from oncoweave.compiler.bound import BoundRule, Reference
+from oncoweave.compiler.draft import Draft
+from oncoweave.compiler.inputs import Inputs
+from oncoweave.errors import Problem, nearest
+from oncoweave.omop.routing import ROUTED_FACTS
+from oncoweave.spec.document import Loc
+from oncoweave.spec.mapping import Rule
+
+REFERENCES: Mapping[str, frozenset[str]] = {
+    "modifies": ROUTED_FACTS,
+    "episode": frozenset({"episode"}),
+    "parent": frozenset({"episode"}),
+}
+"""The keys that name another rule, and the facts that rule may have."""
+
+
+def find_references(draft: Draft) -> Draft:
+    """Every rule with the facts that it refers to."""
+    finder = _Finder(draft.inputs, {r.name: r for r in draft.rules})
+    rules = tuple(finder.with_references(rule) for rule in draft.rules)
+    return replace(draft, rules=rules).with_problems(finder.problems)
+
+
+@dataclass
+class _Finder:
+    """Finds the references of rules, collecting problems as it goes; `bound` are the rules without errors."""
+
+    inputs: Inputs
+    bound: Mapping[str, BoundRule]
+    problems: list[Problem] = field(default_factory=list)
+
+    def with_references(self, rule: BoundRule) -> BoundRule:
+        """The rule with its references."""
+        number = self.inputs.mapping.rules.index(rule.spec)
+        found: dict[str, Reference] = {}
+        for key, facts in REFERENCES.items():
+            name = getattr(rule.spec, key, None)
+            reference = self._reference(rule, name, facts, ("rules", number, key)) if name else None
+            found |= {key: self._same_row(rule, reference)} if reference else {}
+        return replace(rule, references=found)
+
+    def _reference(self, rule: BoundRule, name: str, facts: frozenset[str], loc: Loc) -> Reference | None:
+        """The reference to the rule of that name; None with a problem told, here or where that rule stands."""
+        rules = {r.name: r for r in self.inputs.mapping.rules}
+        parent = rules.get(name)
+        if parent is not None and not self._settled(parent.from_):
+            return None
+        if parent is None or parent.fact not in facts:
+            fitting = [r.name for r in rules.values() if r.fact in facts and r.name != rule.name]
+            what = "there is no rule" if parent is None else f"a {parent.fact} cannot be named here:"
+            mend = nearest(name, fitting) or f"it takes the name of a rule with `fact: {min(facts)}`"
+            return self._refuse(f"{what} `{name}`", loc, mend)
+        if getattr(parent, "columns", None):
+            message = f"`{name}` makes several facts of a row, so it cannot be referred to"
+            return self._refuse(message, loc, "refer to a rule without `columns`")
+        fields = tuple(parent.group) or self.inputs.source.tables[parent.from_].row.fields or None
+        if self._reachable(rule, parent, fields):
+            return Reference(name, parent.from_, fields)
+        unit = f"`{rule.table}` (or the group) must hold the fields that identify it: {', '.join(fields or ())}"
+        mend = unit if fields else "both rules must read the same table"
+        return self._refuse(f"the fact of `{name}` cannot be found from a row of `{rule.table}`", loc, mend)
+
+    def _settled(self, table: str) -> bool:
+        """Whether a table is there and declares the fields of its key; else that is told already."""
+        spec = self.inputs.source.tables.get(table)
+        return spec is not None and set(spec.row.fields) <= set(spec.fields)
+
+    def _reachable(self, rule: BoundRule, parent: Rule, fields: tuple[str, ...] | None) -> bool:
+        if fields is None:
+            return rule.table == parent.from_ and not rule.grouped
+        own: Sequence[str] = rule.spec.group or tuple(self.inputs.source.tables[rule.table].fields)
+        return set(fields) <= set(own)
+
+    def _same_row(self, rule: BoundRule, reference: Reference) -> Reference:
+        """The reference, marked where both rules make one fact of the same row, bound for one CDM table."""
+        parent = self.bound.get(reference.rule)
+        if parent is None or parent.table != rule.table or parent.grouped or rule.grouped:
+            return reference
+        targets = parent.branches[0].targets
+        return replace(reference, same_row=True, target=min(targets)) if len(targets) == 1 else reference
+
+    def _refuse(self, message: str, loc: Loc, mend: str) -> Reference | None:
+        """Tells why there is no reference."""
+        self.problems.append(self.inputs.document.problem("rule", message, loc, help=mend))
+        return None
