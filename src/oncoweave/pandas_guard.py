@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from typing import Any, cast
 
-
 _MODULES = cast("dict[str, Any]", sys.modules)
 
 
