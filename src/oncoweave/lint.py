@@ -125,10 +125,10 @@ def _read(path: Path) -> list[Row]:
 
 def _differences(inputs: Inputs, example: Example, made: dict[str, list[Row]], loc: Loc) -> list[Problem]:
     """An expected row that was not made, and a number of rows that differs, each at its place. Examples hold no patient."""
-    found = []
+    found: list[Problem] = []
     for table, expected in example.expect.items():
         at = (*loc, "expect", table)
-        rows = list(made[table])
+        rows, before = list(made[table]), len(found)
         for row in sorted(expected, key=len, reverse=True):
             match = next((r for r in rows if all(_same(r[n], v) for n, v in row.items())), None)
             if match is None:
@@ -138,7 +138,7 @@ def _differences(inputs: Inputs, example: Example, made: dict[str, list[Row]], l
                 )
                 continue
             rows.remove(match)
-        if len(expected) != len(made[table]) and not found:
+        if len(expected) != len(made[table]) and len(found) == before:
             message = f"`{example.name}`: {len(made[table])} rows of {table} are made, not {len(expected)}"
             found.append(_problem(inputs, message, at, "every row that the mapping makes must be expected"))
     return found

@@ -51,6 +51,9 @@ CHOICES: Mapping[str, str] = {
 }  # fmt: skip
 """The keys that hold a further concept, with the role that `concepts.DOMAINS` knows."""
 
+NUMERIC = ("between", "unit", "operator", "range_low", "range_high")
+"""The keys that say more of a numeric value."""
+
 _COMPANIONS = {"MAPS_TO_VALUE": "value", "MAPS_TO_UNIT": "unit", "MAPS_TO_OPERATOR": "operator"}
 
 
@@ -147,10 +150,22 @@ class Binder:
             slots |= self._birth(rule.birth, scope, table, (*loc, "birth"))
             concept = self._gender(rule.gender, table, scope, (*loc, "gender"))
         kind = getattr(model, "kind", None) or getattr(rule, "kind", None)
-        between = getattr(model, "between", None)
+        self._check_numeric(model, slots.get("value"), loc)
+        between = getattr(model, "between", None) or getattr(rule, "between", None)
         header = (table.fields[column].header or column) if column else None
         type_ = self._type(rule, rule_loc)
         return Branch(column, header, concept, slots, choices, between, kind, type_, self._targets(rule, concept))
+
+    def _check_numeric(self, model: object, value: Slot | None, loc: Loc) -> None:
+        """What goes with a number needs one."""
+        if value is not None and value.expression.kind in (Kind.NUMBER, Kind.INTEGER):
+            return
+        for key in (k for k in NUMERIC if getattr(model, k, None) is not None and not getattr(model, "columns", {})):
+            what = f"`{value.raw or 'value'}` is {value.expression.kind}" if value else "there is no `value`"
+            mend = (
+                f"declare `{value.raw}` as a number in source.yaml" if value and value.raw else "give a numeric `value`"
+            )
+            self._tell("expression", f"`{key}` goes with a number, and {what}", (*loc, key), mend, at="key")
 
     def _targets(self, rule: Rule, concept: Choice | None) -> frozenset[str]:
         """The CDM tables that a rule's events may go to, by the domains of its concepts."""

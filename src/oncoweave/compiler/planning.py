@@ -47,7 +47,8 @@ def _rule_plan(inputs: Inputs, rule: BoundRule) -> RulePlan:
 def _stages(draft: Draft) -> tuple[StagePlan, ...]:
     person_table = next(r.table for r in draft.rules if r.fact == "person")
     units = _units(draft)
-    names = sorted({r.table for r in draft.rules}, key=lambda t: (t != person_table, t))
+    tables = {r.table for r in draft.rules} | {a.table for a in draft.amendments}
+    names = sorted(tables, key=lambda t: (t != person_table, t))
     return tuple(
         plan_stage(
             draft.inputs.source,
