@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,10 @@ from oncoweave.stages.extract import extract
 from oncoweave.stages.map import map as map_stage
 from tests.map.workshop import SOURCE, Workshop
 
-TABLES = {"patients": "id,born,sex\n1,1950,F", "tumours": "id,tumour,seen,left,size,code,grade\n1,1,2015,,5,a,1"}
+TABLES: dict[str, Any] = {
+    "patients": "id,born,sex\n1,1950,F",
+    "tumours": "id,tumour,seen,left,size,code,grade\n1,1,2015,,5,a,1",
+}
 CANCER = "- {fact: condition, name: cancer, from: tumours, concept: breast_cancer, start: seen}\n"
 SIZES = "- {fact: measurement, name: sizes, from: tumours, date: seen, concept: size, value: size, %s}\n"
 
