@@ -224,7 +224,7 @@ class EpisodeRule(RuleSpec):
 
 
 class ObservationPeriodRule(RuleSpec):
-    """A span of time in which the person was observed; spans that touch are merged."""
+    """A span of time in which the person was observed; spans that touch are merged. Without any: first to last event."""
 
     fact: Literal["observation_period"] = Field(description="A span of time in which the person was observed.")
     start: Expr = Field(description="Expression of the first day.")
