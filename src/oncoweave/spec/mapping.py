@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, FiniteFloat, StringConstraints, model_validator
 
 from oncoweave.spec.source import Name, Spec
 
@@ -107,7 +107,7 @@ class Column(Spec):
     value_concept: Concept | None = Field(default=None, description="Concept of the value.")
     unit: Concept | None = Field(default=None, description="Unit of a numeric value.")
     operator: Concept | None = Field(default=None, description="Relation of the value to the true one (<, <=, >, >=).")
-    between: tuple[float, float] | None = Field(
+    between: tuple[FiniteFloat, FiniteFloat] | None = Field(
         default=None, description="Lowest and highest plausible value; others are quarantined."
     )
     source_value: Expr | None = Field(
@@ -165,7 +165,7 @@ class MeasurementRule(FactSpec):
     value_concept: Concept | None = Field(default=None, description="Concept of the value.")
     unit: Concept | None = Field(default=None, description="Unit of a numeric value.")
     operator: Concept | None = Field(default=None, description="Relation of the value to the true one (<, <=, >, >=).")
-    between: tuple[float, float] | None = Field(
+    between: tuple[FiniteFloat, FiniteFloat] | None = Field(
         default=None, description="Lowest and highest plausible value; others are quarantined."
     )
     range_low: Expr | None = Field(default=None, description="Lower limit of the laboratory's normal range.")
