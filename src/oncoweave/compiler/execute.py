@@ -222,10 +222,10 @@ class Execution:
             message = f"the ledger of rule `{plan.name}` does not balance: {read} rows read, {accounted} accounted for"
             raise OncoweaveError(message)
         if split["quarantined"]:
-            lines = "unnest(lines)" if plan.rule.grouped else "line"
+            places = "unnest(files), unnest(lines)" if plan.rule.grouped else "file, line"
             if plan.before is not None:
-                self._hold_back(plan, select.column, _held(plan), "line")
-            self._hold_back(plan, select.column, identifier(held_table(plan.name, select.column)), lines)
+                self._hold_back(plan, select.column, _held(plan), "file, line")
+            self._hold_back(plan, select.column, identifier(held_table(plan.name, select.column)), places)
         return LedgerEntry(
             rule=plan.name, column=select.column, table=plan.rule.table, fact=plan.rule.fact, read=read, mapped=mapped,
             events=file.rows, unmapped=unmapped, reasons=reasons, **split,
@@ -253,8 +253,8 @@ class Execution:
         )
         return tuple((*verdict.split(": ", 1), rows) for verdict, rows in counted)
 
-    def _hold_back(self, plan: RulePlan, column: str | None, held: str, lines: str) -> None:
-        sql = f"""INSERT INTO "quarantine" SELECT file, {lines}, $rule, $column, substring(verdict, 14) FROM {held}
+    def _hold_back(self, plan: RulePlan, column: str | None, held: str, places: str) -> None:
+        sql = f"""INSERT INTO "quarantine" SELECT {places}, $rule, $column, substring(verdict, 14) FROM {held}
             WHERE starts_with(verdict, 'quarantined: ')"""
         with without_values(f"holding back rows of {plan.name}"):
             self.connection.execute(sql, {"rule": plan.name, "column": column})
