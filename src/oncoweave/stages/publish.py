@@ -66,11 +66,19 @@ def _passed(run: RunFolder) -> CheckRecord:
     if checked.verdict != "pass":
         failed = [r for r in checked.results if not r.success and r.severity == "fatal"]
         raise DataError(
-            f"run {run.run_id} of `{run.source}` did not pass; nothing was published\n" + "\n".join(map(_told, failed)),
+            f"run {run.run_id} of `{run.source}` did not pass; nothing was published\n"
+            + "\n".join([*map(_told, failed), *_nobody(run)]),
             mend=f"`oncoweave explain {run.source}` tells which rows were not mapped and why; keys of failing rows are "
             "in quarantine/check.parquet of the run",
         )
     return checked
+
+
+def _nobody(run: RunFolder) -> list[str]:
+    """Where no person was mapped: why not, by the rule of the persons."""
+    mapped = read_record(run.path / "map.json", MapRecord)
+    people = [entry for entry in mapped.ledger if entry.fact == "person" and not mapped.persons]
+    return [f"    {e.rule} {verdict}: {why} ({rows:,} rows)" for e in people for verdict, why, rows in e.reasons]
 
 
 def _told(result: ExpectationResult) -> str:
