@@ -284,6 +284,66 @@ def test_a_rule_may_have_any_name(workshop: Workshop, name: str) -> None:
     assert made.counts("sizes", "size") == (2, 1, 1, 0)
 
 
+NAMES = (
+    "key",
+    "person_id",
+    "n",
+    "unit",
+    "person",
+    "file",
+    "line",
+    "verdict",
+    "value",
+    "rows",
+    "fault",
+    "target",
+    "start",
+    "end",
+)
+
+
+def test_a_field_may_have_any_name(workshop: Workshop) -> None:
+    workshop.concept_map("codes", ("1", 101))
+    workshop.concept_map("units", ("1", 8588))
+    columns = ", ".join(f"{name}: {{concept: size}}" for name in NAMES[2:])
+    made = workshop.map(
+        f"""
+        - {{fact: condition, name: cancer, from: tumours, group: [key, unit], concept: {{map: codes, value: unit}}, start: min(seen)}}
+        - {{fact: measurement, name: all, from: tumours, modifies: cancer, date: seen, unit: {{map: units, value: unit}}, columns: {{{columns}}}}}
+        """,
+        keys={"patients": "row: {fields: [key]}", "tumours": "row: {fields: [key, person_id]}\nperson: [key]"},
+        fields=dict.fromkeys(NAMES[2:], "{type: number}")
+        | dict.fromkeys(NAMES[:2], "{type: identifier}")
+        | {"unit": "{type: integer}"},
+        patients="key,born\n1,1950",
+        tumours=",".join([*NAMES, "seen"])
+        + "\n"
+        + ",".join(["1"] * len(NAMES))
+        + ",2015\n"
+        + ",".join(["1"] * len(NAMES))
+        + ",2015",
+    )
+    assert made.reasons("all", "verdict") == {"quarantined: duplicate key": 1}
+    assert len(made.rows("measurement")) == len(NAMES[2:])
+
+
+def test_a_reason_may_have_any_text(workshop: Workshop) -> None:
+    made = workshop.map(
+        """
+        - fact: condition
+          name: cancer
+          from: tumours
+          where: nodes > 1
+          because: "quarantined: it's a \\"test\\": no; 100 %"
+          concept: breast_cancer
+          start: seen
+        """,
+        patients=PATIENTS,
+        tumours="id,tumour,seen,nodes\n1,1,2015,1",
+    )
+    assert made.reasons("cancer") == {'excluded: quarantined: it\'s a "test": no; 100 %': 1}
+
+
 def test_the_quarantine_holds_places_and_reasons_and_is_private(workshop: Workshop) -> None:
     made = workshop.map(CANCER, patients=PATIENTS, tumours="id,tumour,seen\n1,1,SECRET")
     path = made.run.quarantine / "map.parquet"

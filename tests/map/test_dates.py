@@ -159,3 +159,12 @@ def test_datetimes_are_midnight_and_empty_for_deaths(workshop: Workshop) -> None
     assert str(made.row("condition_occurrence")["condition_start_datetime"]) == "2015-01-01 00:00:00"
     assert made.row("condition_occurrence")["condition_end_datetime"] is None
     assert made.row("death")["death_datetime"] is None
+
+
+def test_a_date_as_value_says_no_more_than_the_source_knows(workshop: Workshop) -> None:
+    made = workshop.map(
+        "- {fact: observation, name: dates, from: tumours, concept: family_history, date: left, value: seen}",
+        patients=PATIENTS,
+        tumours="id,tumour,seen,left\n1,1,02.01.2015,2020\n1,2,02.2016,2020\n1,3,2017,2020",
+    )
+    assert sorted(made.rows("observation", "value_as_string")) == ["2015-01-02", "2016-02", "2017"]

@@ -267,6 +267,18 @@ def test_a_row_of_another_table_refers_by_fields_of_the_same_name(workshop: Work
     assert set(made.rows("measurement", "meas_event_field_concept_id")) == {FIELD_CONCEPT["condition_occurrence"]}
 
 
+def test_a_row_that_refers_to_the_fact_of_another_person_is_quarantined(workshop: Workshop) -> None:
+    made = workshop.map(
+        ACROSS,
+        patients=PATIENTS,
+        tumours="id,tumour,seen\n1,a,01.01.2015\n2,b,01.01.2016",
+        keys={"tumours": "row: {fields: [tumour]}\nperson: [id]"},
+        treatments="treatment,id,tumour,seen,size\nt1,1,b,01.02.2015,1\nt2,1,a,01.02.2015,2",
+    )
+    assert made.reasons("doses") == {"quarantined: cancer is of another person": 1}
+    assert made.rows("measurement", "value_as_number") == [2.0]
+
+
 EPISODES = """
 - {fact: episode, name: disease, from: tumours, concept: disease_episode, object: breast_cancer, start: seen}
 - fact: episode

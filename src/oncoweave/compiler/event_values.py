@@ -8,13 +8,16 @@ from sqlglot import exp
 
 from oncoweave.compiler import keys
 from oncoweave.compiler.bound import BoundRule, Branch, Choice, Fixed, Looked, Slot
-from oncoweave.compiler.sql import Node, call, case, coalesce, col, is_not_null, null, number, text
+from oncoweave.compiler.sql import Node, call, case, coalesce, col, equals, is_not_null, null, number, text
 from oncoweave.compiler.units import dated
 from oncoweave.engine.expressions import Kind
 from oncoweave.engine.signatures import precision_node
 from oncoweave.events import TYPES
 from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT
 from oncoweave.spec.source import Source
+
+_KNOWN = {"month": 7, "year": 4}
+"""How many characters of 2015-03-01 are known of a partial date."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,18 @@ class EventValues:
         if number_like:
             found |= {"value_number": col("value")} | self._unit()
         elif slot.released:
-            found["value_text"] = call("to_text", col("value"))
+            found["value_text"] = self._as_known(slot)
         return found | selected
+
+    def _as_known(self, slot: Slot) -> Node:
+        """The value as text; of a partial date no more than the source knows: 2015-03, 2015."""
+        whole = call("to_text", col("value"))
+        if slot.expression.kind is not Kind.DATE or slot.expression.precision is None:
+            return whole
+        parts = [
+            (equals(col("value#"), text(p)), call("beginning", whole.copy(), number(n))) for p, n in _KNOWN.items()
+        ]
+        return case(parts, whole)
 
     def _value_text(self, slot: Slot) -> Node:
         """The value as the source writes it: the field, else the column's cell that it was worked out from."""
@@ -132,7 +145,7 @@ class EventValues:
             return null("VARCHAR")
         if slot.raw:
             return col("value@")
-        return col("cell@") if cell.raw else call("to_text", col("value"))
+        return col("cell@") if cell.raw else self._as_known(slot)
 
     def _selected_value(self) -> dict[str, Node]:
         """value_concept_id, by `value_concept` or by a MAPS_TO_VALUE row of the concept's own map."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from oncoweave.compiler import keys
 from oncoweave.compiler.bound import BoundRule, Branch, Looked, Reference
 from oncoweave.compiler.event_values import EventValues
 from oncoweave.compiler.sql import (
@@ -168,10 +169,18 @@ class FactBuilder:
             select = left_join(select, held, equals(col("unit", alias), col("unit", "u")))
             there = case([(is_null(col("unit", alias)), text(str(reference.target)))], null("VARCHAR"))
             return select.select(named(there, f"target:{key}"), copy=False)
-        parent = exp.select(col("event_id"), col("target")).from_(table(events_view(reference.rule), "e"))
+        parent = exp.select(col("event_id"), col("target"), col("person_id")).from_(
+            table(events_view(reference.rule), "e")
+        )
         parent = parent.where(equals(col("ordinal", "e"), number(0)))
         select = left_join(select, subquery(parent, alias), equals(col("event_id", alias), col(f"event:{key}", "u")))
-        return select.select(named(col("target", alias), f"target:{key}"), copy=False)
+        person = [named(col("person_id", alias), f"person:{key}")] if self._may_be_anothers(reference) else []
+        return select.select(named(col("target", alias), f"target:{key}"), *person, copy=False)
+
+    def _may_be_anothers(self, reference: Reference) -> bool:
+        """Whether the fields that lead to another fact leave open whose it is."""
+        person = keys.person_fields(self.source.tables[reference.table])
+        return not reference.same_row and not set(person or ()) <= set(reference.fields or person or ())
 
     def _verdict(self) -> Node:
         """What becomes of the unit, the first that applies; NULL: it is a fact."""
@@ -247,10 +256,13 @@ class FactBuilder:
         return isinstance(concept, Looked) and concept.ignores and self.rule.fact != "person"
 
     def _unreferenced(self) -> list[tuple[Node, Node]]:
-        return [
-            (is_null(col(f"target:{key}")), text(f"quarantined: {reference.rule} not mapped"))
-            for key, reference in self.rule.references.items()
-        ]
+        found: list[tuple[Node, Node]] = []
+        for key, reference in self.rule.references.items():
+            found.append((is_null(col(f"target:{key}")), text(f"quarantined: {reference.rule} not mapped")))
+            if self._may_be_anothers(reference):
+                other = exp.NEQ(this=col(f"person:{key}"), expression=col("person"))
+                found.append((other, text(f"quarantined: {reference.rule} is of another person")))
+        return found
 
 
 def _day(iso: str) -> Node:

@@ -158,6 +158,8 @@ class UnitBuilder:
             if name in ("start", "date", "end") or name.startswith("birth_"):
                 continue
             found[name] = slot.expression.node
+            if name == "value" and slot.expression.precision is not None:
+                found["value#"] = slot.expression.precision
             found |= {f"{name}@": self._over_group(col(slot.raw, "s"))} if slot.raw else {}
         return found
 
