@@ -236,9 +236,11 @@ class FactBuilder:
         return isinstance(concept, Looked) and concept.ignores and self.rule.fact != "person"
 
     def _unreferenced(self) -> list[tuple[Node, Node]]:
+        """A modifier or a part of an episode is nothing without it; a fact without its visit is still a fact."""
         return [
             (is_null(col(f"target:{key}")), text(f"quarantined: {reference.rule} not mapped"))
             for key, reference in self.rule.references.items()
+            if key != "visit"
         ]
 
 
