@@ -31,7 +31,7 @@ def shared_data() -> Path:
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the settings of the person who runs it."""
-    for name in ("PROJECT", "RUNS", "RELEASES", "RESTRICTED", "KEY", "KEY_FILE", "MEMORY", "THREADS"):
+    for name in ("PROJECT", "RUNS", "RELEASES", "RESTRICTED", "VOCABULARIES", "KEY", "KEY_FILE", "MEMORY", "THREADS"):
         monkeypatch.delenv(f"ONCOWEAVE_{name}", raising=False)
 
 

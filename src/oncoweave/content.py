@@ -57,17 +57,24 @@ def transform_modules(project: Project) -> list[Path]:
 
 
 def vocabulary_folder(project: Project, release: str) -> Path:
-    """The folder of a vocabulary release: mappings/vocabulary/<release>, or `starter` for a starter release.
+    """The folder of a vocabulary release: one that was loaded, else mappings/vocabulary/<release> (`starter` for a starter).
 
     Raises UsageError when there is none.
     """
-    places = [root / "mappings" / "vocabulary" for root in roots(project)]
-    found = {f.name: f for place in reversed(places) if place.is_dir() for f in sorted(place.iterdir()) if f.is_dir()}
+    found = vocabulary_folders(project)
     names = [release, "starter"] if release.startswith("starter-") else [release]
     folder = next((found[name] for name in names if name in found), None)
     if folder is None:
-        raise UsageError(f"there is no vocabulary release `{release}` in {places[0]}", mend=nearest(release, found))
+        mend = f"{nearest(release, found)}; `oncoweave vocab load` brings in another"
+        raise UsageError(f"there is no vocabulary release `{release}` in {project.vocabularies}", mend=mend)
     return folder
+
+
+def vocabulary_folders(project: Project) -> dict[str, Path]:
+    """The folder of every vocabulary release by name: those loaded win over those of mappings/vocabulary."""
+    places = [project.vocabularies, *(root / "mappings" / "vocabulary" for root in roots(project))]
+    folders = (f for place in reversed(places) if place.is_dir() for f in sorted(place.iterdir()) if f.is_dir())
+    return {folder.name: folder for folder in folders if not folder.name.startswith(".")}
 
 
 def roots(project: Project) -> list[Path]:

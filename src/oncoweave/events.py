@@ -1,7 +1,7 @@
 """Events, the middle of the house: one row for each clinical fact, from which OMOP and FHIR are projected.
 
 Events never leave the site: they hold raw text and the place in the source file. Concepts are ids; their
-code, name and domain stand once in `concepts.parquet` beside the events. There is one Parquet file for each
+code, name and domain stand once in `_concepts.parquet` beside the events. There is one Parquet file for each
 branch of a rule; it holds the columns that vary, and `events.json` what is the same in every row (docs/decisions).
 """
 

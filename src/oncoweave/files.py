@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -53,7 +54,12 @@ def write_json(path: Path, record: Record, mode: int = PRIVATE_FILE) -> None:
 
 
 def write_whole(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
-    """Write a file of mode `mode` so that `path` holds the old or the new content, never a part."""
+    """Write a file of mode `mode` so that `path` holds the old or the new content, never a part.
+
+    A file that holds the content already is left as it is.
+    """
+    if _holds(path, content, mode):
+        return
     beside = path.with_name(f".{path.name}.tmp")
     with faults(path):
         try:
@@ -69,6 +75,15 @@ def write_whole(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
                 beside.unlink(missing_ok=True)
             raise
         sync(path.parent)
+
+
+def _holds(path: Path, content: bytes, mode: int) -> bool:
+    with faults(path):
+        try:
+            there = path.lstat()
+            return stat.S_ISREG(there.st_mode) and stat.S_IMODE(there.st_mode) == mode and path.read_bytes() == content
+        except FileNotFoundError:
+            return False
 
 
 def read_record(path: Path, type_: type[AnyRecord]) -> AnyRecord:

@@ -90,14 +90,14 @@ _CONCEPTS = tuple(name for name in TYPES if name.endswith("concept_id"))
 
 
 def _write_concepts(connection: duckdb.DuckDBPyConnection, events: Path, execution: Execution, bundle: Bundle) -> None:
-    """concepts.parquet: every concept that an event names, once, with its code, name and domain."""
+    """_concepts.parquet: every concept that an event names, once, with its code, name and domain."""
     used = {int(v) for f in execution.files for n, v in f.constants.items() if n in _CONCEPTS and v is not None}
     varying = [(f, n) for f in execution.files for n in _CONCEPTS if n in f.columns]
     selects = [f"SELECT DISTINCT {n} AS id FROM ({select_events(events, f, [n])})" for f, n in varying]
     sql = f"""SELECT concept_id, concept_name, domain_id, vocabulary_id, concept_class_id, standard_concept, concept_code
         FROM read_parquet($concepts) WHERE concept_id IN ({" UNION ALL ".join(["SELECT unnest($used) AS id", *selects])})"""
     parameters = {"used": sorted(used), "concepts": str(bundle.table("CONCEPT"))}
-    copy_sorted(connection, sql, events / "concepts.parquet", order_by=["concept_id"], parameters=parameters)
+    copy_sorted(connection, sql, events / "_concepts.parquet", order_by=["concept_id"], parameters=parameters)
 
 
 def _imputed(connection: duckdb.DuckDBPyConnection, events: Path, execution: Execution) -> dict[str, dict[str, int]]:

@@ -16,7 +16,7 @@ class Project:
     """A site's project: its mappings, and where runs, releases and restricted files go.
 
     Every folder can be moved by environment: ONCOWEAVE_PROJECT, ONCOWEAVE_RUNS, ONCOWEAVE_RELEASES,
-    ONCOWEAVE_RESTRICTED.
+    ONCOWEAVE_RESTRICTED, ONCOWEAVE_VOCABULARIES.
     """
 
     root: Path
@@ -38,6 +38,11 @@ class Project:
             releases=place("ONCOWEAVE_RELEASES", "releases"),
             restricted=place("ONCOWEAVE_RESTRICTED", "restricted"),
         )
+
+    @property
+    def vocabularies(self) -> Path:
+        """The vocabulary releases that were loaded, one folder a release; several projects may share them."""
+        return Path(os.environ.get("ONCOWEAVE_VOCABULARIES") or self.root / "vocabularies").resolve()
 
     def sources(self) -> list[str]:
         """The names of the project's sources: every folder under mappings/sources with a source.yaml."""
@@ -80,7 +85,7 @@ class RunFolder:
 
     @property
     def events(self) -> Path:
-        """One Parquet file a rule, and concepts.parquet."""
+        """One Parquet file a rule, and _concepts.parquet."""
         return self.path / "events"
 
     @property

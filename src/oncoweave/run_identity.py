@@ -20,6 +20,7 @@ from oncoweave.privacy.pseudonym import load_key
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import FileRecord, Record
 from oncoweave.spec.load import load_mapping, load_source
+from oncoweave.vocabulary.shelf import record_of
 
 _LIBRARIES = ("duckdb", "sqlglot", "python-calamine")
 _PACKAGE = Path(__file__).resolve().parent
@@ -58,7 +59,7 @@ def identity(project: Project, source: str) -> Identity:
         vocabulary=mapping.vocabulary,
         key_id=load_key().key_id,
         domain=spec.domain or source,
-        files=specification | _hashes("vocabulary", vocabulary) | code,
+        files=specification | _vocabulary_hashes(vocabulary) | code,
     )
 
 
@@ -112,9 +113,13 @@ def _specification(project: Project, source: str) -> dict[str, Path]:
     return files | {f"expectations/{path.name}": path for path in content.suites(project, source)}
 
 
-def _hashes(prefix: str, folder: Path) -> dict[str, str]:
+def _vocabulary_hashes(folder: Path) -> dict[str, str]:
+    """The hash of each file of a release; those of a loaded one were taken when it was loaded, for it is large."""
+    record = record_of(folder)
+    if record is not None:
+        return {f"vocabulary/{file.name}": file.sha256 for file in record.files}
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {f"{prefix}/{path.relative_to(folder).as_posix()}": sha256_of(path) for path in files}
+    return {f"vocabulary/{path.relative_to(folder).as_posix()}": sha256_of(path) for path in files}
 
 
 def _hash_of(tree: object) -> str:

@@ -217,6 +217,73 @@ def test_read_is_mapped_quarantined_and_excluded_for_every_rule_and_column(works
     assert made.entry("cancer").read == made.entry("findings", "grade").read == 7
 
 
+def test_a_code_that_says_nothing_is_excluded_whatever_else_is_wrong(workshop: Workshop) -> None:
+    workshop.concept_map("grade", ("1", 203), ("X", 0, "IGNORED"))
+    made = workshop.map(GRADES, patients=PATIENTS, tumours="id,tumour,seen,grade\n1,1,,X\n1,2,,1\n1,3,rubbish,")
+    assert made.reasons("grades", "grade") == {
+        "excluded: empty": 1,
+        "excluded: ignored code": 1,
+        "quarantined: date: missing": 1,
+    }
+
+
+TOO_LARGE = [
+    ("- {fact: procedure, name: facts, from: tumours, concept: excision, date: seen, quantity: %s}", "size", "1e12"),
+    ("- {fact: procedure, name: facts, from: tumours, concept: excision, date: seen, quantity: %s}", "nodes", "-1"),
+    ("- {fact: drug, name: facts, from: tumours, concept: tamoxifen, start: seen, days_supply: %s}", "nodes", "-3"),
+    ("- {fact: drug, name: facts, from: tumours, concept: tamoxifen, start: seen, days_supply: %s}", "nodes", "9999999999"),
+    ("- {fact: episode, name: facts, from: tumours, concept: treatment_regimen, object: tamoxifen, start: seen, number: %s}",
+     "nodes", "9999999999"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "column", "cell"), TOO_LARGE)
+def test_a_count_that_the_model_cannot_hold_is_quarantined(
+    workshop: Workshop, rule: str, column: str, cell: str
+) -> None:
+    made = workshop.map(
+        rule % column, patients=PATIENTS, tumours=f"id,tumour,seen,{column}\n1,1,2015,{cell}\n1,2,2015,3\n1,3,2015,"
+    )
+    assert made.counts("facts") == (3, 2, 1, 0)
+    ((kind, reason, rows),) = made.entry("facts").reasons
+    assert (kind, reason.split(": ")[1], rows) == ("quarantined", "out of range", 1)
+
+
+@pytest.mark.parametrize("start", ["add_months(seen, nodes)", "add_days(seen, nodes)", "add_years(seen, nodes)"])
+def test_a_day_beyond_the_calendar_is_quarantined(workshop: Workshop, start: str) -> None:
+    made = workshop.map(
+        f"- {{fact: condition, name: cancer, from: tumours, concept: breast_cancer, start: '{start}'}}",
+        patients=PATIENTS,
+        tumours="id,tumour,seen,nodes\n1,1,01.01.2015,1999999999\n1,2,01.01.2015,3000000\n1,3,01.01.2015,1",
+    )
+    assert made.counts("cancer") == (3, 1, 2, 0)
+
+
+def test_a_date_column_can_be_an_observation(workshop: Workshop) -> None:
+    made = workshop.map(
+        "- {fact: observation, name: dates, from: tumours, date: seen, columns: {left: {concept: family_history}}}",
+        patients=PATIENTS,
+        tumours="id,tumour,seen,left\n1,1,2015,31.01.2015\n1,2,2015,x\n1,3,2015,",
+    )
+    assert made.counts("dates", "left") == (3, 1, 1, 1)
+    assert made.rows("observation", "value_as_string", "value_source_value") == [("2015-01-31", "31.01.2015")]
+
+
+@pytest.mark.parametrize("name", ["concepts", "events", "quarantine", "stage_tumours", "lookup_codes", "select", "d"])
+def test_a_rule_may_have_any_name(workshop: Workshop, name: str) -> None:
+    workshop.concept_map("codes", ("a", 101))
+    made = workshop.map(
+        f"""
+        - {{fact: condition, name: {name}, from: tumours, concept: {{map: codes, value: code}}, start: seen}}
+        - {{fact: measurement, name: sizes, from: tumours, modifies: {name}, date: seen, columns: {{size: {{concept: size}}}}}}
+        """,
+        patients=PATIENTS,
+        tumours="id,tumour,seen,code,size\n1,1,2015,a,5\n1,2,2015,,6",
+    )
+    assert made.counts(name) == (2, 1, 0, 1)
+    assert made.counts("sizes", "size") == (2, 1, 1, 0)
+
+
 def test_the_quarantine_holds_places_and_reasons_and_is_private(workshop: Workshop) -> None:
     made = workshop.map(CANCER, patients=PATIENTS, tumours="id,tumour,seen\n1,1,SECRET")
     path = made.run.quarantine / "map.parquet"

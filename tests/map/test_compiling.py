@@ -171,6 +171,17 @@ def test_a_correction_replaces_the_text_before_the_rules_read_it(workshop: Works
     assert made.record.corrections == 1
 
 
+@pytest.mark.parametrize("text", ['""', '"99"', '" 99 "'])
+def test_a_correction_can_empty_a_field(workshop: Workshop, text: str) -> None:
+    made = workshop.map(
+        "- {fact: measurement, name: m, from: tumours, date: seen, columns: {nodes: {concept: nodes}}}",
+        corrections=f"- {{table: tumours, where: nodes = 7, set: {{nodes: {text}}}, because: told by phone}}",
+        patients=TABLES["patients"],
+        tumours="id,tumour,seen,nodes\n1,1,2015,7",
+    )
+    assert made.reasons("m", "nodes") == {"excluded: empty": 1}
+
+
 @pytest.mark.parametrize("where", ["code = 'zzz'", "grade = '1' or code = 'b'"])
 def test_a_correction_that_matches_other_rows_than_it_says_stops_the_run(workshop: Workshop, where: str) -> None:
     workshop.write(

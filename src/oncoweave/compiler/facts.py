@@ -68,6 +68,9 @@ def held_table(rule: str, column: str | None = None) -> str:
     return f"held:{rule}:{column or ''}"
 
 
+WHOLE = ("quantity", "days_supply", "number")
+"""Slots that the CDM keeps as 32-bit whole numbers (a quantity only of procedures); none of them can be negative."""
+
 _CHOSEN = ("ignored", "any_concept_id")
 _LOOKED = (
     "ignored", "ordinal", "concept_id", "any_concept_id", "source_concept_id", "target", "value_concept_id",
@@ -174,10 +177,10 @@ class FactBuilder:
         """What becomes of the unit, the first that applies; NULL: it is a fact."""
         held = [
             *self._emptiness(),
+            *self._lookups(),
             (is_not_null(col("fault")), call("concat", text("quarantined: "), col("fault"))),
             *self._missing(),
             *self._implausible(),
-            *self._lookups(),
             *self._unreferenced(),
         ]
         if not self.rule.grouped:
@@ -221,6 +224,14 @@ class FactBuilder:
             outside = negate(exp.Between(this=col("value"), low=number(low), high=number(high)))
             what = self.branch.column or "value"
             found.append((outside, text(f"quarantined: {what}: out of range")))
+        for name, slot in dated(self.branch).items():
+            if slot.raw is None:  # a date that was read lies in the calendar; one that was computed may not
+                calendar = exp.Between(this=col(name), low=_day("1000-01-01"), high=_day("9999-12-31"))
+                found.append((negate(calendar), text(f"quarantined: {slot.name}: out of range")))
+        for name in (n for n in WHOLE if n in self.branch.slots):
+            if name != "quantity" or "procedure_occurrence" in self.branch.targets:
+                whole = exp.Between(this=col(name), low=number(0), high=number(2**31 - 1))
+                found.append((negate(whole), text(f"quarantined: {name}: out of range")))
         if {"start", "end"} <= set(dated(self.branch)):
             before = exp.LT(this=col("end"), expression=col("start"))
             found.append((before, text("quarantined: end: before the start")))
@@ -242,6 +253,10 @@ class FactBuilder:
             for key, reference in self.rule.references.items()
             if key != "visit"
         ]
+
+
+def _day(iso: str) -> Node:
+    return cast(text(iso), "DATE")
 
 
 def _all_of(alias: str) -> exp.Column:

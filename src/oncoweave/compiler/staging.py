@@ -112,12 +112,17 @@ def unparsed(name: str, alias: str = "s") -> Node:
 
 def raw_text(name: str, spec: FieldSpec, shared_missing: Iterable[str]) -> Node:
     """A field's text as delivered, NULL where it is one of the codes that mean missing (blanks around do not count)."""
-    codes = sorted({"", *shared_missing, *spec.missing} | {c.strip() for c in (*shared_missing, *spec.missing)})
+    codes = _missing_codes(spec, shared_missing)
     trimmed = call("trim", col(name, DELIVERED))
     if codes == [""]:
         return case([(exp.NEQ(this=trimmed, expression=text("")), col(name, DELIVERED))], null("VARCHAR"))
     missing = exp.In(this=trimmed, expressions=[text(c) for c in codes])
     return case([(negate(missing), col(name, DELIVERED))], null("VARCHAR"))
+
+
+def _missing_codes(spec: FieldSpec, shared: Iterable[str]) -> list[str]:
+    written = (*shared, *spec.missing)
+    return sorted({"", *written} | {code.strip() for code in written})
 
 
 def plan_stage(
@@ -171,7 +176,12 @@ class _Stage:
         for name in fields:
             spec = self.spec.fields.get(name) or FieldSpec(type="text")
             node = raw_text(name, spec, self.spec.missing)
-            changes = [(a.condition.copy(), text(a.texts[name])) for a in amendments if name in a.texts]
+            codes = _missing_codes(spec, self.spec.missing)
+            changes = [
+                (a.condition.copy(), null("VARCHAR") if a.texts[name].strip() in codes else text(a.texts[name]))
+                for a in amendments
+                if name in a.texts
+            ]
             nodes.append(named(case(changes, node), name))
         if self.spec.row.content:
             nodes.append(named(keys.content_text([col(c, DELIVERED) for c in self.columns]), "_content"))

@@ -150,7 +150,7 @@ class UnitBuilder:
             found |= {f"{name}@": self._over_group(col(slot.raw, "s"))} if slot.raw else {}
         found |= self._in_order()
         for name, slot in self.branch.slots.items():
-            if (slot.expression.kind is Kind.DATE and name != "value") or name.startswith("birth_"):
+            if name in ("start", "date", "end") or name.startswith("birth_"):
                 continue
             found[name] = slot.expression.node
             found |= {f"{name}@": self._over_group(col(slot.raw, "s"))} if slot.raw else {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, FiniteFloat, StringConstraints, model_validator
 
 from oncoweave.spec.source import Name, Spec
 
@@ -107,7 +107,7 @@ class Column(Spec):
     value_concept: Concept | None = Field(default=None, description="Concept of the value.")
     unit: Concept | None = Field(default=None, description="Unit of a numeric value.")
     operator: Concept | None = Field(default=None, description="Relation of the value to the true one (<, <=, >, >=).")
-    between: tuple[float, float] | None = Field(
+    between: tuple[FiniteFloat, FiniteFloat] | None = Field(
         default=None, description="Lowest and highest plausible value; others are quarantined."
     )
     source_value: Expr | None = Field(
@@ -169,7 +169,7 @@ class MeasurementRule(FactSpec):
     value_concept: Concept | None = Field(default=None, description="Concept of the value.")
     unit: Concept | None = Field(default=None, description="Unit of a numeric value.")
     operator: Concept | None = Field(default=None, description="Relation of the value to the true one (<, <=, >, >=).")
-    between: tuple[float, float] | None = Field(
+    between: tuple[FiniteFloat, FiniteFloat] | None = Field(
         default=None, description="Lowest and highest plausible value; others are quarantined."
     )
     range_low: Expr | None = Field(default=None, description="Lower limit of the laboratory's normal range.")
@@ -249,7 +249,7 @@ class EpisodeRule(RuleSpec):
 
 
 class ObservationPeriodRule(RuleSpec):
-    """A span of time in which the person was observed; spans that touch are merged."""
+    """A span of time in which the person was observed; spans that touch are merged. Without any: first to last event."""
 
     fact: Literal["observation_period"] = Field(description="A span of time in which the person was observed.")
     start: Expr = Field(description="Expression of the first day.")

@@ -60,7 +60,7 @@ class FieldSpec(Spec):
     )
     formats: tuple[str, ...] = Field(
         default=(),
-        description="Date patterns, tried in order: %d %m %Y %y %j %b with separators; `%Y` alone gives a year.",
+        description="Date patterns, tried in order: %d day, %m month, %Y year, %y its last two digits, %j day of the year, %b month in letters, with separators; `%m.%Y` gives a month, `%Y` a year.",
     )
     first_year: int | None = Field(
         default=None, description="First of the hundred years that a two-digit year (%y) lies in; required with %y."

@@ -20,6 +20,7 @@ from oncoweave.engine.connection import connect, without_values
 from oncoweave.errors import UsageError
 from oncoweave.project import Project
 from oncoweave.vocabulary.codes import normalise_code
+from oncoweave.vocabulary.shelf import record_of
 
 COLUMNS = {
     "CONCEPT": (
@@ -62,10 +63,14 @@ class Bundle:
 
     @classmethod
     def open(cls, folder: Path, release: str = "") -> Self:
-        """The bundle in `folder`; `release` names it when its VOCABULARY has no row 'None', which does otherwise.
+        """The bundle in `folder`. Its name is the one it was loaded under, else `release`, else what its VOCABULARY says.
 
-        Raises UsageError for a missing file or column, and for a release without a name.
+        Raises UsageError for a missing file or column, and for a release without a name; EnvironmentFault for a
+        file that is not the one that was loaded.
         """
+        record = record_of(folder)
+        if record is not None:
+            return cls(folder, record.release, has_evidence=False)
         present = {table: _columns(folder, table) for table in COLUMNS}
         for table, wanted in COLUMNS.items():
             missing = [column for column in wanted if column not in present[table]]
@@ -187,6 +192,6 @@ def _release(folder: Path) -> str:
     with _connection(folder) as connection, without_values("reading VOCABULARY.parquet"):
         row = connection.execute(sql, [str(folder / "VOCABULARY.parquet")]).fetchone()
     if row is None or not row[0]:
-        mend = "state it when you open the bundle, from where the bundle comes from"
+        mend = "load it under a name: oncoweave vocab load --release NAME"
         raise UsageError(f"VOCABULARY.parquet in {folder} has no row 'None', which names the release", mend=mend)
     return str(row[0])

@@ -64,7 +64,7 @@ def build(csv_folder: Path, target: Path) -> Path:
 
     Raises SpecError for a file that is missing, or has other columns or types.
     """
-    target.mkdir(parents=True, exist_ok=True)
+    make_private_folder(target)
     with TemporaryDirectory() as work, connect(work=Path(work), allow=[csv_folder, target]) as connection:
         for table in _CSV_TYPES:
             _write(connection, table, csv_folder / f"{table}.csv", target / f"{table}.parquet")

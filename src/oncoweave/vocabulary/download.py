@@ -1,0 +1,152 @@
+"""Reads a vocabulary as it was delivered: an Athena download (tab-separated, no quotes) or a folder of Parquet.
+
+What is wrong with a file is told with its name and, where it has one, its line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+
+from oncoweave.engine.connection import connect
+from oncoweave.engine.parquet import identifier
+from oncoweave.errors import DataError
+from oncoweave.files import faults
+from oncoweave.vocabulary.athena import TABLES, AthenaTable
+
+AGAIN = "download it again from Athena: the file may be cut off or edited"
+_HEADER = 1 << 16
+_CHUNK = 1 << 23
+_DIALECT = (
+    "header = true, delim = '\t', quote = '', escape = '', comment = '', nullstr = '', dateformat = '%Y%m%d',"
+    " auto_detect = false, strict_mode = true"
+)
+_COUNT = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+_TYPE = re.compile(r'Error when converting column "(\w+)"')
+_LINE = re.compile(r"CSV Error on Line: (\d+)")
+_FORMS = {"INTEGER": "a whole number", "DOUBLE": "a number", "DATE": "a date written YYYYMMDD", "VARCHAR": "text"}
+
+
+@dataclass(frozen=True)
+class DeliveredTable:
+    """One table as it was delivered: its file, and the columns that the file has, in its order."""
+
+    table: AthenaTable
+    path: Path
+    columns: tuple[str, ...]
+
+    @property
+    def is_text(self) -> bool:
+        return self.path.suffix.lower() == ".csv"
+
+    @property
+    def select(self) -> str:
+        """A SELECT of the CDM's columns with their types; the file is the parameter `$file`."""
+        source = f"read_csv($file, {_DIALECT}, columns = {{{self._types}}})" if self.is_text else "read_parquet($file)"
+        names = {column.lower(): column for column in self.columns}
+        casts = (
+            f"CAST({identifier(names[column])} AS {kind}) AS {identifier(column)}"
+            for column, kind in self.table.columns.items()
+        )
+        return f"SELECT {', '.join(casts)} FROM {source}"
+
+    @property
+    def _types(self) -> str:
+        return ", ".join(f"'{column}': '{self.table.columns[column.lower()]}'" for column in self.columns)
+
+
+def tables_in(folder: Path, name: str) -> list[DeliveredTable]:
+    """The tables of a download: those of the CSV files if there are any, else those of the Parquet files.
+
+    `name` is what the user calls the download. Raises DataError for a table that is missing, and for a file that does not have the columns of the CDM.
+    """
+    files = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
+    suffix = ".csv" if any(f"{table.name.lower()}.csv" in files for table in TABLES) else ".parquet"
+    found = {table.name: files[name] for table in TABLES if (name := f"{table.name.lower()}{suffix}") in files}
+    needed = [table for table in TABLES if (table.required if suffix == ".csv" else table.core)]
+    missing = [f"{table.name}{suffix}" for table in needed if table.name not in found]
+    if missing:
+        raise DataError(f"{name} has no {', '.join(missing)}", mend="a download of Athena has it: take all its files")
+    return [_delivered(table, found[table.name]) for table in TABLES if table.name in found]
+
+
+def refuse_cut_off(delivered: DeliveredTable) -> None:
+    """Raises DataError for a text file whose last line does not end, as one does that was cut off."""
+    with faults(delivered.path), delivered.path.open("rb") as file:
+        file.seek(-1, 2)
+        if file.read(1) != b"\n":
+            line = line_ends(delivered.path) + 1
+            raise DataError(f"{delivered.path.name}, line {line}: the last line does not end", mend=AGAIN)
+
+
+def line_ends(path: Path) -> int:
+    """How many lines of a file end."""
+    with faults(path), path.open("rb") as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_CHUNK), b""))
+
+
+def lines_of(delivered: DeliveredTable, concept_id: int) -> list[int]:
+    """The lines of a text file whose concept_id is this one."""
+    place = [column.lower() for column in delivered.columns].index("concept_id")
+    wanted = str(concept_id).encode()
+    with faults(delivered.path), delivered.path.open("rb") as file:
+        return [n for n, line in enumerate(file, 1) if line.rstrip(b"\r\n").split(b"\t")[place] == wanted]
+
+
+def explain(connection: duckdb.DuckDBPyConnection, delivered: DeliveredTable) -> DataError | None:
+    """Why a table cannot be read, found by reading it again; None when it can be. A vocabulary holds no patient's value."""
+    columns = ", ".join(f"count({identifier(column)})" for column in delivered.table.columns)
+    try:
+        connection.execute(f"SELECT {columns} FROM ({delivered.select})", {"file": str(delivered.path)}).fetchall()
+    except duckdb.Error as error:
+        return DataError(_fault(delivered, str(error)), mend=AGAIN)
+    return None
+
+
+def _fault(delivered: DeliveredTable, words: str) -> str:
+    line = _LINE.search(words)
+    place = f"{delivered.path.name}, line {line[1]}" if line else delivered.path.name
+    if match := _COUNT.search(words):
+        return f"{place}: {match[2]} columns instead of {match[1]}"
+    if match := _TYPE.search(words):
+        return f"{place}: `{match[1]}` is not {_FORMS[delivered.table.columns[match[1].lower()]]}"
+    if "unicode" in words.lower() or "utf-8" in words.lower():
+        return f"{place}: a byte is not UTF-8"
+    return f"{place}: {words.splitlines()[0]}"
+
+
+def _delivered(table: AthenaTable, path: Path) -> DeliveredTable:
+    columns = _header(path) if path.suffix.lower() == ".csv" else _parquet_columns(path)
+    given = [column.lower() for column in columns]
+    missing = [column for column in table.columns if column not in given]
+    strange = [column for column in given if column not in table.columns] if path.suffix.lower() == ".csv" else []
+    if missing or strange or len(set(given)) < len(given):
+        wrong = [f"it has no {', '.join(missing)}"] if missing else []
+        wrong += [f"`{column[:40]}` is not one of them" for column in strange[:1]]
+        message = f"{path.name} does not have the columns of CDM 5.4: {'; '.join(wrong) or 'one is there twice'}"
+        raise DataError(message, mend="Oncoweave reads the vocabulary tables of CDM 5, tab-separated as Athena writes")
+    return DeliveredTable(table, path, columns)
+
+
+def _header(path: Path) -> tuple[str, ...]:
+    with faults(path), path.open("rb") as file:
+        line = file.readline(_HEADER)
+    if not line:
+        raise DataError(f"{path.name} is empty", mend=AGAIN)
+    return tuple(line.decode("utf-8-sig", errors="replace").rstrip("\r\n").split("\t"))
+
+
+def _parquet_columns(path: Path) -> tuple[str, ...]:
+
+    sql = "DESCRIBE SELECT * FROM read_parquet(?)"
+    with TemporaryDirectory() as work, connect(work=Path(work), allow=[path.parent]) as connection:
+        try:
+            return tuple(row[0] for row in connection.execute(sql, [str(path)]).fetchall())
+        except duckdb.Error:
+            raise DataError(
+                f"{path.name} is not a whole Parquet file", mend="it may be cut off: copy it again"
+            ) from None

@@ -1,0 +1,157 @@
+"""Loads a vocabulary release into the project: the tables of a download as sorted Parquet, whole or not at all.
+
+It is written beside the bundles that are in use and renamed in at the end; whatever stops it, they stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from oncoweave.engine.connection import connect, without_values
+from oncoweave.engine.parquet import copy_sorted, identifier
+from oncoweave.errors import DataError, OncoweaveError, UsageError
+from oncoweave.files import faults, file_record, lock, make_private_folder, remove, sync, sync_tree, write_json
+from oncoweave.project import Project
+from oncoweave.vocabulary.archive import unpack
+from oncoweave.vocabulary.athena import TABLES
+from oncoweave.vocabulary.download import DeliveredTable, explain, line_ends, refuse_cut_off, tables_in
+from oncoweave.vocabulary.shelf import RECORD, BundleRecord, record_of
+from oncoweave.vocabulary.soundness import refuse_repeated, remarks
+
+_NAME = re.compile(r"\w[\w .,+()-]{0,99}")
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A loaded release: its folder and record, and whether it was there before."""
+
+    folder: Path
+    record: BundleRecord
+    already: bool
+
+
+def load(
+    project: Project, given: Path, release: str = "", *, accept_gaps: bool = False, tell: Tell = lambda _: None
+) -> Loaded:
+    """Loads the download in `given` (a folder, or its zip file) as `release`, by default as its VOCABULARY names itself.
+
+    `tell` hears of each table as its turn comes. Raises DataError, with file and line, for a download that is not
+    whole or does not fit together (the latter not with `accept_gaps`); UsageError for a release without a name, or
+    of which the project has other content.
+    """
+    if not given.exists():
+        raise UsageError(f"there is no {given}", mend="name the folder or the zip file that Athena gave")
+    make_private_folder(project.vocabularies)
+    with lock(project.vocabularies / ".load.lock", "oncoweave vocab load"), _building(project) as building:
+        delivered = _tables(given, building)
+        record = _write(delivered, building, release, accept_gaps=accept_gaps, tell=tell)
+        return _shelve(project, building / "bundle", record)
+
+
+@contextmanager
+def _building(project: Project) -> Iterator[Path]:
+    """The folder in which a bundle is made; what a killed load left is removed first."""
+    folder = project.vocabularies / ".loading.tmp"
+    remove(folder)
+    try:
+        make_private_folder(folder / "bundle")
+        yield make_private_folder(folder)
+    finally:
+        remove(folder)
+
+
+def _tables(given: Path, building: Path) -> list[DeliveredTable]:
+    if given.is_dir():
+        return tables_in(given, given.name)
+    unpacked = make_private_folder(building / "unpacked")
+    unpack(given, unpacked, [f"{table.name}.csv" for table in TABLES])
+    return tables_in(unpacked, given.name)
+
+
+def _write(
+    delivered: Sequence[DeliveredTable], building: Path, release: str, *, accept_gaps: bool, tell: Tell
+) -> BundleRecord:
+    """The files of the bundle, and its record, which is written last."""
+    for table in (t for t in delivered if t.is_text):
+        refuse_cut_off(table)
+    bundle, work = building / "bundle", make_private_folder(building / "work")
+    with connect(work=work, allow=[delivered[0].path.parent, bundle]) as connection:
+        version, rows = "", {}
+        for table in delivered:
+            tell(f"reading {table.path.name}")
+            rows[table.table.name] = _write_table(connection, table, bundle / f"{table.table.name}.parquet")
+            if table.table.name == "VOCABULARY":
+                version = _version(connection, bundle)
+                release = _checked_name(release or version)
+    with connect(work=work, allow=[bundle], preserve_insertion_order=True) as connection:
+        tell("comparing the tables with each other")
+        refuse_repeated(connection, bundle, delivered)
+        noticed = remarks(connection, bundle, delivered, accept_gaps=accept_gaps)
+    tell("hashing the bundle")
+    files = tuple(file_record(bundle / f"{n}.parquet", f"{n}.parquet", count) for n, count in sorted(rows.items()))
+    record = BundleRecord(release=release, version=version, files=files, remarks=noticed)
+    write_json(bundle / RECORD, record)
+    return record
+
+
+def _write_table(connection: duckdb.DuckDBPyConnection, delivered: DeliveredTable, target: Path) -> int:
+    """Writes one table sorted, so that same content gives same bytes; returns its rows."""
+    order = (*delivered.table.order, *(c for c in delivered.table.columns if c not in delivered.table.order))
+    try:
+        rows = copy_sorted(
+            connection, delivered.select, target, order_by=order, parameters={"file": str(delivered.path)}
+        )
+    except OncoweaveError as error:
+        if type(error) is not OncoweaveError:
+            raise
+        raise explain(connection, delivered) or error from None
+    if delivered.is_text and (lines := line_ends(delivered.path) - 1) != rows:
+        message = f"{delivered.path.name} has {lines:,} lines after its header, of which {rows:,} could be read"
+        raise DataError(message, mend="a line is blank, or ends in its middle: download the file again")
+    if not rows and delivered.table.core:
+        raise DataError(f"{delivered.path.name} has no row", mend="download it again from Athena")
+    return rows
+
+
+def _version(connection: duckdb.DuckDBPyConnection, bundle: Path) -> str:
+    """What VOCABULARY says of the release, in its row 'None'; empty where it has no such row."""
+    sql = f"SELECT vocabulary_version FROM read_parquet(?) WHERE {identifier('vocabulary_id')} = 'None'"
+    with without_values("reading VOCABULARY.parquet"):
+        row = connection.execute(sql, [str(bundle / "VOCABULARY.parquet")]).fetchone()
+    return str(row[0]) if row and row[0] else ""
+
+
+def _checked_name(release: str) -> str:
+    """The name if it can be a folder's. Raises UsageError otherwise."""
+    if not release:
+        mend = "give its name from where it comes from: --release 'v5.0 27-AUG-25'"
+        raise UsageError("VOCABULARY has no row 'None', which names the release", mend=mend)
+    if not _NAME.fullmatch(release) or release.endswith((" ", ".")):
+        raise UsageError(f"`{release}` cannot name a release", mend="use letters, digits, blanks and . , + ( ) - _")
+    return release
+
+
+def _shelve(project: Project, bundle: Path, record: BundleRecord) -> Loaded:
+    """Puts the bundle in its place, unless the same is there.
+
+    Raises UsageError when another of its name is there.
+    """
+    place = project.vocabularies / record.release
+    there = record_of(place)
+    if there is not None and there.files == record.files:
+        return Loaded(place, there, already=True)
+    if place.exists():
+        message = f"the release {record.release} is loaded already, with other content; it was left as it is"
+        raise UsageError(message, mend="load this one under another name with --release, and name that in mapping.yaml")
+    with faults(place):
+        sync_tree(bundle)
+        bundle.rename(place)
+        sync(project.vocabularies)
+    return Loaded(place, record, already=False)
