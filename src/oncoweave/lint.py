@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,17 +14,27 @@ from oncoweave.errors import Problem, SpecError, nearest
 from oncoweave.files import file_record
 from oncoweave.harmonise import harmonise
 from oncoweave.omop.model import tables
+from oncoweave.omop.routing import TABLE_OF_FACT
 from oncoweave.privacy.pseudonym import Key
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.compilation import lint_suites
-from oncoweave.records import ExtractRecord, SourceTableRecord
+from oncoweave.records import ExtractRecord, MapRecord, SourceTableRecord
 from oncoweave.spec.document import Loc
 from oncoweave.spec.mapping import Cell, Example
 from oncoweave.spec.source import Table
 
+MOST_HELD = 4
 _EXAMPLE_KEY = Key(b"worked examples of a mapping hold no patient")
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the mapping makes of an example: the rows of each target table, and why it made no more of them."""
+
+    rows: dict[str, list[Row]]
+    held: dict[str, list[str]]
 
 
 def lint(project: Project, source: str) -> list[Problem]:
@@ -78,8 +88,7 @@ def _problem(inputs: Inputs, message: str, loc: Loc, mend: str) -> Problem:
     return inputs.document.problem("example", message, loc, help=mend, at="key")
 
 
-def _made(inputs: Inputs, plan: Plan, example: Example) -> dict[str, list[Row]]:
-    """The rows that the mapping makes of an example, by target table."""
+def _made(inputs: Inputs, plan: Plan, example: Example) -> Made:
     plan = replace(plan, stages=tuple(replace(stage, amendments=()) for stage in plan.stages))
     with TemporaryDirectory() as folder:
         home = Path(folder)
@@ -95,8 +104,17 @@ def _made(inputs: Inputs, plan: Plan, example: Example) -> dict[str, list[Row]]:
             tables=tuple(snapshots),
         )
         project = Project(home, home / "runs", home / "releases", home / "restricted")
-        harmonise(run, project, extracted, plan, inputs.bundle, _EXAMPLE_KEY)
-        return {name: _read(run.tables / f"{name}.parquet") for name in example.expect}
+        record = harmonise(run, project, extracted, plan, inputs.bundle, _EXAMPLE_KEY)
+        rows = {name: _read(run.tables / f"{name}.parquet") for name in example.expect}
+        return Made(rows, {name: _held(record, name) for name in example.expect})
+
+
+def _held(record: MapRecord, table: str) -> list[str]:
+    """Why the rules that fill a target table made no more rows of the example: what is wrong first."""
+    entries = [entry for entry in record.ledger if TABLE_OF_FACT[entry.fact] == table]
+    named = [(f"{e.rule}.{e.column}" if e.column else e.rule, reason) for e in entries for reason in e.reasons]
+    named.sort(key=lambda item: item[1][0] == "excluded")
+    return [f"{rule} {verdict}: {reason}" for rule, (verdict, reason, _) in named]
 
 
 def _snapshot(run: RunFolder, name: str, spec: Table, rows: tuple[dict[str, Cell], ...]) -> SourceTableRecord:
@@ -123,23 +141,22 @@ def _read(path: Path) -> list[Row]:
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-def _differences(inputs: Inputs, example: Example, made: dict[str, list[Row]], loc: Loc) -> list[Problem]:
+def _differences(inputs: Inputs, example: Example, made: Made, loc: Loc) -> list[Problem]:
     """An expected row that was not made, and a number of rows that differs, each at its place. Examples hold no patient."""
     found: list[Problem] = []
     for table, expected in example.expect.items():
         at = (*loc, "expect", table)
-        rows, before = list(made[table]), len(found)
+        rows, before = list(made.rows[table]), len(found)
         for row in sorted(expected, key=len, reverse=True):
             match = next((r for r in rows if all(_same(r[n], v) for n, v in row.items())), None)
             if match is None:
                 place = (*at, list(expected).index(row))
-                found.append(
-                    _problem(inputs, f"`{example.name}`: this row of {table} is not made", place, _instead(rows, row))
-                )
+                instead = "; ".join([_instead(rows, row), *made.held[table][:MOST_HELD]])
+                found.append(_problem(inputs, f"`{example.name}`: this row of {table} is not made", place, instead))
                 continue
             rows.remove(match)
-        if len(expected) != len(made[table]) and len(found) == before:
-            message = f"`{example.name}`: {len(made[table])} rows of {table} are made, not {len(expected)}"
+        if len(expected) != len(made.rows[table]) and len(found) == before:
+            message = f"`{example.name}`: {len(made.rows[table])} rows of {table} are made, not {len(expected)}"
             found.append(_problem(inputs, message, at, "every row that the mapping makes must be expected"))
     return found
 

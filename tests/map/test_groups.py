@@ -134,6 +134,22 @@ def test_held_rows_of_a_group_with_columns_are_listed_for_each_column(workshop: 
     }
 
 
+def test_held_rows_of_a_group_over_several_files_keep_their_own_place(workshop: Workshop) -> None:
+    rules = """
+    - {fact: measurement, name: sizes, from: tumours, group: [id], date: seen, concept: size, value: max(size)}
+    """
+    workshop.write(rules, patients=PATIENTS, tumours="id,tumour,seen,size\n2,1,01.01.2014,1\n1,1,x,5")
+    source = workshop.folder / "source.yaml"
+    source.write_text(source.read_text().replace("files: tumours.csv", "files: tumours*.csv"))
+    more = workshop.project.root / "delivery" / "tumours_2.csv"
+    more.write_text("id,tumour,seen,size\n1,2,x,5\n2,2,01.01.2014,3\n")
+    made = workshop.run()
+    held = made.held("sizes")
+    assert held == [("tumours.csv", 3, "seen: not a date"), ("tumours_2.csv", 2, "seen: not a date")]
+    (event,) = made.events("sizes")
+    assert (event["source_file"], event["source_line"], event["source_lines"]) == ("tumours.csv", 2, [2, 3])
+
+
 def test_rows_of_another_person_in_a_group_are_quarantined(workshop: Workshop) -> None:
     made = workshop.map(
         "- {fact: condition, name: cancer, from: tumours, group: [site], concept: breast_cancer, start: min(seen)}",

@@ -94,6 +94,24 @@ def test_a_source_value_of_free_text_or_an_identifier_is_refused(workshop: Works
     assert "code" in mend
 
 
+def test_an_identifier_may_order_a_group_or_stand_in_a_condition(workshop: Workshop) -> None:
+    made = workshop.map(
+        """
+        - fact: measurement
+          name: facts
+          from: tumours
+          group: [id]
+          order: [tumour]
+          date: min(seen)
+          concept: size
+          value: first(case when tumour <> 'x' and note <> 'y' then size end)
+        """,
+        patients=PATIENTS,
+        tumours=TUMOURS,
+    )
+    assert sorted(made.rows("measurement", "value_as_number", "value_source_value")) == [(5.0, "5.0"), (6.5, "6.5")]
+
+
 @pytest.mark.parametrize("number", ["to_number(tumour)", "size + to_integer(id)", "months"])
 def test_a_number_made_of_an_identifier_is_refused(workshop: Workshop, number: str) -> None:
     place, message, _ = workshop.problem(

@@ -188,6 +188,11 @@ class Mapped:
         found = _read(self.run.quarantine / "map.parquet")
         return [(r["line"], r["column"], r["reason"]) for r in found if rule in (None, r["rule"])]
 
+    def held(self, rule: str) -> list[tuple[str, int, str]]:
+        """file, line and reason of the rows of a rule that are held back."""
+        found = _read(self.run.quarantine / "map.parquet")
+        return sorted((r["file"], r["line"], r["reason"]) for r in found if r["rule"] == rule)
+
     def events(self, rule: str) -> list[Row]:
         """The events of a rule."""
         index = EventIndex.model_validate_json((self.run.events / "events.json").read_text())
@@ -263,6 +268,10 @@ class Workshop:
     def map(self, rules: str, **written: Any) -> Mapped:
         """Write, extract and map."""
         self.write(rules, **written)
+        return self.run()
+
+    def run(self) -> Mapped:
+        """Extract and map what has been written."""
         try:
             run = extract(self.project, SOURCE)
             return Mapped(run, map_stage(run, self.project), self.project)

@@ -15,7 +15,7 @@ CONCEPTS = """concept_id,concept_name,domain_id,vocabulary_id,concept_class_id,s
 2,New,Condition,SNOMED,Disorder,S,A,,confirmed
 3,"Guessed, perhaps",Measurement,SNOMED,,S,B,,unconfirmed
 4,Class,Drug,ATC,ATC 5th,C,X,,confirmed
-5,Value,Meas Value,SNOMED,,,V,,confirmed
+5,Value,Meas Value,SNOMED,,S,V,,confirmed
 6,Two in one,Condition,ICDO3,ICDO Condition,,8500/3-C50.9,,confirmed
 """
 RELATIONSHIPS = """concept_id_1,concept_id_2,relationship_id,invalid_reason

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -23,6 +23,7 @@ from oncoweave.compiler.staging import staged_field
 from oncoweave.compiler.subset import ExpressionError
 from oncoweave.engine import functions
 from oncoweave.engine.expressions import Expression, Kind
+from oncoweave.engine.functions import CATALOGUE
 from oncoweave.errors import Problem, nearest
 from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT, table_of
 from oncoweave.spec.document import Loc
@@ -194,10 +195,11 @@ class Binder:
         """Free text as a source value, and a number made of an identifier: they would leave the site as they are."""
         for name, slot in slots.items():
             number_like = slot.expression.kind in (Kind.NUMBER, Kind.INTEGER)
+            told = _told(slot.expression.node)
             if name == "source_value":
-                held = [f for f in slot.fields if not _released(frozenset({f}), table)]
+                held = [f for f in told if not _released({f}, table)]
             else:
-                held = [f for f in slot.fields if number_like and _identifies(f, table)]
+                held = [f for f in told if number_like and _identifies(f, table)]
             if held:
                 message = f"free text and identifiers may not leave the site: {', '.join(sorted(held))}"
                 mend = "leave it out, or declare the field in source.yaml as the code or number that it is"
@@ -246,7 +248,7 @@ class Binder:
             return None
         raw = written.strip() if _NAME.match(written.strip()) and written.strip() in table.fields else None
         fields, only = _used(expression)
-        return Slot(name, expression, fields, only, raw, _released(fields, table))
+        return Slot(name, expression, fields, only, raw, _released(_told(expression.node), table))
 
     # Concepts
 
@@ -324,7 +326,7 @@ class Binder:
             self._tell("vocabulary", message, (*loc, "vocabulary"), nearest(ref.vocabulary, known))
             return None
         fields, only = _used(code)
-        slot = Slot("code", code, fields, only, None, _released(fields, table))
+        slot = Slot("code", code, fields, only, None, _released(_told(code.node), table))
         name = "lookup:" + ":".join(str(step) for step in loc[1:])
         return Looked(name, ref.vocabulary, slot, tuple(parts))
 
@@ -382,9 +384,26 @@ def _columns(nodes: Sequence[exp.Expression]) -> frozenset[str]:
     return frozenset(c.name.rstrip("$#") for node in nodes for c in node.find_all(exp.Column))
 
 
-def _released(fields: frozenset[str], table: Table) -> bool:
-    """Whether text made of these fields may leave the site."""
-    return not any(table.fields[f].type == "text" or _identifies(f, table) for f in fields)
+def _told(node: exp.Expression) -> set[str]:
+    """The fields whose content an expression's result tells; not those that it only compares, counts or orders by."""
+    if isinstance(node, exp.Column):
+        return {node.name.rstrip("$#")}
+    function = CATALOGUE.get(str(node.this)) if isinstance(node, exp.Anonymous) else None
+    if function is not None and (function.result is Kind.BOOLEAN or function is functions.count):
+        return set()
+    parts = list(node.iter_expressions())
+    if isinstance(node, exp.Case):
+        parts = [i.args["true"] for i in node.args["ifs"]] + (
+            [node.args["default"]] if node.args.get("default") else []
+        )
+    elif function in (functions.first, functions.last):
+        parts = parts[:1]
+    return set().union(*(_told(part) for part in parts))
+
+
+def _released(told: Iterable[str], table: Table) -> bool:
+    """Whether text that tells these fields may leave the site."""
+    return not any(table.fields[f].type == "text" or _identifies(f, table) for f in told)
 
 
 def _identifies(name: str, table: Table) -> bool:

@@ -18,8 +18,8 @@ class Slot:
     """A typed expression over one source table.
 
     `fields` are the source fields it reads, `only` those that must be the same in all rows of a group;
-    `raw` is the field whose text it simply is; `released` says that none of its fields is free text or an
-    identifier, so that its text may leave the site.
+    `raw` is the field whose text it simply is; `released` says that its text tells of no free text and no
+    identifier, so that it may leave the site.
     """
 
     name: str

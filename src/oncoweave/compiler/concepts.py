@@ -63,9 +63,12 @@ class ConceptBook:
         """The concept that a text names, or the problem with it. `role` is the field it is for."""
         written = self.named.get(text, text)
         match = _CONCEPT.match(written)
+        if match is None and text in self.named:
+            return tell("concept", f"`{text}` is not written as a concept is", help=f"write {_HOW_TO_WRITE}")
         if match is None:
             close = nearest(text, self.named)
-            return tell("concept", f"there is no concept `{text}` under `concepts:`", help=close or _how_to_write())
+            mend = close if close.startswith("did") else f"name it under `concepts:`, or write {_HOW_TO_WRITE}"
+            return tell("concept", f"there is no concept `{text}` under `concepts:`", help=mend)
         fault = self._fault(int(match["id"]), match["label"], role)
         if fault:
             return tell("concept", fault[0], help=fault[1])
@@ -126,7 +129,4 @@ _HOW_UNMAPPED = (
     "look the fact up in a concept map: {map: variables, value: \"'name'\"}, "
     "with a row `name` that is UNCHECKED and has conceptId 0"
 )
-
-
-def _how_to_write() -> str:
-    return 'name it under `concepts:`, or write "OMOP:4162253 |Primary malignant neoplasm of breast|"'
+_HOW_TO_WRITE = 'id and label: "OMOP:4162253 |Primary malignant neoplasm of breast|"'

@@ -11,6 +11,7 @@ import duckdb
 from sqlglot import exp
 
 from oncoweave.compiler.bound import Branch
+from oncoweave.compiler.code_lookups import code_lookup, parameters
 from oncoweave.compiler.facts import FactSelect, events_view, held_table
 from oncoweave.compiler.lookups import COLUMNS as LOOKUP_COLUMNS
 from oncoweave.compiler.lookups import CodeLookup, LookupRow, MapLookup
@@ -22,7 +23,6 @@ from oncoweave.engine.dialect import to_duckdb
 from oncoweave.engine.parquet import copy, copy_sorted, identifier
 from oncoweave.errors import DataError, OncoweaveError
 from oncoweave.events import TYPES, select_events, union_of
-from oncoweave.omop.routing import table_of
 from oncoweave.privacy.pseudonym import Key
 from oncoweave.records import EventFile, LedgerEntry, UnmappedCount
 from oncoweave.vocabulary.bundle import Bundle
@@ -100,23 +100,10 @@ class Execution:
 
     def _load_codes(self, lookup: CodeLookup) -> None:
         """Resolves the codes that occur: the source concept, and the standard concepts it maps to."""
-        codes = [str(row[0]) for row in self._rows(to_duckdb(lookup.codes), "reading the codes")]
-        sources = self.bundle.by_codes(lookup.vocabulary, codes)
-        ids = [c.concept_id for c in sources.values()]
-        targets, values = self.bundle.targets(ids), self.bundle.targets(ids, "Maps to value")
-        rows: list[LookupRow] = []
-        for code in sorted(codes):
-            source = sources.get(code)
-            if source is None:
-                rows.append(LookupRow(code))
-                continue
-            value = next((v.concept_id for v in values.get(source.concept_id, [])), None)
-            found = targets.get(source.concept_id, [])
-            rows += [
-                LookupRow(code, i, False, t.concept_id, t.concept_id, source.concept_id, table_of(t.domain_id), value)
-                for i, t in enumerate(found)
-            ] or [LookupRow(code, source_concept_id=source.concept_id, target=table_of(source.domain_id))]
-        self._load_lookup(lookup.name, rows)
+        with without_values(f"resolving the codes of {lookup.vocabulary}"):
+            self.connection.execute(
+                f"CREATE TEMP TABLE {identifier(lookup.name)} AS {code_lookup(lookup)}", parameters(lookup, self.bundle)
+            )
 
     # Stages
 
@@ -222,10 +209,10 @@ class Execution:
             message = f"the ledger of rule `{plan.name}` does not balance: {read} rows read, {accounted} accounted for"
             raise OncoweaveError(message)
         if split["quarantined"]:
-            lines = "unnest(lines)" if plan.rule.grouped else "line"
+            places = "unnest(files), unnest(lines)" if plan.rule.grouped else "file, line"
             if plan.before is not None:
-                self._hold_back(plan, select.column, _held(plan), "line")
-            self._hold_back(plan, select.column, identifier(held_table(plan.name, select.column)), lines)
+                self._hold_back(plan, select.column, _held(plan), "file, line")
+            self._hold_back(plan, select.column, identifier(held_table(plan.name, select.column)), places)
         return LedgerEntry(
             rule=plan.name, column=select.column, table=plan.rule.table, fact=plan.rule.fact, read=read, mapped=mapped,
             events=file.rows, unmapped=unmapped, reasons=reasons, **split,
@@ -253,8 +240,8 @@ class Execution:
         )
         return tuple((*verdict.split(": ", 1), rows) for verdict, rows in counted)
 
-    def _hold_back(self, plan: RulePlan, column: str | None, held: str, lines: str) -> None:
-        sql = f"""INSERT INTO "quarantine" SELECT file, {lines}, $rule, $column, substring(verdict, 14) FROM {held}
+    def _hold_back(self, plan: RulePlan, column: str | None, held: str, places: str) -> None:
+        sql = f"""INSERT INTO "quarantine" SELECT {places}, $rule, $column, substring(verdict, 14) FROM {held}
             WHERE starts_with(verdict, 'quarantined: ')"""
         with without_values(f"holding back rows of {plan.name}"):
             self.connection.execute(sql, {"rule": plan.name, "column": column})

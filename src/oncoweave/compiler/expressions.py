@@ -17,7 +17,7 @@ from datetime import date
 
 from sqlglot import exp
 
-from oncoweave.compiler.subset import ExpressionError, offset_of, shown, tree_of
+from oncoweave.compiler.subset import HINTS, ExpressionError, offset_of, shown, tree_of
 from oncoweave.engine import functions
 from oncoweave.engine.dialect import pattern_fault
 from oncoweave.engine.expressions import Expression, Kind, KindError, Value, literal, null, widen
@@ -253,9 +253,8 @@ class _Compiler:
         if function is not None and not function.internal:
             return self._aggregated(function, node) if function.aggregate else self._computed(function, node)
         if name not in self.scope.verbs:
-            raise ExpressionError(
-                f"there is no function `{shown(name)}`", nearest(name.lower(), self._callable()), offset_of(node)
-            )
+            hint = HINTS.get(name.lower()) or nearest(name.lower(), self._callable())
+            raise ExpressionError(f"there is no function `{shown(name)}`", hint, offset_of(node))
         options = {o.name: _option(o) for o in node.expressions if isinstance(o, exp.Kwarg)}
         return self.scope.verbs[name](*self._arguments(node, named=True), **options)
 

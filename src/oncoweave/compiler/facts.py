@@ -64,7 +64,7 @@ def events_view(rule: str) -> str:
 
 
 def held_table(rule: str, column: str | None = None) -> str:
-    """The temporary table of the units of a branch that are no fact: unit, file, line, verdict, and rows and lines of a group."""
+    """The temporary table of the units of a branch that are no fact: unit, file, line, verdict, and rows, files and lines of a group."""
     return f"held:{rule}:{column or ''}"
 
 
@@ -141,7 +141,7 @@ class FactBuilder:
         concept = self.branch.concept
         if isinstance(concept, Looked) and self._ignores:
             select = self._looking_up(select, "concept", concept, ("ignored",))
-        names = ["unit", "file", "line", *(["rows", "lines"] if self.rule.grouped else []), "verdict"]
+        names = ["unit", "file", "line", *(["rows", "files", "lines"] if self.rule.grouped else []), "verdict"]
         held = exp.select(*(col(name) for name in names)).from_(subquery(self._judged(select), "h"))
         return held.where(is_not_null(col("verdict")))
 

@@ -7,6 +7,7 @@ SQLGlot parses, with a dialect that has no comments, no quoted names, no built-i
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from sqlglot import exp, parser, tokens
@@ -55,6 +56,21 @@ class _Subset(Dialect):
         FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {}
         NO_PAREN_FUNCTIONS: ClassVar[dict[TokenType, Any]] = {}
         NO_PAREN_FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {"CASE": parser.Parser.NO_PAREN_FUNCTION_PARSERS["CASE"]}
+
+
+HINTS = MappingProxyType(
+    {
+        "=": "two values are compared by a single `=`",
+        "&": "write `and`",
+        "|": "write `or`; `||` joins texts",
+        "!": "write `not`, or `<>` for a difference",
+        "%": "write remainder(…, …)",
+        "if": "write case when … then … else … end",
+        "ifelse": "write case when … then … else … end",
+        "iff": "write case when … then … else … end",
+    }
+)
+"""What an author probably meant by a sign or word that expressions do not have."""
 
 
 def tree_of(text: str) -> exp.Expression:
@@ -113,7 +129,7 @@ def _open_quote(text: str) -> int:
 def _hint(token: Token) -> str:
     if token.token_type is TokenType.IDENTIFIER:
         return "write a text as 'text', and a field by its plain name from source.yaml"
-    return ""
+    return HINTS.get(token.text, "")
 
 
 def _syntax_error(error: Exception, tokens: list[Token]) -> ExpressionError:
@@ -122,7 +138,8 @@ def _syntax_error(error: Exception, tokens: list[Token]) -> ExpressionError:
     at = next((t for t in tokens if (t.line, t.col) == (line, column)), tokens[-1] if tokens else None)
     if at is None:
         return ExpressionError("the expression is empty")
-    return ExpressionError(f"the expression breaks off or goes wrong at `{shown(at.text)}`", "", at.start)
+    message = f"the expression breaks off or goes wrong at `{shown(at.text)}`"
+    return ExpressionError(message, HINTS.get(at.text, ""), at.start)
 
 
 def _depth(tree: exp.Expr) -> int:

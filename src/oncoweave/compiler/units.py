@@ -1,6 +1,6 @@
 """Units: the SELECT with one row for each row or group that a branch reads: its key, its slots, the codes to look up.
 
-Columns: unit, person, file, line (and lines, rows of a group); passing, the verdict on a row before any grouping;
+Columns: unit, person, file, line (and files, lines, rows of a group); passing, the verdict on a row before any grouping;
 fault, what does not parse or differs; each slot (`start`, `start#` its precision, `start@` its text); `code:<field>` and
 `code@<field>`; `event:<key>`, the event id of a fact referred to.
 """
@@ -89,7 +89,7 @@ class UnitBuilder:
             "unit": col(unit_of(self.rule), "s"),
             "person": self._over_group(col("_person", "s")),
             "file": self._over_group(col("_file", "s")),
-            "line": self._over_group(col("_line", "s")),
+            "line": _first(self._in_group("_line")) if self.rule.grouped else col("_line", "s"),
             **self._group_columns(),
             "fault": self._fault(),
             **self._slot_columns(),
@@ -109,8 +109,13 @@ class UnitBuilder:
     def _group_columns(self) -> dict[str, Node]:
         if not self.rule.grouped:
             return {"passing": case(passing(self.rule, self.source), null("VARCHAR"))}
-        lines = exp.ArrayAgg(this=exp.Order(this=col("_line", "s"), expressions=[exp.Ordered(this=col("_line", "s"))]))
-        return {"rows": call("count", exp.Star()), "lines": lines}
+        files, lines = self._in_group("_file"), self._in_group("_line")
+        return {"rows": call("count", exp.Star()), "files": files, "lines": lines}
+
+    def _in_group(self, name: str) -> Node:
+        """A column of all rows of the group, in the order of the delivery."""
+        order = [exp.Ordered(this=col(n, "s")) for n in ("_file", "_line")]
+        return exp.ArrayAgg(this=exp.Order(this=col(name, "s"), expressions=order))
 
     def _over_group(self, node: Node) -> Node:
         return call("min", node) if self.rule.grouped else node
@@ -259,6 +264,10 @@ def _split_aggregates(columns: Mapping[str, Node]) -> tuple[list[exp.Alias], dic
 
     outer = {name: node.copy().transform(lifted) for name, node in columns.items()}
     return list(found.values()), outer
+
+
+def _first(values: Node) -> Node:
+    return call("list_extract", values, number(1))
 
 
 def _is_aggregate(node: exp.Expression) -> bool:

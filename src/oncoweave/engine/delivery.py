@@ -46,7 +46,7 @@ def _in_folder(source: Source, folder: Path) -> dict[str, list[DeliveredFile]]:
     names = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if path.is_file()]
     found = {}
     for table, spec in source.tables.items():
-        chosen = _chosen(table, spec.files, names, str(folder))
+        chosen = _chosen(table, spec.files, names, str(root))
         found[table] = [DeliveredFile(name, _inside(root, name)) for name in chosen]
     return found
 

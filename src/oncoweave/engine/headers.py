@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import MappingProxyType
 
 from oncoweave.errors import DataError
 from oncoweave.spec.source import TableSpec
 
 RESERVED = ("_file", "_line")
+SIGNS = MappingProxyType({";": "semicolons", ",": "commas", "\t": "tabs", "|": "upright strokes"})
+"""The signs that a header may be separated by, in words."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ def _refuse_missing(headers: Sequence[str], declared: dict[str, str], file: str)
     missing = [header for header in declared if header not in headers]
     if not missing:
         return
+    signs = [name for sign, name in SIGNS.items() if sign in headers[0]] if len(headers) == 1 else []
+    if signs and len(declared) > 1:
+        mend = f"is `delimiter` in source.yaml right? the header holds {' and '.join(signs)}"
+        raise DataError(f"{file}: the header is one column alone, so there is no column `{missing[0]}`", mend=mend)
     told = []
     for header in missing:
         close = get_close_matches(header, [h for h in headers if h], n=1, cutoff=0.7)

@@ -94,7 +94,7 @@ class Bundle:
         where = "c.vocabulary_id = $vocabulary AND c.concept_code IN (SELECT unnest($wanted))"
         found = self._select("c.concept_code", where, wanted=sorted(set(given.values())), vocabulary=vocabulary)
         by_code: dict[str, ConceptRow] = {}
-        for code, row in sorted(found, key=lambda pair: (pair[1].invalid_reason, pair[1].concept_id)):
+        for code, row in sorted(found, key=lambda pair: (pair[1].invalid_reason != "", pair[1].concept_id)):
             by_code.setdefault(code, row)
         return {code: by_code[normal] for code, normal in given.items() if normal in by_code}
 
@@ -111,14 +111,10 @@ class Bundle:
         return self.targets([concept_id], "Maps to value").get(concept_id, [])
 
     def targets(self, ids: Iterable[int], relationship: str = "Maps to") -> dict[int, list[ConceptRow]]:
-        """For each id, the valid concepts it maps to, by id; 'Maps to' gives standard ones only.
-
-        A relationship with an invalid reason is not followed.
-        """
+        """For each id, the valid standard concepts it maps to, by id; a relationship with an invalid reason is not followed."""
         join = f"""JOIN read_parquet($relationships) AS r ON r.concept_id_2 = c.concept_id
             AND r.relationship_id = $relationship AND {_VALID.format("r")}"""
-        where = f"r.concept_id_1 IN (SELECT unnest($wanted)) AND {_VALID.format('c')}"
-        where += " AND c.standard_concept = 'S'" if relationship == "Maps to" else ""
+        where = f"r.concept_id_1 IN (SELECT unnest($wanted)) AND {_VALID.format('c')} AND c.standard_concept = 'S'"
         parameters = {"relationships": str(self.table("CONCEPT_RELATIONSHIP")), "relationship": relationship}
         found = self._select("CAST(r.concept_id_1 AS VARCHAR)", where, join, wanted=sorted(set(ids)), **parameters)
         targets: dict[int, list[ConceptRow]] = {}

@@ -1,0 +1,46 @@
+"""The lookup of a vocabulary's codes: every code that occurs is in it, with the ids that further targets get."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+
+from oncoweave.compiler.code_lookups import code_lookup, parameters
+from oncoweave.compiler.lookups import COLUMNS, CodeLookup, ordinal_salt
+from oncoweave.vocabulary.bundle import Bundle
+
+CODES = ("C50", "c509", "Z85", "c34 ", "unheard of")
+
+
+def rows_of(vocabulary: Path) -> list[dict[str, object]]:
+    select = sqlglot.parse_one(f"SELECT unnest({list(CODES)}) AS code", dialect="duckdb")
+    assert isinstance(select, exp.Select)
+    lookup = CodeLookup("codes", "ICD10", select)
+    sql = f"SELECT * FROM ({code_lookup(lookup)}) ORDER BY code, ordinal"
+    with duckdb.connect() as connection:
+        found = connection.execute(sql, parameters(lookup, Bundle.open(vocabulary)))
+        assert [(c[0], str(c[1])) for c in found.description] == [(name, str(kind)) for name, kind in COLUMNS]
+        return [dict(zip((name for name, _ in COLUMNS), row, strict=True)) for row in found.fetchall()]
+
+
+def test_every_code_is_in_the_lookup(vocabulary: Path) -> None:
+    assert {row["code"] for row in rows_of(vocabulary)} == set(CODES)
+
+
+def test_codes_have_their_targets_and_tables(vocabulary: Path) -> None:
+    found = [(row["code"], row["concept_id"], row["source_concept_id"], row["target"]) for row in rows_of(vocabulary)]
+    assert found == [
+        ("C50", 101, 9001, "condition_occurrence"),
+        ("Z85", 0, 9003, "observation"),
+        ("c34 ", 102, 9004, "condition_occurrence"),
+        ("c509", 101, 9002, "condition_occurrence"),
+        ("c509", 502, 9002, "observation"),
+        ("unheard of", 0, 0, None),
+    ]
+
+
+def test_salt_of_a_further_target_is_the_one_of_concept_maps(vocabulary: Path) -> None:
+    assert {row["ordinal"]: row["salt"] for row in rows_of(vocabulary)} == {0: 0, 1: ordinal_salt(1)}
