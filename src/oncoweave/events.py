@@ -70,6 +70,7 @@ type_concept_id     INTEGER    where the record comes from
 modifies            BIGINT     event that this one qualifies
 modifies_target     VARCHAR    CDM table of that event
 episode             BIGINT     episode that this event belongs to
+visit               BIGINT     visit that this event belongs to
 rule                VARCHAR    rule of the mapping
 rule_column         VARCHAR    column of the rule, where it has columns
 ordinal             INTEGER    0, or 1, 2 ... for further targets of the same code

@@ -34,6 +34,7 @@ FIELDS = {
     "id": "{type: identifier}",
     "tumour": "{type: identifier}",
     "treatment": "{type: identifier}",
+    "stay": "{type: identifier}",
     "born": '{type: date, formats: ["%d.%m.%Y", "%m.%Y", "%Y"]}',
     "seen": '{type: date, formats: ["%d.%m.%Y", "%m.%Y", "%Y"]}',
     "left": '{type: date, formats: ["%d.%m.%Y", "%m.%Y", "%Y"]}',
@@ -51,6 +52,7 @@ KEYS = {
     "patients": "row: {fields: [id]}",
     "tumours": "row: {fields: [id, tumour]}\nperson: [id]",
     "treatments": "row: {fields: [treatment]}\nperson: [id]",
+    "stays": "row: {fields: [stay]}\nperson: [id]",
     "contents": "row: {content: true}",
 }
 
@@ -89,6 +91,9 @@ CONCEPTS = """
 701,Positive,Meas Value,SNOMED,S
 702,Negative,Meas Value,SNOMED,S
 801,Oral,Route,SNOMED,S
+802,Inpatient Visit,Visit,Visit,S
+803,Outpatient Visit,Visit,Visit,S
+804,Port catheter,Device,SNOMED,S
 901,Histology proven,Condition Status,SNOMED,S
 9001,C50 Malignant neoplasm of breast,Condition,ICD10,,C50
 9002,C50.9 in both,Condition,ICD10,,C50.9

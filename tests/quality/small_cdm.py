@@ -38,6 +38,8 @@ CONCEPTS = """
 1308432  | doxorubicin                                   | Drug                | RxNorm          | Ingredient      | S
 4171754  | <=                                            | Meas Value Operator | SNOMED          | Qualifier Value | S
 4172703  | =                                             | Meas Value Operator | SNOMED          | Qualifier Value | S
+4236900  | Port catheter                                 | Device              | SNOMED          | Physical Object | S
+9201     | Inpatient Visit                               | Visit               | Visit           | Visit           | S
 4145666  | Menopause                                     | Observation         | SNOMED          | Clinical Finding| S
 """
 
@@ -58,6 +60,13 @@ VALUES (31, 1, 1308432, '2000-03-01', '2000-03-10', 32879, 10, 5);
 INSERT INTO procedure_occurrence (procedure_occurrence_id, person_id, procedure_concept_id, procedure_date,
     procedure_type_concept_id, quantity)
 VALUES (41, 1, 4273629, '2000-03-01', 32879, 1);
+INSERT INTO visit_occurrence (visit_occurrence_id, person_id, visit_concept_id, visit_start_date, visit_end_date,
+    visit_type_concept_id)
+VALUES (81, 1, 9201, '2000-02-01', '2000-02-03', 32879);
+UPDATE condition_occurrence SET visit_occurrence_id = 81 WHERE person_id = 1;
+INSERT INTO device_exposure (device_exposure_id, person_id, device_concept_id, device_exposure_start_date,
+    device_exposure_end_date, device_type_concept_id, visit_occurrence_id)
+VALUES (91, 1, 4236900, '2000-02-02', '2000-08-02', 32879, 81);
 INSERT INTO measurement (measurement_id, person_id, measurement_concept_id, measurement_date,
     measurement_type_concept_id, operator_concept_id, value_as_number, unit_concept_id, unit_source_value,
     measurement_source_value, measurement_event_id, meas_event_field_concept_id)

@@ -15,6 +15,8 @@ IDS = {
     "condition_occurrence": "condition_occurrence_id",
     "drug_exposure": "drug_exposure_id",
     "procedure_occurrence": "procedure_occurrence_id",
+    "device_exposure": "device_exposure_id",
+    "visit_occurrence": "visit_occurrence_id",
     "measurement": "measurement_id",
     "observation": "observation_id",
     "episode": "episode_id",
@@ -23,6 +25,8 @@ CONCEPT = {
     "condition_occurrence": "condition_concept_id",
     "drug_exposure": "drug_concept_id",
     "procedure_occurrence": "procedure_concept_id",
+    "device_exposure": "device_concept_id",
+    "visit_occurrence": "visit_concept_id",
     "measurement": "measurement_concept_id",
     "observation": "observation_concept_id",
     "episode": "episode_concept_id",
@@ -32,6 +36,8 @@ START = {
     "condition_occurrence": "condition_start_date",
     "drug_exposure": "drug_exposure_start_date",
     "procedure_occurrence": "procedure_date",
+    "device_exposure": "device_exposure_start_date",
+    "visit_occurrence": "visit_start_date",
     "measurement": "measurement_date",
     "observation": "observation_date",
     "episode": "episode_start_date",
@@ -42,6 +48,8 @@ END = {
     "condition_occurrence": "condition_end_date",
     "drug_exposure": "drug_exposure_end_date",
     "procedure_occurrence": "procedure_end_date",
+    "device_exposure": "device_exposure_end_date",
+    "visit_occurrence": "visit_end_date",
     "episode": "episode_end_date",
 }
 EVENT = {
@@ -94,6 +102,9 @@ def _dates() -> Iterator[Defect]:
 
 
 def _links() -> Iterator[Defect]:
+    for table in ("condition_occurrence", "device_exposure"):
+        plant = f"UPDATE {table} SET visit_occurrence_id = 4711"
+        yield plant, table, "expect_column_values_to_reference", "visit_occurrence_id", "fatal"
     for table, (event, concept) in EVENT.items():
         for change in (f"{event} = 4711", f"{concept} = 1147082", f"{concept} = NULL"):
             yield f"UPDATE {table} SET {change}", table, "expect_events_to_exist", event, "fatal"
@@ -167,10 +178,10 @@ OF_ONE_TABLE: list[Defect] = [
         "fatal",
     ),
     (
-        "UPDATE measurement SET visit_occurrence_id = 5",
+        "UPDATE measurement SET visit_detail_id = 5",
         "measurement",
         "expect_column_values_to_be_null",
-        "visit_occurrence_id",
+        "visit_detail_id",
         "fatal",
     ),
     (

@@ -256,7 +256,7 @@ class Binder:
         self, rule: Rule, model: object, column: str | None, table: Table, scope: Scope, loc: Loc
     ) -> Choice | None:
         written = getattr(model, "concept", None)
-        role = "episode" if rule.fact == "episode" else "concept"
+        role = rule.fact if rule.fact in ("episode", "visit") else "concept"
         choice = self._choice(written, role, column, table, scope, (*loc, "concept"))
         if choice is None or isinstance(choice, Looked) or rule.fact not in ROUTED_FACTS:
             return choice

@@ -34,6 +34,7 @@ DOMAINS: Mapping[str, frozenset[str]] = {
     "status": frozenset({"Condition Status"}),
     "route": frozenset({"Route"}),
     "episode": frozenset({"Episode"}),
+    "visit": frozenset({"Visit"}),
     "object": frozenset({"Condition", "Procedure", "Regimen", "Drug", "Observation", "Episode"}),
     "cause": frozenset({"Condition", "Observation"}),
 }

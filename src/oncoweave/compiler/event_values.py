@@ -207,6 +207,8 @@ class EventValues:
         for key in self.rule.references:
             target = "episode" if key == "parent" else key
             found[target] = col(f"event:{key}")
+            if key == "visit":
+                found[target] = case([(is_not_null(col("target:visit")), col("event:visit"))], null("BIGINT"))
             if key == "modifies":
                 known = self.rule.references[key].target
                 found["modifies_target"] = text(known) if known else col("target:modifies")

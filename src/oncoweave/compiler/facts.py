@@ -173,7 +173,10 @@ class FactBuilder:
             table(events_view(reference.rule), "e")
         )
         parent = parent.where(equals(col("ordinal", "e"), number(0)))
-        select = left_join(select, subquery(parent, alias), equals(col("event_id", alias), col(f"event:{key}", "u")))
+        same = [equals(col("event_id", alias), col(f"event:{key}", "u"))]
+        if key == "visit":  # another person's visit is no visit of this fact
+            same.append(equals(col("person_id", alias), col("person", "u")))
+        select = left_join(select, subquery(parent, alias), all_of(same))
         person = [named(col("person_id", alias), f"person:{key}")] if self._may_be_anothers(reference) else []
         return select.select(named(col("target", alias), f"target:{key}"), *person, copy=False)
 
@@ -256,8 +259,11 @@ class FactBuilder:
         return isinstance(concept, Looked) and concept.ignores and self.rule.fact != "person"
 
     def _unreferenced(self) -> list[tuple[Node, Node]]:
+        """A modifier or a part of an episode is nothing without it; a fact without its visit is still a fact."""
         found: list[tuple[Node, Node]] = []
         for key, reference in self.rule.references.items():
+            if key == "visit":
+                continue
             found.append((is_null(col(f"target:{key}")), text(f"quarantined: {reference.rule} not mapped")))
             if self._may_be_anothers(reference):
                 other = exp.NEQ(this=col(f"person:{key}"), expression=col("person"))

@@ -17,6 +17,7 @@ REFERENCES: Mapping[str, frozenset[str]] = {
     "modifies": ROUTED_FACTS,
     "episode": frozenset({"episode"}),
     "parent": frozenset({"episode"}),
+    "visit": frozenset({"visit"}),
 }
 """The keys that name another rule, and the facts that rule may have."""
 

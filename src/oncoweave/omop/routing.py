@@ -15,6 +15,7 @@ TABLE_OF_DOMAIN: Mapping[str, str] = MappingProxyType(
         "Drug": "drug_exposure",
         "Procedure": "procedure_occurrence",
         "Measurement": "measurement",
+        "Device": "device_exposure",
     }
 )
 OTHERWISE = "observation"
@@ -27,13 +28,15 @@ TABLE_OF_FACT: Mapping[str, str] = MappingProxyType(
         "observation": "observation",
         "procedure": "procedure_occurrence",
         "drug": "drug_exposure",
+        "device": "device_exposure",
+        "visit": "visit_occurrence",
         "death": "death",
         "episode": "episode",
         "observation_period": "observation_period",
     }
 )
 
-ROUTED_FACTS = frozenset({"condition", "measurement", "observation", "procedure", "drug"})
+ROUTED_FACTS = frozenset({"condition", "measurement", "observation", "procedure", "drug", "device"})
 """The facts whose table the concept's domain decides; the others have a table of their own."""
 
 FIELD_CONCEPT: Mapping[str, int] = MappingProxyType(
@@ -41,6 +44,8 @@ FIELD_CONCEPT: Mapping[str, int] = MappingProxyType(
         "condition_occurrence": 1147127,
         "procedure_occurrence": 1147082,
         "drug_exposure": 1147094,
+        "device_exposure": 1147115,
+        "visit_occurrence": 1147070,
         "measurement": 1147138,
         "observation": 1147165,
         "episode": 756290,

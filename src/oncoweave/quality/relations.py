@@ -26,6 +26,8 @@ _START = {
     "condition_occurrence": "condition_start_date",
     "drug_exposure": "drug_exposure_start_date",
     "procedure_occurrence": "procedure_date",
+    "device_exposure": "device_exposure_start_date",
+    "visit_occurrence": "visit_start_date",
     "measurement": "measurement_date",
     "observation": "observation_date",
     "episode": "episode_start_date",

@@ -131,6 +131,10 @@ class FactSpec(RuleSpec):
         default=None, description="The rule whose fact of the same row (or group) this one qualifies."
     )
     episode: Name | None = Field(default=None, description="The episode rule that this fact belongs to.")
+    visit: Name | None = Field(
+        default=None,
+        description="The visit rule that this fact belongs to; the fact is kept where the visit is not mapped.",
+    )
 
     @model_validator(mode="after")
     def _concept_or_columns(self) -> Self:
@@ -203,6 +207,27 @@ class DrugRule(FactSpec):
     route: Concept | None = Field(default=None, description="Route of administration.")
 
 
+class DeviceRule(FactSpec):
+    """A device: implant, prosthesis, port."""
+
+    fact: Literal["device"] = Field(description="A device.")
+    start: Expr = Field(description="Expression of the first day.")
+    end: Expr | None = Field(default=None, description="Expression of the last day.")
+    quantity: Expr | None = Field(default=None, description="Number of devices.")
+
+
+class VisitRule(RuleSpec):
+    """A visit: a stay or a contact, to which other facts belong."""
+
+    fact: Literal["visit"] = Field(description="A visit.")
+    concept: Concept = Field(description="Kind of visit: inpatient, outpatient, emergency …")
+    start: Expr = Field(description="Expression of the first day.")
+    end: Expr | None = Field(default=None, description="Expression of the last day; the first day if unset.")
+    source_value: Expr | None = Field(
+        default=None, description="Text for visit_source_value, when it is not the code itself."
+    )
+
+
 class DeathRule(RuleSpec):
     """A death: at most one a person."""
 
@@ -232,7 +257,7 @@ class ObservationPeriodRule(RuleSpec):
 
 
 Rule = Annotated[
-    PersonRule | ConditionRule | MeasurementRule | ObservationRule | ProcedureRule | DrugRule | DeathRule | EpisodeRule
+    PersonRule | ConditionRule | MeasurementRule | ObservationRule | ProcedureRule | DrugRule | DeviceRule | VisitRule | DeathRule | EpisodeRule
     | ObservationPeriodRule,
     Field(discriminator="fact"),
 ]  # fmt: skip
