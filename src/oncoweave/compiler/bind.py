@@ -348,7 +348,7 @@ class Binder:
             self._tell(
                 "group", "`order` is for groups", (*loc, "order"), "add `group:`, or leave `order` out", at="key"
             )
-        if rule.fact not in ("person", "death"):
+        if rule.fact not in ("person", "death") or not set(rule.group) <= set(table.fields):
             return
         unit = tuple(rule.group) or table.row.fields or None
         if unit != keys.person_fields(table):

@@ -160,6 +160,9 @@ def _refuse_extras(event: Any, loc: Loc) -> None:
         raise _Refused(
             event, "yaml-anchor", f"anchors (&{event.anchor}) are not read", "write the value out at each place"
         )
+    if isinstance(event, ScalarEvent) and any("\ud800" <= sign <= "\udfff" for sign in event.value):
+        mend = "write the character itself, or \\U with its eight digits"
+        raise _Refused(event, "yaml-character", "an escape (\\ud800 to \\udfff) gives half a character", mend)
     if isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent) and event.tag is not None:
         raise _Refused(
             event, "yaml-tag", "tags (`!…`) are not read", "remove the tag; put a text that starts with ! in quotes"
