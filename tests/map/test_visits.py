@@ -29,7 +29,7 @@ def test_facts_of_another_table_find_their_visit_by_its_key_and_stay_without_one
         VISITS + "- {fact: condition, name: cancer, from: tumours, concept: breast_cancer, start: seen, visit: stays}",
         patients=PATIENTS,
         stays=STAYS,
-        tumours="id,tumour,seen,stay\n1,1,01.01.2015,s1\n1,2,02.01.2015,s9\n2,1,03.01.2015,",
+        tumours="id,tumour,seen,stay\n1,1,01.01.2015,s1\n1,2,02.01.2015,s9\n2,1,03.01.2015,\n2,2,04.01.2015,s1",
     )
     visits = dict(made.rows("visit_occurrence", "visit_source_value", "visit_occurrence_id"))
     found = dict(made.rows("condition_occurrence", "condition_start_date", "visit_occurrence_id"))
@@ -37,6 +37,7 @@ def test_facts_of_another_table_find_their_visit_by_its_key_and_stay_without_one
         "2015-01-01": visits["in"],
         "2015-01-02": None,
         "2015-01-03": None,
+        "2015-01-04": None,  # the stay is another person's
     }
     assert made.entry("cancer").quarantined == 0
 
