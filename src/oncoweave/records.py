@@ -67,7 +67,8 @@ class LedgerEntry(Record):
 
 
 class UnmappedCount(Record):
-    """How many codes and events of a rule's column have no approved target (no code is named here)."""
+    """How many codes and events of a rule's column have no approved target, for its concept or a further one such as
+    its unit (no code is named here)."""
 
     rule: str
     column: str | None

@@ -201,6 +201,7 @@ def test_a_unit_is_zero_where_it_is_unmapped_and_null_where_it_is_empty_or_ignor
     assert made.counts("sizes") == (5, 5, 0, 0)
     found = sorted(made.rows("measurement", "value_as_number", "unit_concept_id", "unit_source_value"))
     assert found == [(1.0, 8588, "mm"), (2.0, 8582, "cm"), (3.0, 0, "ell"), (4.0, None, None), (5.0, None, "?")]
+    assert [(c.rule, c.concept_map, c.codes, c.events) for c in made.record.unmapped] == [("sizes", "units", 1, 1)]
 
 
 def test_an_ignored_value_status_or_route_leaves_the_fact(workshop: Workshop) -> None:

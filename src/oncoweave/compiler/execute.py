@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
-from oncoweave.compiler.bound import Branch
+from oncoweave.compiler.bound import Branch, Looked
 from oncoweave.compiler.code_lookups import code_lookup, parameters
 from oncoweave.compiler.facts import FactSelect, events_view, held_table
 from oncoweave.compiler.lookups import COLUMNS as LOOKUP_COLUMNS
@@ -172,10 +172,10 @@ class Execution:
         self.files += files
         sql = union_of(self.events, files)
         self._do(f"CREATE TEMP VIEW {identifier(events_view(plan.name))} AS {sql}", f"opening {plan.name}")
-        for file, select in zip(files, plan.branches, strict=True):
+        for file, select, bound in zip(files, plan.branches, plan.rule.branches, strict=True):
             entry = self._entry(plan, select, file)
             self.ledger.append(entry)
-            self.unmapped += self._unmapped(file) if entry.unmapped else []
+            self.unmapped += self._unmapped(file, bound, concept=entry.unmapped > 0)
 
     def _branch(self, plan: RulePlan, select: FactSelect, bound: Branch) -> EventFile:
         """Writes the facts of a branch, and keeps what is no fact."""
@@ -246,12 +246,21 @@ class Execution:
         with without_values(f"holding back rows of {plan.name}"):
             self.connection.execute(sql, {"rule": plan.name, "column": column})
 
-    def _unmapped(self, file: EventFile) -> Iterator[UnmappedCount]:
-        source = select_events(self.events, file, ["source_vocabulary", "source_code", "concept_id"])
-        sql = f"""SELECT source_vocabulary, count(DISTINCT source_code), count(*) FROM ({source})
-            WHERE concept_id = 0 AND source_vocabulary IS NOT NULL GROUP BY 1"""
-        for vocabulary, codes, events in self._rows(sql, "counting unmapped codes"):
-            yield UnmappedCount(rule=file.rule, column=file.column, concept_map=vocabulary, codes=codes, events=events)
+    def _unmapped(self, file: EventFile, bound: Branch, *, concept: bool) -> Iterator[UnmappedCount]:
+        """Codes without an approved target: of the concept, where there are any, and of each further one, as a unit."""
+        main = {"": bound.concept} if concept else {}
+        for key, choice in {**main, **bound.choices}.items():
+            if isinstance(choice, Looked):
+                yield from self._without_target(file, key.removesuffix("_concept"), choice.vocabulary)
+
+    def _without_target(self, file: EventFile, field: str, vocabulary: str) -> Iterator[UnmappedCount]:
+        concept, code = (f"{field}_concept_id", f"{field}_source_value") if field else ("concept_id", "source_code")
+        source = select_events(self.events, file, [n for n in (concept, code) if n in TYPES])
+        codes = f"count(DISTINCT {code})" if code in TYPES else "0"
+        sql = f"SELECT {codes}, count(*) FROM ({source}) WHERE {concept} = 0"
+        ((count, events),) = self._rows(sql, "counting unmapped codes")
+        if events:
+            yield UnmappedCount(rule=file.rule, column=file.column, concept_map=vocabulary, codes=count, events=events)
 
     # DuckDB
 
