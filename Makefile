@@ -5,10 +5,10 @@ ROWS ?= 100000 1000000
 MARKS := $(if $(CI),,-m "not slow")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types imports check faults bench schema reference requirements wheel lock clean
+.PHONY: help setup demo test lint format types imports check faults bench bench-vocab schema reference requirements wheel lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv with the locked dependencies (instant when nothing changed)
 	@$(PYTHON) .ci/bootstrap
@@ -40,6 +40,9 @@ faults: setup ## kill a run at every one of its file calls (half an hour; CI tak
 
 bench: setup ## measure extract and map against a bare copy (ROWS="100000 1000000")
 	@$(BIN)/python -m bench --rows $(ROWS)
+
+bench-vocab: setup ## measure loading and resolving a vocabulary (SCALE=1 is a full Athena download)
+	@$(BIN)/python -m bench.vocabulary --scale $(or $(SCALE),0.01)
 
 schema: setup ## write the JSON Schemas that editors use into .schema/
 	@$(BIN)/oncoweave schema

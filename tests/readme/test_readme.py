@@ -38,13 +38,13 @@ def test_a_make_target_of_the_readme_exists(command: list[str]) -> None:
 
 def test_every_make_target_that_the_readme_names_is_in_the_help() -> None:
     helped = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert set(re.findall(r"`make ([a-z]+)`", README)) <= set(re.findall(r"make ([a-z]+) ", helped)) | {"help"}
+    assert set(re.findall(r"`make ([a-z-]+)`", README)) <= set(re.findall(r"make ([a-z-]+) ", helped)) | {"help"}
 
 
 def test_every_target_has_a_line_in_the_help() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", text, re.MULTILINE))
-    assert targets == set(re.findall(r"^([a-z]+):.*## ", text, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
+    assert targets == set(re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE))
 
 
 def test_every_link_of_the_readme_leads_somewhere() -> None:

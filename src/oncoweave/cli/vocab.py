@@ -10,7 +10,11 @@ import click
 from oncoweave.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from oncoweave.vocabulary.bundle import ConceptRow
     from oncoweave.vocabulary.load import Loaded
+    from oncoweave.vocabulary.overview import ConceptView
 
 
 @click.group(
@@ -49,6 +53,75 @@ def load(download: Path, release: str, accept_gaps: bool, folder: Path | None, m
         print_json({"folder": loaded.folder, "already": loaded.already, "bundle": loaded.record})
         return
     _tell_loaded(loaded)
+
+
+@vocab.command(
+    name="list",
+    short_help="List the releases.",
+    epilog="\b\nExamples:\n  oncoweave vocab list\n  oncoweave vocab list --json",
+)
+@options.project
+@options.machine
+def list_(folder: Path | None, machine: bool) -> None:
+    """List the releases that a mapping can name, and the sources whose mappings name them."""
+    from oncoweave.cli.output import print_json, table
+    from oncoweave.vocabulary.overview import releases
+
+    found = releases(options.project_at(folder))
+    if machine:
+        print_json({"releases": found})
+        return
+    rows = [
+        (r.release, r.version or None, r.concepts, _megabytes(r.bytes), ", ".join(r.sources) or None) for r in found
+    ]
+    table("Releases of the vocabulary", ("release", "states itself", "concepts", "MB", "used by"), rows)
+
+
+@vocab.command(
+    short_help="Show a code or concept.",
+    epilog="\b\nExamples:\n  oncoweave vocab show 4162253\n  oncoweave vocab show c509 --release 'v5.0 27-AUG-25'",
+)
+@click.argument("code", metavar="CODE|ID")
+@click.option("--release", default="", metavar="NAME", help="The release; else the one that the mappings use.")
+@options.project
+@options.machine
+def show(code: str, release: str, folder: Path | None, machine: bool) -> None:
+    """Show the concepts with that CODE (in any spelling) or ID: what they are, if they are valid, what they map to."""
+    from oncoweave.cli.output import print_json
+    from oncoweave.vocabulary.overview import chosen, view
+
+    bundle = chosen(options.project_at(folder), release)
+    found = view(bundle, code)
+    if machine:
+        print_json({"release": bundle.release, "concepts": found})
+        return
+    for one in found:
+        _tell_concept(one)
+
+
+def _tell_concept(one: ConceptView) -> None:
+    from oncoweave.cli.output import table
+
+    concept = one.concept
+    standard = {"S": "standard", "C": "classification"}.get(concept.standard_concept, "not standard")
+    reason = f", not valid ({concept.invalid_reason})" if concept.invalid_reason else ""
+    click.secho(f"{concept.concept_id} |{concept.concept_name}|", bold=True)
+    click.echo(f"  {concept.vocabulary_id} {concept.concept_code}, {concept.concept_class_id or 'no class'}")
+    days = f", {one.valid_start_date} to {one.valid_end_date}" if one.valid_start_date else ""
+    click.echo(f"  domain {concept.domain_id}, {standard}{reason}{days}")
+    kinds = (("maps to", one.maps_to), ("with value", one.values), ("mapped from", one.mapped_from))
+    head = ("relationship", "id", "vocabulary", "code", "name", "domain")
+    table("", head, [row for kind, concepts in kinds for row in _concept_rows(kind, concepts)])
+    if not one.maps_to:
+        click.echo("  maps to no standard concept\n")
+
+
+def _concept_rows(kind: str, concepts: Sequence[ConceptRow]) -> list[tuple[str, ...]]:
+    return [(kind, str(c.concept_id), c.vocabulary_id, c.concept_code, c.concept_name, c.domain_id) for c in concepts]
+
+
+def _megabytes(size: int | None) -> str | None:
+    return None if size is None else f"{size / 1e6:,.1f}"
 
 
 def _tell_loaded(loaded: Loaded) -> None:

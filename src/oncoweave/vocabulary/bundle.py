@@ -19,7 +19,7 @@ from oncoweave import content
 from oncoweave.engine.connection import connect, without_values
 from oncoweave.errors import UsageError
 from oncoweave.project import Project
-from oncoweave.vocabulary.codes import normalise_code
+from oncoweave.vocabulary.codes import SPELLINGS, normalise_code
 from oncoweave.vocabulary.shelf import record_of
 
 COLUMNS = {
@@ -121,6 +121,33 @@ class Bundle:
         for source, row in sorted(found, key=lambda pair: (int(pair[0]), pair[1].concept_id)):
             targets.setdefault(int(source), []).append(row)
         return targets
+
+    def origins(self, ids: Iterable[int], most: int) -> dict[int, list[ConceptRow]]:
+        """For each id, the concepts that map to it, by id: the first `most` of each."""
+        join = f"""JOIN read_parquet($relationships) AS r ON r.concept_id_1 = c.concept_id
+            AND r.relationship_id = 'Maps to' AND {_VALID.format("r")}"""
+        where = f"""r.concept_id_2 IN (SELECT unnest($wanted))
+            QUALIFY row_number() OVER (PARTITION BY r.concept_id_2 ORDER BY c.concept_id) <= {int(most)}"""
+        relationships = str(self.table("CONCEPT_RELATIONSHIP"))
+        found = self._select("r.concept_id_2", where, join, wanted=sorted(set(ids)), relationships=relationships)
+        origins: dict[int, list[ConceptRow]] = {}
+        for target, row in sorted(found, key=lambda pair: (int(pair[0]), pair[1].concept_id)):
+            origins.setdefault(int(target), []).append(row)
+        return origins
+
+    def find(self, asked: str) -> list[ConceptRow]:
+        """The concepts with this id, or with this code in the spelling of any vocabulary, by id."""
+        codes = {asked, *(normalise_code(vocabulary, asked) for vocabulary in ("", *SPELLINGS))}
+        wanted = int(asked) if asked.isdecimal() and len(asked) < 11 else -1
+        where = "c.concept_id = $id OR c.concept_code IN (SELECT unnest($codes))"
+        found = self._select("c.concept_code", where, id=wanted, codes=sorted(codes))
+        return sorted((row for _, row in found), key=lambda row: row.concept_id)
+
+    def validity(self, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+        """The first and the last day on which each concept is valid."""
+        days = "concat_ws(' ', c.valid_start_date, c.valid_end_date)"
+        found = self._select(days, "c.concept_id IN (SELECT unnest($wanted))", wanted=sorted(set(ids)))
+        return {row.concept_id: (both.partition(" ")[0], both.partition(" ")[2]) for both, row in found}
 
     def vocabularies(self) -> list[str]:
         """The vocabularies of the release, by name."""
