@@ -43,6 +43,8 @@ def lint(project: Project, source: str) -> list[Problem]:
     try:
         inputs = read_inputs(project, source)
     except SpecError as error:
+        if not error.problems:
+            raise
         return sorted([*problems, *error.problems])
     draft = compile_draft(inputs)
     problems += draft.problems

@@ -106,6 +106,6 @@ def _bundle(project: Project, mapping: tuple[MappingSpec, Document] | None, prob
         return None
     try:
         return open_release(project, mapping[0].vocabulary)
-    except UsageError as error:
+    except (UsageError, SpecError) as error:
         problems.append(mapping[1].problem("vocabulary", error.message, ("vocabulary",), help=error.mend))
         return None

@@ -26,6 +26,7 @@ def source_problems(source: str) -> Callable[[Document], Sequence[Problem]]:
             *_not_days(document),
             *_bad_patterns(document),
             *_bad_encodings(document),
+            *_outside(document),
             *_same_headers(document),
             *_fields_twice(document),
         ]
@@ -110,6 +111,18 @@ def _bad_encodings(document: Document) -> list[Problem]:
             mend = "names as Python has them: utf-8, utf-16, latin-1, cp1252, iso8859-7 …"
             problems.append(document.problem("unknown-encoding", f"`{value}` is not an encoding", loc, help=mend))
     return problems
+
+
+def _outside(document: Document) -> list[Problem]:
+    """Patterns that cannot match: a file's name is relative to its delivery and stays inside."""
+    written = ((loc, value) for loc, value in document.each("tables", "*", "files") if isinstance(value, str))
+    return [
+        document.problem(
+            "path", "`files` leads out of the delivery", loc, help="name the file as it lies in the delivery"
+        )
+        for loc, value in written
+        if value.startswith("/") or ".." in value.split("/")
+    ]
 
 
 def _is_encoding(name: str) -> bool:
