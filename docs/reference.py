@@ -31,7 +31,7 @@ LANGUAGES: dict[str, tuple[type[Spec], str]] = {
     "expectations/*.yaml": (Suite, "What must hold for a table of the release. The QA reviewer edits it."),
 }
 WORDS = {
-    "str": "text", "int": "whole number", "float": "number", "bool": "`true` or `false`", "date": "date", "Day": "date",
+    "str": "text", "int": "whole number", "float": "number", "FiniteFloat": "number", "bool": "`true` or `false`", "date": "date", "Day": "date",
     "Name": "name", "Expr": "expression", "Concept": "concept", "ConceptText": "concept", "Cell": "text",
     "ParameterText": "text", "Kind": "[clinical role](#clinical-roles)",
 }  # fmt: skip
