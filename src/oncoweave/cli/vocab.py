@@ -12,6 +12,7 @@ from oncoweave.cli import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from oncoweave.compiler.concept_uses import Touched, Use
     from oncoweave.vocabulary.bundle import ConceptRow
     from oncoweave.vocabulary.load import Loaded
     from oncoweave.vocabulary.overview import ConceptView
@@ -97,6 +98,54 @@ def show(code: str, release: str, folder: Path | None, machine: bool) -> None:
         return
     for one in found:
         _tell_concept(one)
+
+
+@vocab.command(
+    short_help="Compare two releases.",
+    epilog="\b\nExamples:\n  oncoweave vocab diff 'v5.0 30-AUG-24' 'v5.0 27-AUG-25'\n  oncoweave vocab diff a b --json",
+)
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+@options.project
+@options.machine
+def diff(before: str, after: str, folder: Path | None, machine: bool) -> None:
+    """Show what changed from release A to release B of the concepts that the project's mappings and concept maps name.
+
+    Domain, standard flag, validity, targets, name: each with the codes that lead to the concept and the number of
+    events of each source's last run that hold it. Without a change that touches the project, it says so.
+    """
+    from oncoweave.cli.output import print_json
+    from oncoweave.compiler.concept_uses import touched
+    from oncoweave.vocabulary.bundle import open_release
+
+    project = options.project_at(folder)
+    found = touched(project, open_release(project, before), open_release(project, after))
+    if machine:
+        print_json({"before": before, "after": after, "changes": found})
+        return
+    _tell_changes(found, before, after)
+
+
+def _tell_changes(found: Sequence[Touched], before: str, after: str) -> None:
+    from oncoweave.cli.output import table
+
+    rows = [_change_row(one) for one in found]
+    head = ("id", "name", "what", before, after, "named in", "events")
+    table(f"Changes from {before} to {after} that touch the project", head, rows)
+    concepts = len({t.change.concept_id for t in found})
+    click.echo(f"{concepts} concept{'' if concepts == 1 else 's'} of the project changed")
+
+
+def _change_row(one: Touched) -> tuple[str | int | None, ...]:
+    change = one.change
+    named = list(dict.fromkeys(_place(use) for use in one.uses))
+    places = ", ".join(named[:2]) + (f" and {len(named) - 2} more" if len(named) > 2 else "")
+    head = (str(change.concept_id), change.concept_name, change.what, change.before or None, change.after or None)
+    return (*head, places or None, sum(one.events.values()))
+
+
+def _place(use: Use) -> str:
+    return f"{use.source}/{use.file}" + (f" `{use.code}`" if use.code else "")
 
 
 def _tell_concept(one: ConceptView) -> None:
