@@ -9,7 +9,7 @@ import duckdb
 
 from oncoweave.compiler import Plan
 from oncoweave.compiler.execute import Execution
-from oncoweave.compiler.keys import person_fields
+from oncoweave.compiler.keys import is_one_a_person
 from oncoweave.engine.connection import connect, without_values
 from oncoweave.engine.parquet import copy_sorted
 from oncoweave.events import TYPES, select_events
@@ -67,7 +67,7 @@ def _type_of_persons(plan: Plan) -> int:
 def _one_period_each(plan: Plan) -> bool:
     """Whether at most one rule makes periods, and one for each person."""
     rules = [p.rule for p in plan.rules if p.rule.fact == "observation_period"]
-    return all(r.unit == person_fields(plan.source.tables[r.table]) for r in rules) and len(rules) <= 1
+    return all(is_one_a_person(r.unit, plan.source.tables[r.table]) for r in rules) and len(rules) <= 1
 
 
 def _about(plan: Plan, extracted: ExtractRecord) -> CdmSource:

@@ -351,7 +351,7 @@ class Binder:
         if rule.fact not in ("person", "death") or not set(rule.group) <= set(table.fields):
             return
         unit = tuple(rule.group) or table.row.fields or None
-        if unit != keys.person_fields(table):
+        if not keys.is_one_a_person(unit, table):
             by = ", ".join(keys.person_fields(table) or ())
             self._tell(
                 "group",

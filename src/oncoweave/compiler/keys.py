@@ -30,6 +30,12 @@ def person_fields(table: Table) -> tuple[str, ...] | None:
     return table.person or row_fields(table)
 
 
+def is_one_a_person(unit: tuple[str, ...] | None, table: Table) -> bool:
+    """Whether a unit of these fields (None: the row's content) is a person; their order does not matter."""
+    person = person_fields(table)
+    return unit == person if unit is None or person is None else set(unit) == set(person)
+
+
 def row_fields(table: Table) -> tuple[str, ...] | None:
     """The fields that identify a row; None when its content does."""
     return table.row.fields or None
