@@ -20,7 +20,7 @@ from sqlglot import exp
 
 from bench.__main__ import ROOT, STORE, usage_of
 from bench.athena import VOCABULARY, write_codes, write_download
-from oncoweave.compiler.code_lookups import code_lookup, parameters
+from oncoweave.compiler.code_lookups import code_lookup
 from oncoweave.compiler.lookups import CodeLookup
 from oncoweave.engine.connection import connect
 from oncoweave.vocabulary.bundle import Bundle
@@ -113,7 +113,8 @@ def resolve(connection: duckdb.DuckDBPyConnection, bundle: Path) -> None:
     select = sqlglot.parse_one("SELECT DISTINCT code FROM given", dialect="duckdb")
     assert isinstance(select, exp.Select)
     lookup = CodeLookup("lookup", VOCABULARY, select)
-    connection.execute(f"CREATE TEMP TABLE lookup AS {code_lookup(lookup)}", parameters(lookup, Bundle.open(bundle)))
+    made, parameters = code_lookup(lookup, Bundle.open(bundle))
+    connection.execute(f"CREATE TEMP TABLE lookup AS {made}", parameters)
 
 
 if __name__ == "__main__":

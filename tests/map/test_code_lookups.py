@@ -8,7 +8,7 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-from oncoweave.compiler.code_lookups import code_lookup, parameters
+from oncoweave.compiler.code_lookups import code_lookup
 from oncoweave.compiler.lookups import COLUMNS, CodeLookup, ordinal_salt
 from oncoweave.vocabulary.bundle import Bundle
 
@@ -19,9 +19,9 @@ def rows_of(vocabulary: Path) -> list[dict[str, object]]:
     select = sqlglot.parse_one(f"SELECT unnest({list(CODES)}) AS code", dialect="duckdb")
     assert isinstance(select, exp.Select)
     lookup = CodeLookup("codes", "ICD10", select)
-    sql = f"SELECT * FROM ({code_lookup(lookup)}) ORDER BY code, ordinal"
+    made, parameters = code_lookup(lookup, Bundle.open(vocabulary))
     with duckdb.connect() as connection:
-        found = connection.execute(sql, parameters(lookup, Bundle.open(vocabulary)))
+        found = connection.execute(f"SELECT * FROM ({made}) ORDER BY code, ordinal", parameters)
         assert [(c[0], str(c[1])) for c in found.description] == [(name, str(kind)) for name, kind in COLUMNS]
         return [dict(zip((name for name, _ in COLUMNS), row, strict=True)) for row in found.fetchall()]
 

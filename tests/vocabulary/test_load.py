@@ -46,7 +46,8 @@ def test_download_is_loaded_as_it_comes(project: Project, tmp_path: Path, form: 
     done = load(project, given)
     assert (done.record.release, done.record.version, done.already) == (RELEASE, RELEASE, False)
     assert done.record.rows("CONCEPT") == 9 and done.record.remarks == ()
-    assert [file.name for file in done.record.files] == sorted(f"{n.removesuffix('.csv')}.parquet" for n in texts())
+    tables = {name.removesuffix(".csv") for name in texts()} | {"CODE_TARGET"}
+    assert [file.name for file in done.record.files] == [f"{name}.parquet" for name in sorted(tables)]
     assert [record.release for record in loaded(project)] == [RELEASE]
 
 

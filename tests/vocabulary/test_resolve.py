@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -37,9 +39,16 @@ def resolved(bundle: Bundle, vocabulary: str, codes: Sequence[str | None]) -> li
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE codes (code VARCHAR)")
         connection.executemany("INSERT INTO codes VALUES (?)", [[code] for code in codes])
-        sql = f"SELECT * FROM ({resolution('SELECT code FROM codes', vocabulary)}) ORDER BY code, ordinal"
-        files = {"concepts": str(bundle.table("CONCEPT")), "relationships": str(bundle.table("CONCEPT_RELATIONSHIP"))}
-        return connection.execute(sql, {"vocabulary": vocabulary, **files}).fetchall()
+        sql, parameters = resolution("SELECT code FROM codes", vocabulary, bundle)
+        rows = connection.execute(f"SELECT * FROM ({sql}) ORDER BY code, ordinal", parameters).fetchall()
+        # A release that was put in place by hand has no CODE_TARGET: its codes are followed when they are asked for.
+        by_hand = replace(bundle, folder=bundle.folder.with_name("by hand"))
+        shutil.copytree(
+            bundle.folder, by_hand.folder, ignore=shutil.ignore_patterns("CODE_TARGET*"), dirs_exist_ok=True
+        )
+        sql, parameters = resolution("SELECT code FROM codes", vocabulary, by_hand)
+        assert connection.execute(f"SELECT * FROM ({sql}) ORDER BY code, ordinal", parameters).fetchall() == rows
+        return rows
 
 
 def test_code_gets_its_own_and_its_standard_concept(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from oncoweave.vocabulary.bundle import Bundle
 from oncoweave.vocabulary.resolve import resolution
 
 
-def code_lookup(lookup: CodeLookup) -> str:
-    """A SELECT of the lookup's rows, with the columns of every lookup; its parameters are those of `parameters`."""
+def code_lookup(lookup: CodeLookup, bundle: Bundle) -> tuple[str, dict[str, str]]:
+    """A SELECT of the lookup's rows, with the columns of every lookup, and its parameters."""
     values = {
         "code": "code",
         "ordinal": "ordinal",
@@ -26,13 +26,8 @@ def code_lookup(lookup: CodeLookup) -> str:
         "salt": _salt(),
     }
     columns = ", ".join(f"CAST({values[name]} AS {kind}) AS {identifier(name)}" for name, kind in COLUMNS)
-    return f"SELECT {columns} FROM ({resolution(to_duckdb(lookup.codes), lookup.vocabulary)})"
-
-
-def parameters(lookup: CodeLookup, bundle: Bundle) -> dict[str, str]:
-    """What a lookup's SELECT is run with."""
-    files = {"concepts": "CONCEPT", "relationships": "CONCEPT_RELATIONSHIP"}
-    return {"vocabulary": lookup.vocabulary, **{name: str(bundle.table(table)) for name, table in files.items()}}
+    resolved, parameters = resolution(to_duckdb(lookup.codes), lookup.vocabulary, bundle)
+    return f"SELECT {columns} FROM ({resolved})", parameters
 
 
 def _target() -> str:

@@ -11,7 +11,7 @@ import duckdb
 from sqlglot import exp
 
 from oncoweave.compiler.bound import Branch, Looked
-from oncoweave.compiler.code_lookups import code_lookup, parameters
+from oncoweave.compiler.code_lookups import code_lookup
 from oncoweave.compiler.facts import FactSelect, events_view, held_table
 from oncoweave.compiler.lookups import COLUMNS as LOOKUP_COLUMNS
 from oncoweave.compiler.lookups import CodeLookup, LookupRow, MapLookup
@@ -100,10 +100,9 @@ class Execution:
 
     def _load_codes(self, lookup: CodeLookup) -> None:
         """Resolves the codes that occur: the source concept, and the standard concepts it maps to."""
+        select, parameters = code_lookup(lookup, self.bundle)
         with without_values(f"resolving the codes of {lookup.vocabulary}"):
-            self.connection.execute(
-                f"CREATE TEMP TABLE {identifier(lookup.name)} AS {code_lookup(lookup)}", parameters(lookup, self.bundle)
-            )
+            self.connection.execute(f"CREATE TEMP TABLE {identifier(lookup.name)} AS {select}", parameters)
 
     # Stages
 

@@ -21,10 +21,12 @@ from oncoweave.project import Project
 from oncoweave.vocabulary.archive import unpack
 from oncoweave.vocabulary.athena import TABLES
 from oncoweave.vocabulary.download import DeliveredTable, explain, line_ends, refuse_cut_off, tables_in
+from oncoweave.vocabulary.resolve import targets
 from oncoweave.vocabulary.shelf import RECORD, BundleRecord, record_of
 from oncoweave.vocabulary.soundness import refuse_repeated, remarks
 
 _NAME = re.compile(r"\w[\w .,+()-]{0,99}")
+_FOLLOWED = {"concepts": "CONCEPT", "relationships": "CONCEPT_RELATIONSHIP"}
 MEMORY = "1200MB"
 """Of DuckDB; the process takes half as much again while it sorts the 70 million ancestors of a full download."""
 Tell = Callable[[str], None]
@@ -96,6 +98,8 @@ def _write(
         tell("comparing the tables with each other")
         refuse_repeated(connection, bundle, delivered)
         noticed = remarks(connection, bundle, delivered, accept_gaps=accept_gaps)
+        tell("following every code to its targets")
+        rows["CODE_TARGET"] = _follow(connection, bundle)
     tell("hashing the bundle")
     files = tuple(file_record(bundle / f"{n}.parquet", f"{n}.parquet", count) for n, count in sorted(rows.items()))
     record = BundleRecord(release=release, version=version, files=files, remarks=noticed)
@@ -120,6 +124,13 @@ def _write_table(connection: duckdb.DuckDBPyConnection, delivered: DeliveredTabl
     if not rows and delivered.table.core:
         raise DataError(f"{delivered.path.name} has no row", mend="download it again from Athena")
     return rows
+
+
+def _follow(connection: duckdb.DuckDBPyConnection, bundle: Path) -> int:
+    """Writes CODE_TARGET, the targets of every code, so that a run has nothing to do but to join them; returns its rows."""
+    files = {name: str(bundle / f"{table}.parquet") for name, table in _FOLLOWED.items()}
+    order = ("vocabulary_id", "concept_code", "ordinal")
+    return copy_sorted(connection, targets(), bundle / "CODE_TARGET.parquet", order_by=order, parameters=files)
 
 
 def _version(connection: duckdb.DuckDBPyConnection, bundle: Path) -> str:
