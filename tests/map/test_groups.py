@@ -314,3 +314,13 @@ def test_episodes_have_parents_and_events(workshop: Workshop) -> None:
         wanted, field = (drugs, "drug_exposure") if kind == 601 else (conditions, "condition_occurrence")
         assert row["event_id"] in wanted and row["episode_event_field_concept_id"] == FIELD_CONCEPT[field]
     assert len(made.rows("episode_event")) == 4
+
+
+def test_the_fields_of_a_persons_group_may_stand_in_any_order(workshop: Workshop) -> None:
+    made = workshop.map(
+        "- {fact: person, name: people, from: tumours, group: [tumour, id], birth: {date: min(seen)}}",
+        persons="",
+        tumours="id,tumour,seen,line_no\n1,a,01.01.1950,1\n1,a,02.01.1951,2\n1,b,03.01.1960,3",
+        keys={"tumours": "row: {fields: [id, tumour, line_no]}\nperson: [id, tumour]"},
+    )
+    assert sorted(made.rows("person", "year_of_birth")) == [1950, 1960]
