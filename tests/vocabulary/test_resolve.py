@@ -16,7 +16,7 @@ from oncoweave.project import Project
 from oncoweave.vocabulary.bundle import Bundle, open_release
 from oncoweave.vocabulary.codes import SPELLINGS, normalise_code, normalised_sql
 from oncoweave.vocabulary.load import load
-from oncoweave.vocabulary.resolve import resolution
+from oncoweave.vocabulary.resolve import resolution, targets
 from tests.vocabulary.downloads import DAYS, RELEASE, folder_of, texts
 
 Row = tuple[object, ...]
@@ -161,3 +161,11 @@ def test_engine_and_bundle_agree_on_every_code_of_the_shared_release(tmp_path: P
         rows = resolved(bundle, vocabulary, codes)
         assert {(row[0], row[2]) for row in rows if row[2]} == expected
         assert {row[0] for row in rows} == set(codes)
+
+
+def test_codes_followed_in_parts_are_those_followed_at_once(small: Bundle) -> None:
+    files = {"concepts": str(small.table("CONCEPT")), "relationships": str(small.table("CONCEPT_RELATIONSHIP"))}
+    with duckdb.connect() as connection:
+        whole = connection.execute(targets(), files).fetchall()
+        parts = [connection.execute(targets(f"hash(concept_code) % 3 = {k}"), files).fetchall() for k in range(3)]
+    assert sorted(map(repr, whole)) == sorted(repr(row) for part in parts for row in part)

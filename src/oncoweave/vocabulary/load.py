@@ -29,6 +29,8 @@ _NAME = re.compile(r"\w[\w .,+()-]{0,99}")
 _FOLLOWED = {"concepts": "CONCEPT", "relationships": "CONCEPT_RELATIONSHIP"}
 MEMORY = "1200MB"
 """Of DuckDB; the process takes half as much again while it sorts the 70 million ancestors of a full download."""
+PART = 1_000_000
+"""Concepts whose codes are followed at a time."""
 Tell = Callable[[str], None]
 
 
@@ -99,7 +101,7 @@ def _write(
         refuse_repeated(connection, bundle, delivered)
         noticed = remarks(connection, bundle, delivered, accept_gaps=accept_gaps)
         tell("following every code to its targets")
-        rows["CODE_TARGET"] = _follow(connection, bundle)
+        rows["CODE_TARGET"] = _follow(connection, bundle, rows["CONCEPT"] // PART + 1)
     tell("hashing the bundle")
     files = tuple(file_record(bundle / f"{n}.parquet", f"{n}.parquet", count) for n, count in sorted(rows.items()))
     record = BundleRecord(release=release, version=version, files=files, remarks=noticed)
@@ -126,11 +128,17 @@ def _write_table(connection: duckdb.DuckDBPyConnection, delivered: DeliveredTabl
     return rows
 
 
-def _follow(connection: duckdb.DuckDBPyConnection, bundle: Path) -> int:
+def _follow(connection: duckdb.DuckDBPyConnection, bundle: Path, parts: int) -> int:
     """Writes CODE_TARGET, the targets of every code, so that a run has nothing to do but to join them; returns its rows."""
     files = {name: str(bundle / f"{table}.parquet") for name, table in _FOLLOWED.items()}
+    with without_values("following the codes"):
+        for part in range(parts):
+            some = targets(f"hash(concept_code) % {parts} = {part}")
+            connection.execute(
+                f"{'INSERT INTO' if part else 'CREATE TEMP TABLE'} followed {'' if part else 'AS '}{some}", files
+            )
     order = ("vocabulary_id", "concept_code", "ordinal")
-    return copy_sorted(connection, targets(), bundle / "CODE_TARGET.parquet", order_by=order, parameters=files)
+    return copy_sorted(connection, "SELECT * FROM followed", bundle / "CODE_TARGET.parquet", order_by=order)
 
 
 def _version(connection: duckdb.DuckDBPyConnection, bundle: Path) -> str:
