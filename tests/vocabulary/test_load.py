@@ -71,6 +71,19 @@ def test_line_ends_of_windows_are_read(project: Project, tmp_path: Path) -> None
     assert load(project, folder_of(tmp_path / "b", windows)).already
 
 
+def test_folder_of_links_is_read_from_wherever_it_is_called(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_of(tmp_path / "a", texts())
+    links = tmp_path / "links"
+    links.mkdir()
+    for path in folder.iterdir():
+        (links / path.name).symlink_to(path)
+    load(project, links)
+    monkeypatch.chdir(tmp_path)
+    assert load(project, Path("a")).already
+
+
 def test_mapping_finds_the_release_by_its_name(project: Project, in_use: dict[str, bytes]) -> None:
     bundle = open_release(project, RELEASE)
     assert bundle.release == RELEASE
@@ -144,7 +157,7 @@ FAULTS = (
      "CONCEPT_RELATIONSHIP.csv, line 7: `valid_start_date` is not a date written YYYYMMDD"),
     (put("CONCEPT.csv", "\n3\t", "\n2\t"), "CONCEPT.csv, lines 4 and 5: concept_id 2 is there more than once"),
     (put("CONCEPT_RELATIONSHIP.csv", "\n3\t3\tMaps", "\n2\t2\tMaps"),
-     "CONCEPT_RELATIONSHIP.csv: relationship_id Maps to, concept_id_1 2, concept_id_2 2 is there more than once"),
+     "CONCEPT_RELATIONSHIP.csv, lines 3 and 4: relationship_id Maps to, concept_id_1 2, concept_id_2 2 is there more than once"),
     (put("CONCEPT.csv", "\n3\t", "\n\n3\t"), "10 lines after its header, of which 9 could be read"),
     (without("VOCABULARY.csv"), "has no VOCABULARY.csv"),
     (without("CONCEPT.csv"), "has no CONCEPT.csv"),

@@ -6,6 +6,7 @@ What is wrong with a file is told with its name and, where it has one, its line.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,6 +39,11 @@ class DeliveredTable:
     table: AthenaTable
     path: Path
     columns: tuple[str, ...]
+
+    @property
+    def source(self) -> Path:
+        """Where the file really lies: DuckDB follows no link out of the folders it is given."""
+        return self.path.resolve()
 
     @property
     def is_text(self) -> bool:
@@ -89,19 +95,24 @@ def line_ends(path: Path) -> int:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_CHUNK), b""))
 
 
-def lines_of(delivered: DeliveredTable, concept_id: int) -> list[int]:
-    """The lines of a text file whose concept_id is this one."""
-    place = [column.lower() for column in delivered.columns].index("concept_id")
-    wanted = str(concept_id).encode()
+def lines_of(delivered: DeliveredTable, key: Sequence[object]) -> list[int]:
+    """The lines of a text file with these values in the columns of the table's key; none where it is no text file."""
+    if not delivered.is_text:
+        return []
+    columns = [column.lower() for column in delivered.columns]
+    wanted = {
+        columns.index(column): str(value).encode() for column, value in zip(delivered.table.key, key, strict=True)
+    }
     with faults(delivered.path), delivered.path.open("rb") as file:
-        return [n for n, line in enumerate(file, 1) if line.rstrip(b"\r\n").split(b"\t")[place] == wanted]
+        fields = ((number, line.rstrip(b"\r\n").split(b"\t")) for number, line in enumerate(file, 1))
+        return [number for number, found in fields if all(found[i] == value for i, value in wanted.items())]
 
 
 def explain(connection: duckdb.DuckDBPyConnection, delivered: DeliveredTable) -> DataError | None:
     """Why a table cannot be read, found by reading it again; None when it can be. A vocabulary holds no patient's value."""
     columns = ", ".join(f"count({identifier(column)})" for column in delivered.table.columns)
     try:
-        connection.execute(f"SELECT {columns} FROM ({delivered.select})", {"file": str(delivered.path)}).fetchall()
+        connection.execute(f"SELECT {columns} FROM ({delivered.select})", {"file": str(delivered.source)}).fetchall()
     except duckdb.Error as error:
         return DataError(_fault(delivered, str(error)), mend=AGAIN)
     return None
@@ -143,9 +154,10 @@ def _header(path: Path) -> tuple[str, ...]:
 def _parquet_columns(path: Path) -> tuple[str, ...]:
 
     sql = "DESCRIBE SELECT * FROM read_parquet(?)"
-    with TemporaryDirectory() as work, connect(work=Path(work), allow=[path.parent]) as connection:
+    source = path.resolve()
+    with TemporaryDirectory() as work, connect(work=Path(work), allow=[source.parent]) as connection:
         try:
-            return tuple(row[0] for row in connection.execute(sql, [str(path)]).fetchall())
+            return tuple(row[0] for row in connection.execute(sql, [str(source)]).fetchall())
         except duckdb.Error:
             raise DataError(
                 f"{path.name} is not a whole Parquet file", mend="it may be cut off: copy it again"

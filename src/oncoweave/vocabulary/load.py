@@ -88,7 +88,8 @@ def _write(
     for table in (t for t in delivered if t.is_text):
         refuse_cut_off(table)
     bundle, work = building / "bundle", make_private_folder(building / "work")
-    with connect(work=work, allow=[delivered[0].path.parent, bundle], memory=MEMORY) as connection:
+    sources = sorted({table.source.parent for table in delivered})
+    with connect(work=work, allow=[*sources, bundle], memory=MEMORY) as connection:
         version, rows = "", {}
         for table in delivered:
             tell(f"reading {table.path.name}")
@@ -114,7 +115,7 @@ def _write_table(connection: duckdb.DuckDBPyConnection, delivered: DeliveredTabl
     order = (*delivered.table.order, *(c for c in delivered.table.columns if c not in delivered.table.order))
     try:
         rows = copy_sorted(
-            connection, delivered.select, target, order_by=order, parameters={"file": str(delivered.path)}
+            connection, delivered.select, target, order_by=order, parameters={"file": str(delivered.source)}
         )
     except OncoweaveError as error:
         if type(error) is not OncoweaveError:

@@ -49,7 +49,7 @@ def refuse_repeated(connection: duckdb.DuckDBPyConnection, bundle: Path, deliver
         if not found:
             continue
         key = ", ".join(f"{column} {value}" for column, value in zip(table.key, found[0], strict=True))
-        lines = lines_of(item, found[0][0]) if item.is_text and table.key == ("concept_id",) else []
+        lines = lines_of(item, found[0])
         place = f", lines {' and '.join(str(n) for n in lines[:2])}" if lines else ""
         raise DataError(f"{item.path.name}{place}: {key} is there more than once", mend=AGAIN)
 
