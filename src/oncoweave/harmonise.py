@@ -43,20 +43,22 @@ def harmonise(
         _write_concepts(connection, events, execution, bundle)
         write_json(events / "events.json", EventIndex(files=tuple(execution.files)))
         writer = TableWriter(connection, events, execution.files, cdm)
-        counts, truncated = _write_tables(writer, plan, extracted)
+        counts, truncated = _write_tables(writer, plan, extracted, bundle.version or plan.vocabulary)
         imputed = _imputed(connection, events, execution)
         files = tuple(file_record(cdm / f"{name}.parquet", f"{name}.parquet", rows) for name, rows in counts.items())
     return _record(plan, execution, counts, files, imputed, truncated)
 
 
-def _write_tables(writer: TableWriter, plan: Plan, extracted: ExtractRecord) -> tuple[dict[str, int], dict[str, int]]:
+def _write_tables(
+    writer: TableWriter, plan: Plan, extracted: ExtractRecord, version: str
+) -> tuple[dict[str, int], dict[str, int]]:
     """The rows of every table, and how many texts were cut to the CDM's limits, by field."""
     written = {name: writer.write(name) for name in FIELDS}
     truncated = {field: number for table in written.values() for field, number in table.truncated.items()}
     counts = {name: table.rows for name, table in written.items()}
     counts["observation_period"] = writer.write_periods(_type_of_persons(plan), one_each=_one_period_each(plan))
     counts["episode_event"] = writer.write_episode_events()
-    counts["cdm_source"] = writer.write_cdm_source(_about(plan, extracted))
+    counts["cdm_source"] = writer.write_cdm_source(_about(plan, extracted, version))
     return {name: counts[name] for name in tables()}, truncated
 
 
@@ -70,7 +72,8 @@ def _one_period_each(plan: Plan) -> bool:
     return all(is_one_a_person(r.unit, plan.source.tables[r.table]) for r in rules) and len(rules) <= 1
 
 
-def _about(plan: Plan, extracted: ExtractRecord) -> CdmSource:
+def _about(plan: Plan, extracted: ExtractRecord, version: str) -> CdmSource:
+    """The row of CDM_SOURCE; `version` is what the vocabulary calls itself, whatever name mappings use for it."""
     source = plan.source
     description = source.description or source.title
     if source.origin:
@@ -82,7 +85,7 @@ def _about(plan: Plan, extracted: ExtractRecord) -> CdmSource:
         description=description,
         documentation=source.reference,
         release_date=extracted.delivery_date.isoformat(),
-        vocabulary_version=plan.vocabulary,
+        vocabulary_version=version,
     )
 
 

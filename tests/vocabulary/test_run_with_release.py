@@ -6,6 +6,7 @@ import csv
 import shutil
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from oncoweave.compiler import read_inputs
@@ -13,6 +14,8 @@ from oncoweave.errors import EnvironmentFault, SpecError
 from oncoweave.project import Project
 from oncoweave.run import run
 from oncoweave.run_identity import identity
+from oncoweave.stages.extract import extract
+from oncoweave.stages.map import map as map_stage
 from oncoweave.vocabulary.athena import TABLES
 from oncoweave.vocabulary.load import load
 from tests.vocabulary.downloads import folder_of
@@ -37,6 +40,13 @@ def download_of(written: Path, target: Path, release: str) -> Path:
     return folder_of(target, files)
 
 
+def pin(project: Project, release: str) -> None:
+    """Let the mapping name another release."""
+    path = project.source_folder("tiny") / "mapping.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("vocabulary: tiny-1", f"vocabulary: {release}"), encoding="utf-8")
+
+
 @pytest.fixture
 def download(tiny_project: Project, tmp_path: Path) -> Path:
     return download_of(tiny_project.root / "mappings" / "vocabulary" / "tiny-1", tmp_path / "download", "tiny-1")
@@ -53,6 +63,15 @@ def test_loaded_release_gives_the_same_tables(tiny_project: Project, download: P
     }
     assert len(tables) > 10
     assert tables == {p.name: p.read_bytes() for p in (other.runs / "tiny" / loaded.run_id / "tables").iterdir()}
+
+
+def test_cdm_source_has_what_the_release_calls_itself(tiny_project: Project, download: Path) -> None:
+    load(tiny_project, download, "a selection")
+    pin(tiny_project, "a selection")
+    mapped = map_stage(extract(tiny_project, "tiny"), tiny_project)
+    assert mapped.vocabulary == "a selection"
+    (path,) = tiny_project.runs.glob("tiny/*/tables/cdm_source.parquet")
+    assert duckdb.execute("SELECT vocabulary_version FROM read_parquet(?)", [str(path)]).fetchall() == [("tiny-1",)]
 
 
 def test_loaded_release_wins_and_its_hashes_are_those_of_the_load(tiny_project: Project, download: Path) -> None:

@@ -55,11 +55,12 @@ class ConceptRow:
 
 @dataclass(frozen=True)
 class Bundle:
-    """One vocabulary release: a folder of Parquet files, and the name of the release."""
+    """One vocabulary release: a folder of Parquet files, the name that mappings use, and what it calls itself (if it does)."""
 
     folder: Path
     release: str
     has_evidence: bool
+    version: str = ""
 
     @classmethod
     def open(cls, folder: Path, release: str = "") -> Self:
@@ -70,7 +71,7 @@ class Bundle:
         """
         record = record_of(folder)
         if record is not None:
-            return cls(folder, record.release, has_evidence=False)
+            return cls(folder, record.release, has_evidence=False, version=record.version)
         present = {table: _columns(folder, table) for table in COLUMNS}
         for table, wanted in COLUMNS.items():
             missing = [column for column in wanted if column not in present[table]]
