@@ -27,7 +27,8 @@ def test_releases_are_listed_with_who_uses_them(tiny_project: Project, tmp_path:
     load(tiny_project, folder_of(tmp_path / "download", texts()))
     found = {release.release: release for release in releases(tiny_project)}
     assert (found[RELEASE].version, found[RELEASE].concepts, found[RELEASE].sources) == (RELEASE, 9, ())
-    assert found["tiny-1"].sources == ("tiny",)
+    assert (found["tiny-1"].version, found["tiny-1"].sources) == ("tiny-1", ("tiny",))
+    assert found["starter"].version.startswith("starter-")
 
 
 @pytest.mark.parametrize("asked", ["1", "c509", " C50.9"])

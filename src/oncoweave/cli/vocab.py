@@ -48,7 +48,7 @@ def load(download: Path, release: str, accept_gaps: bool, folder: Path | None, m
     from oncoweave.vocabulary.load import load as load_release
 
     project = options.project_at(folder)
-    with progress(len(TABLES) + 2) as tell:
+    with progress(len(TABLES) + 3) as tell:
         loaded = load_release(project, download, release, accept_gaps=accept_gaps, tell=tell)
     if machine:
         print_json({"folder": loaded.folder, "already": loaded.already, "bundle": loaded.record})

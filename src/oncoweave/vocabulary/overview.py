@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from oncoweave import content
 from oncoweave.errors import OncoweaveError, UsageError, nearest
@@ -60,7 +62,7 @@ def releases(project: Project) -> list[Release]:
         record = record_of(folder)
         users = tuple(source for source, release in named.items() if release == name or _is_starter(name, release))
         size = sum(file.bytes for file in record.files) if record else None
-        version = record.version if record else ""
+        version = record.version if record else _written_version(folder)
         found.append(Release(name, version, record.rows("CONCEPT") if record else None, size, users))
     return found
 
@@ -103,6 +105,15 @@ def view(bundle: Bundle, asked: str) -> list[ConceptView]:
 
 def _others(concept: ConceptRow, origins: Sequence[ConceptRow]) -> tuple[ConceptRow, ...]:
     return tuple(origin for origin in origins if origin.concept_id != concept.concept_id)[:MOST]
+
+
+def _written_version(folder: Path) -> str:
+    """What a release that people wrote as CSV calls itself; empty for one of Parquet."""
+    path = folder / "VOCABULARY.csv"
+    if not path.is_file():
+        return ""
+    rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    return next((row["vocabulary_version"] for row in rows if row.get("vocabulary_id") == "None"), "")
 
 
 def _is_starter(name: str, release: str) -> bool:
