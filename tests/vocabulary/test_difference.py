@@ -83,6 +83,22 @@ def test_change_tells_how_many_events_of_the_last_run_hold_the_concept(project: 
     assert events[T2] == {"tiny": 2}
 
 
+def test_code_that_becomes_known_is_a_change_with_its_events(project: Project) -> None:
+    folder = project.source_folder("tiny")
+    mapping = folder / "mapping.yaml"
+    text = mapping.read_text(encoding="utf-8").replace(
+        "concept: breast_cancer", 'concept: {vocabulary: Tiny, code: "{t}"}'
+    )
+    mapping.write_text(text, encoding="utf-8")
+    concepts = project.root / "mappings" / "vocabulary" / "tiny-2" / "CONCEPT.csv"
+    with concepts.open("a", encoding="utf-8") as file:
+        file.write("2000000009,Local code T2,Condition,Tiny,Local,,T2,,unconfirmed\n")
+    map_stage(extract(project, "tiny"), project)
+    (found,) = [t for t in compared(project) if t.change.concept_id == 2000000009]
+    assert (found.change.what, found.change.before, found.change.after) == ("presence", "absent", "present")
+    assert found.events == {"tiny": 2}
+
+
 def test_command_line_tells_what_a_change_touches(project: Project) -> None:
     asked = ["vocab", "diff", "tiny-1", "tiny-2", "--project", str(project.root)]
     told = CliRunner().invoke(cli, asked, catch_exceptions=False).output

@@ -130,7 +130,7 @@ def _tell_changes(found: Sequence[Touched], before: str, after: str) -> None:
     from oncoweave.cli.output import table
 
     rows = [_change_row(one) for one in found]
-    head = ("id", "name", "what", before, after, "named in", "events")
+    head = ("id", "code", "name", "what", before, after, "named in", "events")
     table(f"Changes from {before} to {after} that touch the project", head, rows)
     concepts = len({t.change.concept_id for t in found})
     click.echo(f"{concepts} concept{'' if concepts == 1 else 's'} of the project changed")
@@ -140,7 +140,8 @@ def _change_row(one: Touched) -> tuple[str | int | None, ...]:
     change = one.change
     named = list(dict.fromkeys(_place(use) for use in one.uses))
     places = ", ".join(named[:2]) + (f" and {len(named) - 2} more" if len(named) > 2 else "")
-    head = (str(change.concept_id), change.concept_name, change.what, change.before or None, change.after or None)
+    code = f"{change.vocabulary_id} {change.concept_code}"
+    head = (str(change.concept_id), code, change.concept_name, change.what, change.before or None, change.after or None)
     return (*head, places or None, sum(one.events.values()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ def touched(project: Project, before: Bundle, after: Bundle) -> list[Touched]:
     for source in project.sources():
         for concept_id, use in _uses(project, source):
             uses.setdefault(concept_id, set()).add(use)
-        for concept_id, number in _events(_last_run(project, source)).items():
+        for concept_id, number in _events(_last_run(project, source), after).items():
             events.setdefault(concept_id, {})[source] = number
     found = changes(before, after, (uses.keys() | events.keys()) - {0})
     return [Touched(c, tuple(sorted(uses.get(c.concept_id, ()))), events.get(c.concept_id, {})) for c in found]
@@ -88,18 +89,36 @@ def _last_run(project: Project, source: str) -> RunFolder | None:
     return RunFolder(last.parent) if last else None
 
 
-def _events(run: RunFolder | None) -> dict[int, int]:
-    """How many events of a run hold each concept, in whatever column; none of a run that another version mapped."""
+def _events(run: RunFolder | None, after: Bundle) -> dict[int, int]:
+    """How many events of a run hold each concept in whatever column, or have a code unknown then that is its code in `after`.
+
+    None of a run that another version mapped.
+    """
     if run is None or not (run.events / "events.json").is_file():
         return {}
     try:
         index = read_record(run.events / "events.json", EventIndex)
     except EnvironmentFault:
         return {}
-    found: dict[int, int] = {}
+    known = set(after.vocabularies())
+    found: Counter[int] = Counter()
     for file in index.files:
-        for concept_id, number in _counted(run, file):
-            found[concept_id] = found.get(concept_id, 0) + number
+        found.update(dict(_counted(run, file)))
+        if file.constants.get("source_vocabulary") in known:
+            found.update(_newly_known(run, file, after))
+    return dict(found)
+
+
+def _newly_known(run: RunFolder, file: EventFile, after: Bundle) -> dict[int, int]:
+    """The events whose code had no concept, by the concept that it has in `after`."""
+    columns = ["source_code", "source_concept_id"]
+    sql = f"""SELECT source_code, count(*) FROM ({select_events(run.events, file, columns)})
+        WHERE source_concept_id = 0 AND source_code IS NOT NULL GROUP BY 1"""
+    counts = {str(code): int(number) for code, number in _rows(run, file, sql)}
+    concepts = after.by_codes(str(file.constants["source_vocabulary"]), counts) if counts else {}
+    found: Counter[int] = Counter()
+    for code, concept in concepts.items():
+        found[concept.concept_id] += counts[code]
     return found
 
 
@@ -111,10 +130,13 @@ def _counted(run: RunFolder, file: EventFile) -> list[tuple[int, int]]:
         return found
     sql = f"""SELECT id, count(*) FROM (SELECT unnest(list_distinct([{", ".join(varying)}])) AS id
         FROM ({select_events(run.events, file, varying)})) WHERE id IS NOT NULL GROUP BY 1"""
+    return found + [(int(row[0]), int(row[1])) for row in _rows(run, file, sql) if int(row[0]) not in constant]
+
+
+def _rows(run: RunFolder, file: EventFile, sql: str) -> list[tuple[Any, ...]]:
     with (
         TemporaryDirectory() as work,
         connect(work=Path(work), allow=[run.events]) as connection,
         without_values(f"counting the events of {file.rule}"),
     ):
-        rows = connection.execute(sql).fetchall()
-    return found + [(int(row[0]), int(row[1])) for row in rows if int(row[0]) not in constant]
+        return connection.execute(sql).fetchall()
