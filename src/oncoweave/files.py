@@ -142,8 +142,8 @@ def stage_folder(run: RunFolder, name: str) -> Iterator[Path]:
             os.rename(beside, target)
             sync(run.path)
     finally:
-        remove(beside)
-        remove(old)
+        _clear_away(beside)
+        _clear_away(old)
 
 
 @contextmanager
@@ -154,7 +154,16 @@ def work_folder(run: RunFolder, name: str) -> Iterator[Path]:
     try:
         yield make_private_folder(folder)
     finally:
-        remove(folder)
+        _clear_away(folder)
+
+
+def _clear_away(path: Path) -> None:
+    """Remove what must not be left over; where the disk fails once, try again before telling."""
+    try:
+        remove(path)
+    except EnvironmentFault:
+        remove(path)
+        raise
 
 
 def remove(path: Path) -> None:

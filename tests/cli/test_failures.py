@@ -137,6 +137,7 @@ def test_a_broken_mapping_is_told_without_a_traceback(tiny_project: Project) -> 
 def test_a_signal_ends_the_command_with_its_code(number: signal.Signals, code: int) -> None:
     script = (
         "import os, signal, click; from oncoweave.cli import main as m\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         f"m.cli.main = lambda *a, **k: (os.kill(os.getpid(), {int(number)}), __import__('time').sleep(9))\n"
         "m.main(['status'])"
     )
