@@ -142,8 +142,7 @@ def stage_folder(run: RunFolder, name: str) -> Iterator[Path]:
             os.rename(beside, target)
             sync(run.path)
     finally:
-        _clear_away(beside)
-        _clear_away(old)
+        clear_away(beside, old)
 
 
 @contextmanager
@@ -154,16 +153,20 @@ def work_folder(run: RunFolder, name: str) -> Iterator[Path]:
     try:
         yield make_private_folder(folder)
     finally:
-        _clear_away(folder)
+        clear_away(folder)
 
 
-def _clear_away(path: Path) -> None:
-    """Remove what must not be left over; where the disk fails once, try again before telling."""
-    try:
-        remove(path)
-    except EnvironmentFault:
-        remove(path)
-        raise
+def clear_away(*paths: Path) -> None:
+    """Remove what must not be left over, all of it; where the disk fails once, try again, then tell."""
+    failed: EnvironmentFault | None = None
+    for path in paths:
+        try:
+            remove(path)
+        except EnvironmentFault as fault:
+            failed = fault
+            remove(path)
+    if failed:
+        raise failed
 
 
 def remove(path: Path) -> None:

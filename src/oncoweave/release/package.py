@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oncoweave.errors import EnvironmentFault
-from oncoweave.files import faults, remove, sha256_of, sync, sync_tree, write_json, write_whole
+from oncoweave.files import clear_away, faults, remove, sha256_of, sync, sync_tree, write_json, write_whole
 from oncoweave.records import ReleaseManifest
 from oncoweave.release.verify import CHECKSUMS, MANIFEST, refuse_findings, verify
 
@@ -40,8 +40,7 @@ def preflight(place: Path, needed: int = 0) -> None:
         try:
             probe.rename(probe.with_suffix(".moved"))
         finally:
-            remove(probe)
-            remove(probe.with_suffix(".moved"))
+            clear_away(probe, probe.with_suffix(".moved"))
         free = shutil.disk_usage(place).free
     if free < needed + _SPARE:
         raise EnvironmentFault(
@@ -80,7 +79,7 @@ def _write(beside: Path, target: Path, manifest: ReleaseManifest, tables: Sequen
             beside.rename(target)
             sync(target.parent)
     finally:
-        remove(beside)
+        clear_away(beside)
 
 
 def _fill(beside: Path, manifest: ReleaseManifest, tables: Sequence[Path]) -> None:
@@ -121,7 +120,7 @@ def _switch(current: Path, release_id: str) -> None:
             beside.rename(current)
             sync(current.parent)
         finally:
-            remove(beside)
+            clear_away(beside)
 
 
 def _open_to_group(folder: Path) -> None:

@@ -12,6 +12,7 @@ from oncoweave.engine.reading import DeliveredFile, Reject
 from oncoweave.engine.snapshot import Snapshot, take_snapshot
 from oncoweave.errors import OncoweaveError
 from oncoweave.files import (
+    clear_away,
     file_record,
     forget,
     make_private_folder,
@@ -84,7 +85,7 @@ def _extract(
         tables = tuple(_table_record(name, taken, run, delivered) for name, taken in snapshots.items())
         _quarantine(run, [reject for taken in snapshots.values() for reject in taken.rejects], work)
     finally:
-        remove(work)
+        clear_away(work)
     record = ExtractRecord(source=spec.source, run_id=run.run_id, delivery_date=spec.delivery.date, tables=tables)
     write_json(run.path / "extract.json", record)
 

@@ -16,7 +16,17 @@ import duckdb
 from oncoweave.engine.connection import connect, without_values
 from oncoweave.engine.parquet import copy_sorted, identifier
 from oncoweave.errors import DataError, OncoweaveError, UsageError
-from oncoweave.files import faults, file_record, lock, make_private_folder, remove, sync, sync_tree, write_json
+from oncoweave.files import (
+    clear_away,
+    faults,
+    file_record,
+    lock,
+    make_private_folder,
+    remove,
+    sync,
+    sync_tree,
+    write_json,
+)
 from oncoweave.project import Project
 from oncoweave.vocabulary.archive import unpack
 from oncoweave.vocabulary.athena import TABLES
@@ -70,7 +80,7 @@ def _building(project: Project) -> Iterator[Path]:
         make_private_folder(folder / "bundle")
         yield make_private_folder(folder)
     finally:
-        remove(folder)
+        clear_away(folder)
 
 
 def _tables(given: Path, building: Path) -> list[DeliveredTable]:
