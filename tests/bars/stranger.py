@@ -6,14 +6,12 @@ nothing of Oncoweave is replaced in it.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import IO
+from dataclasses import dataclass, field
+
+from tests.forked import Forked, serve
 
 
 @dataclass(frozen=True)
@@ -45,38 +43,15 @@ class Stranger:
     """Calls `oncoweave`; the process behind it waits for the next call until `close`."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).resolve())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).resolve().parents[2],
-        )
+        self._process = Forked("tests.bars.stranger")
 
     def call(self, call: Call) -> Said:
         """The call, to its end."""
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps(asdict(call)) + "\n")
-        self.process.stdin.flush()
-        return Said(**json.loads(self.process.stdout.readline()))
+        return Said(**self._process.ask(call))
 
     def close(self) -> None:
         """Let the process go."""
-        self.process.communicate("")
-
-
-def main(calls: IO[str], answers: IO[str]) -> None:
-    """Answer calls, a line of JSON each, until there are no more."""
-    import oncoweave.cli.main
-    import oncoweave.compiler.execute
-    import oncoweave.lint
-    import oncoweave.quality.validation
-    import oncoweave.run
-    import oncoweave.stages.check  # noqa: F401
-
-    for line in calls:
-        answers.write(json.dumps(asdict(_answered(Call(**json.loads(line))))) + "\n")
-        answers.flush()
+        self._process.close()
 
 
 def _answered(call: Call) -> Said:
@@ -125,4 +100,4 @@ def _move_clock(moment: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.stdin, sys.stdout)
+    serve(lambda asked: _answered(Call(**asked)))

@@ -8,16 +8,15 @@ remove, chmod) and at os.fsync; nothing of Oncoweave is replaced. Only calls bel
 from __future__ import annotations
 
 import errno
-import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import IO, Any
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.forked import Forked, serve
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 EVENTS = frozenset({"os.rename", "os.mkdir", "os.symlink", "os.link", "os.remove", "os.rmdir", "os.chmod"})
@@ -55,36 +54,15 @@ class Nursery:
     """The nursery's other end, in the test."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).resolve())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).resolve().parents[2],
-        )
+        self._process = Forked("tests.faults.nursery")
 
     def run(self, request: Request) -> Outcome:
         """Run the request in a child, to its end."""
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps(asdict(request)) + "\n")
-        self.process.stdin.flush()
-        return Outcome(**json.loads(self.process.stdout.readline()))
+        return Outcome(**self._process.ask(request))
 
     def close(self) -> None:
-        """Let the nursery go."""
-        self.process.communicate("")
-
-
-def main(requests: IO[str], answers: IO[str]) -> None:
-    """Serve requests, a line of JSON each, until there are no more."""
-    import oncoweave.cli.main
-    import oncoweave.quality.validation
-    import oncoweave.run
-    import oncoweave.stages.check  # noqa: F401
-
-    for line in requests:
-        answers.write(json.dumps(asdict(_serve(Request(**json.loads(line))))) + "\n")
-        answers.flush()
+        """Let the process go."""
+        self._process.close()
 
 
 def _serve(request: Request) -> Outcome:
@@ -159,4 +137,4 @@ def _below(path: object, root: str) -> bool:
 
 
 if __name__ == "__main__":
-    main(sys.stdin, sys.stdout)
+    serve(lambda asked: _serve(Request(**asked)))
