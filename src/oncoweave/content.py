@@ -30,12 +30,6 @@ def concept_map_folders(project: Project, source: str) -> list[Path]:
     return [project.source_folder(source) / "concepts", *shared]
 
 
-def concept_map_path(project: Project, source: str, name: str) -> Path | None:
-    """The file of the concept map `name` as `source` sees it; None when there is none."""
-    paths = (folder / f"{name}.csv" for folder in concept_map_folders(project, source))
-    return next((path for path in paths if path.is_file()), None)
-
-
 def concept_maps(project: Project, source: str) -> dict[str, Path]:
     """Every concept map that `source` can name."""
     folders = reversed(concept_map_folders(project, source))

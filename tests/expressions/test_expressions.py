@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from sqlglot import exp
 
-from oncoweave.compiler.expressions import Scope, fields_used, only_fields, parse, parse_template
+from oncoweave.compiler.expressions import Scope, fields_of, only_fields_of, parse, parse_template
 from oncoweave.compiler.subset import ExpressionError
 from oncoweave.engine.dialect import evaluate, to_duckdb
 from oncoweave.engine.expressions import Expression, Kind, column, literal, null
@@ -163,7 +163,8 @@ def test_deepest_allowed_expression_compiles_at_once() -> None:
 
 def test_fields_used_are_found_in_every_corner() -> None:
     text = "case when a in (1) then b else coalesce(c, year(d)) end between e and -f"
-    assert fields_used(text) == set("abcdef")
+    fields = {name: column(name, Kind.DATE if name == "d" else Kind.INTEGER) for name in "abcdefg"}
+    assert fields_of(parse(text, Scope(fields))) == set("abcdef")
 
 
 # Groups
@@ -178,8 +179,8 @@ GROUPED = Scope(COLUMNS, grouped=True, by=frozenset({"id"}), order=(COLUMNS["d"]
 
 
 def test_field_outside_an_aggregate_must_be_the_same_in_its_group() -> None:
-    assert only_fields("id || to_text(n)", GROUPED) == {"n"}
-    assert only_fields("max(d)", GROUPED) == set()
+    assert only_fields_of(parse("id || to_text(n)", GROUPED)) == {"n"}
+    assert only_fields_of(parse("max(d)", GROUPED)) == set()
     assert to_duckdb(parse("n", GROUPED).node) == 'CASE WHEN min("n") = max("n") THEN min("n") END'
     assert to_duckdb(parse("id", GROUPED).node) == '"id"'
 

@@ -31,11 +31,10 @@ def test_standard_content_of_a_checkout_is_its_root(checkout: Path) -> None:
 
 def test_concept_map_of_the_source_wins_then_the_sites_then_the_standard(site: Project) -> None:
     shared = put(site.root, "mappings/concepts/oddity.csv")
-    assert content.concept_map_path(site, "one", "oddity") == shared
+    assert content.concept_maps(site, "one").get("oddity") == shared
     own = put(site.root, "mappings/sources/one/concepts/oddity.csv")
-    assert content.concept_map_path(site, "one", "oddity") == own
-    assert content.concept_map_path(site, "one", "nowhere") is None
-    assert content.concept_maps(site, "one")["oddity"] == own
+    assert content.concept_maps(site, "one").get("oddity") == own
+    assert content.concept_maps(site, "one").get("nowhere") is None
 
 
 def test_suite_of_the_site_replaces_the_standard_one_and_other_sources_suites_stay_out(site: Project) -> None:

@@ -92,7 +92,7 @@ def test_maps_to_gives_valid_standard_concepts(bundle: Bundle, concept: int, tar
 
 
 def test_maps_to_value_gives_the_value(bundle: Bundle) -> None:
-    assert [row.concept_id for row in bundle.maps_to_value(6)] == [5]
+    assert [row.concept_id for row in bundle.targets([6], "Maps to value")[6]] == [5]
 
 
 def test_same_files_give_the_same_bytes(csv_folder: Path, tmp_path: Path) -> None:

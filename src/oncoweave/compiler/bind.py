@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -16,7 +16,7 @@ from sqlglot import exp
 from oncoweave.compiler import keys
 from oncoweave.compiler.bound import BoundRule, Branch, Choice, Looked, Slot
 from oncoweave.compiler.concepts import ConceptBook
-from oncoweave.compiler.expressions import Scope, parse, parse_template
+from oncoweave.compiler.expressions import Scope, fields_of, only_fields_of, parse, parse_template
 from oncoweave.compiler.inputs import Inputs
 from oncoweave.compiler.lookups import map_lookup_name
 from oncoweave.compiler.staging import staged_field
@@ -247,7 +247,7 @@ class Binder:
             )
             return None
         raw = written.strip() if _NAME.match(written.strip()) and written.strip() in table.fields else None
-        fields, only = _used(expression)
+        fields, only = fields_of(expression), only_fields_of(expression)
         return Slot(name, expression, fields, only, raw, _released(_told(expression.node), table))
 
     # Concepts
@@ -325,7 +325,7 @@ class Binder:
             message = f"the vocabulary release {self.book.bundle.release} has no `{ref.vocabulary}`"
             self._tell("vocabulary", message, (*loc, "vocabulary"), nearest(ref.vocabulary, known))
             return None
-        fields, only = _used(code)
+        fields, only = fields_of(code), only_fields_of(code)
         slot = Slot("code", code, fields, only, None, _released(_told(code.node), table))
         name = "lookup:" + ":".join(str(step) for step in loc[1:])
         return Looked(name, ref.vocabulary, slot, tuple(parts))
@@ -372,16 +372,6 @@ class Binder:
 def _fields(table: Table) -> dict[str, Expression]:
     """The declared fields of a table as expressions see them."""
     return {name: staged_field(name, spec) for name, spec in table.fields.items()}
-
-
-def _used(expression: Expression) -> tuple[frozenset[str], frozenset[str]]:
-    """The fields that an expression reads, and those that must be the same in all rows of a group."""
-    only = [n for n in expression.node.find_all(exp.Anonymous) if n.this == functions.only.name]
-    return _columns([expression.node]), _columns(only)
-
-
-def _columns(nodes: Sequence[exp.Expression]) -> frozenset[str]:
-    return frozenset(c.name.rstrip("$#") for node in nodes for c in node.find_all(exp.Column))
 
 
 def _told(node: exp.Expression) -> set[str]:

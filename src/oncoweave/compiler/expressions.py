@@ -43,16 +43,15 @@ def parse(text: str, scope: Scope) -> Expression:
     return _Compiler(scope).convert(tree_of(text))
 
 
-def fields_used(text: str) -> set[str]:
-    """The names of the fields that an expression reads."""
-    return {c.name for c in tree_of(text).find_all(exp.Column)}
+def fields_of(expression: Expression) -> frozenset[str]:
+    """The names of the fields that a compiled expression reads; a staged field's value and precision count as the field."""
+    return frozenset(c.name.rstrip("$#") for c in expression.node.find_all(exp.Column))
 
 
-def only_fields(text: str, scope: Scope) -> set[str]:
+def only_fields_of(expression: Expression) -> frozenset[str]:
     """The fields of a grouped expression that must be the same in all rows of a group."""
-    compiler = _Compiler(scope)
-    compiler.convert(tree_of(text))
-    return compiler.only
+    only = (n for n in expression.node.find_all(exp.Anonymous) if n.this == functions.only.name)
+    return frozenset(c.name.rstrip("$#") for node in only for c in node.find_all(exp.Column))
 
 
 def parse_template(text: str, scope: Scope) -> tuple[Expression, tuple[Expression, ...]]:
@@ -118,7 +117,6 @@ class _Compiler:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self.only: set[str] = set()
         self._aggregate = ""
 
     def convert(self, node: exp.Expression) -> Expression:
@@ -140,7 +138,6 @@ class _Compiler:
         value = self.scope.fields[name]
         if not self.scope.grouped or self._aggregate or name in self.scope.by:
             return value
-        self.only.add(name)
         return functions.only(value)
 
     def constant(self, node: exp.Expression) -> Expression:

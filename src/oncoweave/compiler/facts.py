@@ -46,8 +46,8 @@ class FactSelect:
     """The SELECTs of one branch.
 
     `events` gives the event columns that vary, `derived` the SQL of those that follow from them, `constants` the
-    others; `held` the units that are no fact, with
-    their verdict. `looked` says that the concept is looked up, so that a unit may make several events.
+    others; `held` the units that are no fact, with their verdict. `looked` says that the concept is looked up, so
+    that a unit may make several events.
     """
 
     column: str | None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from oncoweave.compiler import keys
-from oncoweave.compiler.bound import BoundRule, Branch, Looked, Slot
+from oncoweave.compiler.bound import BoundRule, Branch, Looked, Reference, Slot
 from oncoweave.compiler.sql import (
     Node,
     all_of,
@@ -47,6 +47,14 @@ NOT_A = {"integer": "not a whole number", "number": "not a number", "date": "not
 def unit_of(rule: BoundRule) -> str:
     """The staged column that holds the key of what the rule makes one fact of."""
     return keys.unit_column(rule.table, rule.spec.group) if rule.grouped else "_row"
+
+
+def unit_referred_to(rule: BoundRule, reference: Reference, source: Source) -> str:
+    """The staged column of the rule's table that holds the unit key of the fact it refers to; `_row` is the row's own."""
+    own_row = reference.table == rule.table and not rule.grouped
+    if own_row and reference.fields == (source.tables[rule.table].row.fields or None):
+        return "_row"
+    return keys.unit_column(reference.table, reference.fields or ())
 
 
 def passing(rule: BoundRule, source: Source) -> list[tuple[Node, Node]]:
@@ -211,9 +219,7 @@ class UnitBuilder:
         """The event id of each fact that the rule refers to, whether or not that fact was mapped."""
         found = {}
         for key, reference in self.rule.references.items():
-            own = reference.table == self.rule.table and not self.rule.grouped
-            row = own and reference.fields == (self.source.tables[self.rule.table].row.fields or None)
-            unit = "_row" if row else keys.unit_column(reference.table, reference.fields or ())
+            unit = unit_referred_to(self.rule, reference, self.source)
             node = keys.xor(self._over_group(col(unit, "s")), keys.event_salt(reference.rule, None))
             found[f"event:{key}"] = node
         return found

@@ -107,10 +107,6 @@ class Bundle:
         """The standard concepts that a concept maps to: itself, another, several, or none."""
         return self.targets([concept_id]).get(concept_id, [])
 
-    def maps_to_value(self, concept_id: int) -> list[ConceptRow]:
-        """The concepts of the value that a concept implies ('Maps to value')."""
-        return self.targets([concept_id], "Maps to value").get(concept_id, [])
-
     def targets(self, ids: Iterable[int], relationship: str = "Maps to") -> dict[int, list[ConceptRow]]:
         """For each id, the valid standard concepts it maps to, by id; a relationship with an invalid reason is not followed."""
         join = f"""JOIN read_parquet($relationships) AS r ON r.concept_id_2 = c.concept_id
