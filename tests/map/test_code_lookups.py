@@ -15,10 +15,10 @@ from oncoweave.vocabulary.bundle import Bundle
 CODES = ("C50", "c509", "Z85", "c34 ", "unheard of")
 
 
-def rows_of(vocabulary: Path) -> list[dict[str, object]]:
+def rows_of(vocabulary: Path, role: str = "concept") -> list[dict[str, object]]:
     select = sqlglot.parse_one(f"SELECT unnest({list(CODES)}) AS code", dialect="duckdb")
     assert isinstance(select, exp.Select)
-    lookup = CodeLookup("codes", "ICD10", select)
+    lookup = CodeLookup("codes", "ICD10", select, role)
     made, parameters = code_lookup(lookup, Bundle.open(vocabulary))
     with duckdb.connect() as connection:
         found = connection.execute(f"SELECT * FROM ({made}) ORDER BY code, ordinal", parameters)
@@ -44,3 +44,9 @@ def test_codes_have_their_targets_and_tables(vocabulary: Path) -> None:
 
 def test_salt_of_a_further_target_is_the_one_of_concept_maps(vocabulary: Path) -> None:
     assert {row["ordinal"]: row["salt"] for row in rows_of(vocabulary)} == {0: 0, 1: ordinal_salt(1)}
+
+
+def test_field_takes_targets_of_its_own_domain_only(vocabulary: Path) -> None:
+    assert {row["any_concept_id"] for row in rows_of(vocabulary, "unit")} == {0}
+    causes = {row["code"]: row["any_concept_id"] for row in rows_of(vocabulary, "cause") if row["ordinal"] == 0}
+    assert causes == {"C50": 101, "c509": 101, "c34 ": 102, "Z85": 0, "unheard of": 0}

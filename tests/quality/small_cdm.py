@@ -53,7 +53,7 @@ VALUES (11, 1, '2000-01-01', '2001-12-31', 32879), (12, 1, '2003-01-01', '2004-1
 INSERT INTO condition_occurrence (condition_occurrence_id, person_id, condition_concept_id, condition_start_date,
     condition_end_date, condition_type_concept_id, condition_source_value, condition_source_concept_id)
 VALUES (21, 1, 4162253, '2000-02-01', '2001-02-01', 32879, '8500/3-C50.9', 44498348),
-    (22, 2, 4162253, '2000-05-01', NULL, 32879, 'C50', 2000000001);
+    (22, 2, 4162253, '2000-05-01', NULL, 32879, 'C50', 1999999901);
 INSERT INTO drug_exposure (drug_exposure_id, person_id, drug_concept_id, drug_exposure_start_date,
     drug_exposure_end_date, drug_type_concept_id, days_supply, quantity)
 VALUES (31, 1, 1308432, '2000-03-01', '2000-03-10', 32879, 10, 5);

@@ -92,9 +92,9 @@ def test_code_that_becomes_known_is_a_change_with_its_events(project: Project) -
     mapping.write_text(text, encoding="utf-8")
     concepts = project.root / "mappings" / "vocabulary" / "tiny-2" / "CONCEPT.csv"
     with concepts.open("a", encoding="utf-8") as file:
-        file.write("2000000009,Local code T2,Condition,Tiny,Local,,T2,,unconfirmed\n")
+        file.write("1999999909,Local code T2,Condition,Tiny,Local,,T2,,unconfirmed\n")
     map_stage(extract(project, "tiny"), project)
-    (found,) = [t for t in compared(project) if t.change.concept_id == 2000000009]
+    (found,) = [t for t in compared(project) if t.change.concept_id == 1999999909]
     assert (found.change.what, found.change.before, found.change.after) == ("presence", "absent", "present")
     assert found.events == {"tiny": 2}
 

@@ -33,14 +33,24 @@ def vocab() -> None:
 )
 @click.argument("download", metavar="DIR|ZIP", type=click.Path(path_type=Path, exists=True))
 @click.option("--release", default="", metavar="NAME", help="Its name; else what its table VOCABULARY says.")
+@click.option(
+    "--custom",
+    default=None,
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with concepts of your own and a source_to_concept_map.",
+)
 @click.option("--accept-gaps", is_flag=True, help="Load it although its tables do not fit together.")
 @options.project
 @options.machine
-def load(download: Path, release: str, accept_gaps: bool, folder: Path | None, machine: bool) -> None:
+def load(
+    download: Path, release: str, custom: Path | None, accept_gaps: bool, folder: Path | None, machine: bool
+) -> None:
     """Load DIR or ZIP, a download of Athena as it comes (or a folder of Parquet), as a release of the vocabulary.
 
     It is read as it is: tab-separated, without quotes. A file that is cut off, missing or of another CDM stops it,
-    and the releases that are there stay as they are. A mapping names its release with `vocabulary:`.
+    and the releases that are there stay as they are. A mapping names its release with `vocabulary:`. What you add with
+    --custom stands in files named as Athena's: CONCEPT.csv, CONCEPT_RELATIONSHIP.csv, SOURCE_TO_CONCEPT_MAP.csv.
     """
     from oncoweave.cli.output import print_json
     from oncoweave.cli.progress import progress
@@ -49,7 +59,7 @@ def load(download: Path, release: str, accept_gaps: bool, folder: Path | None, m
 
     project = options.project_at(folder)
     with progress(len(TABLES) + 3) as tell:
-        loaded = load_release(project, download, release, accept_gaps=accept_gaps, tell=tell)
+        loaded = load_release(project, download, release, custom=custom, accept_gaps=accept_gaps, tell=tell)
     if machine:
         print_json({"folder": loaded.folder, "already": loaded.already, "bundle": loaded.record})
         return

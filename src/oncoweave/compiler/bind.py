@@ -328,7 +328,7 @@ class Binder:
         fields, only = fields_of(code), only_fields_of(code)
         slot = Slot("code", code, fields, only, None, _released(_told(code.node), table))
         name = "lookup:" + ":".join(str(step) for step in loc[1:])
-        return Looked(name, ref.vocabulary, slot, tuple(parts))
+        return Looked(name, ref.vocabulary, slot, tuple(parts), role=role)
 
     def _type(self, rule: Rule, loc: Loc) -> int:
         written, at = (

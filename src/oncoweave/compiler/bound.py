@@ -45,7 +45,8 @@ class Looked:
 
     `parts` are the parts of a code that is put together; the code is missing when all of them are empty.
     `fans_out` says that a code may have several targets, `ignores` that some are to be left out, `companions`
-    which further concepts (value, unit, operator) a target may bring; `in_omop` that the code's own concept is known.
+    which further concepts (value, unit, operator) a target may bring; `in_omop` that the code's own concept is known;
+    `role` is what the concept is for, as `concepts.DOMAINS` names it.
     """
 
     lookup: str
@@ -56,6 +57,7 @@ class Looked:
     ignores: bool = False
     companions: frozenset[str] = frozenset({"value"})
     in_omop: bool = True
+    role: str = "concept"
 
 
 Choice = Fixed | Looked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from oncoweave.compiler.concepts import fits
 from oncoweave.compiler.lookups import COLUMNS, CodeLookup
 from oncoweave.engine.dialect import to_duckdb
 from oncoweave.engine.parquet import identifier
@@ -16,8 +17,8 @@ def code_lookup(lookup: CodeLookup, bundle: Bundle) -> tuple[str, dict[str, str]
         "code": "code",
         "ordinal": "ordinal",
         "ignored": "false",
-        "concept_id": "concept_id",
-        "any_concept_id": "concept_id",
+        "concept_id": _fitting(lookup.role),
+        "any_concept_id": _fitting(lookup.role),
         "source_concept_id": "source_concept_id",
         "target": _target(),
         "value_concept_id": "value_concept_id",
@@ -28,6 +29,15 @@ def code_lookup(lookup: CodeLookup, bundle: Bundle) -> tuple[str, dict[str, str]
     columns = ", ".join(f"CAST({values[name]} AS {kind}) AS {identifier(name)}" for name, kind in COLUMNS)
     resolved, parameters = resolution(to_duckdb(lookup.codes), lookup.vocabulary, bundle)
     return f"SELECT {columns} FROM ({resolved})", parameters
+
+
+def _fitting(role: str) -> str:
+    """The target where it is of a domain that the field takes, else 0."""
+    domains, among = fits(role)
+    if not domains:
+        return "concept_id"
+    listed = ", ".join(f"'{domain}'" for domain in sorted(domains))
+    return f"CASE WHEN domain_id {'IN' if among else 'NOT IN'} ({listed}) THEN concept_id ELSE 0 END"
 
 
 def _target() -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from oncoweave.compiler.bound import Fixed
 from oncoweave.errors import Problem, nearest
 from oncoweave.spec.concept_map import ConceptMap, MapRow
-from oncoweave.vocabulary.bundle import Bundle, ConceptRow
+from oncoweave.vocabulary.bundle import CUSTOM, Bundle, ConceptRow
 
 _CONCEPT = re.compile(r"^OMOP:(?P<id>[0-9]+)(?: \|(?P<label>.+)\|)?$")
 _NOT_A_FACT = frozenset(
@@ -39,6 +39,12 @@ DOMAINS: Mapping[str, frozenset[str]] = {
     "cause": frozenset({"Condition", "Observation"}),
 }
 """The domains that a concept may have, by the field it is for; fields not named take any domain."""
+
+
+def fits(role: str) -> tuple[frozenset[str], bool]:
+    """The domains of a role, and whether a concept must be of one of them or (False) of none."""
+    return (DOMAINS[role], True) if role in DOMAINS else (_NOT_A_FACT if role == "concept" else frozenset(), False)
+
 
 Tell = Callable[..., Problem]
 """Makes a problem at the place of the text in question: tell(code, message, help=...)."""
@@ -106,6 +112,9 @@ class ConceptBook:
             return f"concept {concept_id} is not called `{label}`", f"it is `{right}`; check the id, then the label"
         if concept_id == 0:
             return "concept 0 is what comes of a code that has no concept yet; it cannot be chosen", _HOW_UNMAPPED
+        if concept_id > CUSTOM:
+            message = f"concept {concept_id} is one of your own, which stand in *_source_concept_id only"
+            return message, "choose the standard concept it maps to"
         if concept.standard_concept != "S" or concept.invalid_reason:
             return f"concept {concept_id} is not a valid standard concept", "choose the standard concept it maps to"
         return self._domain_fault(concept, role)

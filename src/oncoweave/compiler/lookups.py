@@ -59,12 +59,14 @@ class MapLookup:
 class CodeLookup:
     """The codes of a vocabulary that occur in the data, resolved at run time.
 
-    `codes` selects the distinct codes (one column, `code`).
+    `codes` selects the distinct codes (one column, `code`); a target of another domain than the field's `role` takes
+    is none (a unit is a unit).
     """
 
     name: str
     vocabulary: str
     codes: exp.Select
+    role: str = "concept"
 
 
 Lookup = MapLookup | CodeLookup

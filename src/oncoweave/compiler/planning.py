@@ -84,7 +84,9 @@ def _lookups(draft: Draft, rules: Sequence[RulePlan]) -> dict[str, Lookup]:
             choices = {"concept": branch.concept, **branch.choices}
             for name, choice in choices.items():
                 if isinstance(choice, Looked) and choice.lookup not in found:
-                    found[choice.lookup] = CodeLookup(choice.lookup, choice.vocabulary, _codes(select, name))
+                    found[choice.lookup] = CodeLookup(
+                        choice.lookup, choice.vocabulary, _codes(select, name), choice.role
+                    )
     return found
 
 

@@ -99,5 +99,12 @@ TABLES = (
         core=False,
     ),
     _table("DRUG_STRENGTH", _STRENGTH, (), tuple(_STRENGTH), core=False),
+    _table(
+        "SOURCE_TO_CONCEPT_MAP",
+        {"source_code": _TEXT, "source_concept_id": _ID, "source_vocabulary_id": _TEXT, "source_code_description": _TEXT,
+         "target_concept_id": _ID, "target_vocabulary_id": _TEXT, **_VALIDITY},
+        ("source_vocabulary_id", "source_code", "target_concept_id", "valid_end_date"),
+        required=False, core=False,
+    ),
 )  # fmt: skip
 """In the order in which they are loaded: what names the release first, the large ones last."""

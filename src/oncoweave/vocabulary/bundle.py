@@ -32,6 +32,8 @@ COLUMNS = {
 }  # fmt: skip
 """The tables of a bundle and the columns that are read; a real release has more."""
 
+CUSTOM = 2_000_000_000
+"""Concepts above are a site's own: they stand in *_source_concept_id only, whatever they say of themselves (OMOP CDM)."""
 _VALID = "coalesce(CAST({0}.invalid_reason AS VARCHAR), '') = ''"
 
 
@@ -111,7 +113,7 @@ class Bundle:
         """For each id, the valid standard concepts it maps to, by id; a relationship with an invalid reason is not followed."""
         join = f"""JOIN read_parquet($relationships) AS r ON r.concept_id_2 = c.concept_id
             AND r.relationship_id = $relationship AND {_VALID.format("r")}"""
-        where = f"r.concept_id_1 IN (SELECT unnest($wanted)) AND {_VALID.format('c')} AND c.standard_concept = 'S'"
+        where = f"r.concept_id_1 IN (SELECT unnest($wanted)) AND {_VALID.format('c')} AND c.standard_concept = 'S' AND c.concept_id <= {CUSTOM}"
         parameters = {"relationships": str(self.table("CONCEPT_RELATIONSHIP")), "relationship": relationship}
         found = self._select("CAST(r.concept_id_1 AS VARCHAR)", where, join, wanted=sorted(set(ids)), **parameters)
         targets: dict[int, list[ConceptRow]] = {}
@@ -147,10 +149,14 @@ class Bundle:
         return {row.concept_id: (both.partition(" ")[0], both.partition(" ")[2]) for both, row in found}
 
     def vocabularies(self) -> list[str]:
-        """The vocabularies of the release, by name."""
-        sql = "SELECT vocabulary_id FROM read_parquet(?) WHERE vocabulary_id IS NOT NULL ORDER BY ALL"
+        """The vocabularies of the release, and those whose codes a source_to_concept_map of it leads to targets, by name."""
+        sql, files = "SELECT vocabulary_id FROM read_parquet(?)", [str(self.table("VOCABULARY"))]
+        if self.table("SOURCE_TO_CONCEPT_MAP").is_file() and self.table("CODE_TARGET").is_file():
+            sql += " UNION SELECT source_vocabulary_id FROM read_parquet(?)"
+            files.append(str(self.table("SOURCE_TO_CONCEPT_MAP")))
+        sql = f"SELECT vocabulary_id FROM ({sql}) WHERE vocabulary_id IS NOT NULL ORDER BY ALL"
         with _connection(self.folder) as connection, without_values("reading VOCABULARY.parquet"):
-            return [row[0] for row in connection.execute(sql, [str(self.table("VOCABULARY"))]).fetchall()]
+            return [row[0] for row in connection.execute(sql, files).fetchall()]
 
     def has_vocabulary(self, vocabulary: str) -> bool:
         """Whether the release has the vocabulary of that name."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,23 +23,27 @@ from oncoweave.vocabulary.athena import TABLES, AthenaTable
 AGAIN = "download it again from Athena: the file may be cut off or edited"
 _HEADER = 1 << 16
 _CHUNK = 1 << 23
-_DIALECT = (
-    "header = true, delim = '\t', quote = '', escape = '', comment = '', nullstr = '', dateformat = '%Y%m%d',"
-    " auto_detect = false, strict_mode = true"
-)
+_DIALECTS = {
+    "\t": "delim = '\t', quote = '', escape = '', dateformat = '%Y%m%d'",
+    ",": "delim = ',', quote = '\"', escape = '\"', dateformat = '%Y-%m-%d'",
+}
+"""How the two kinds of text file are read: as Athena writes them, and as spreadsheets and Usagi do."""
+_ALWAYS = "header = true, comment = '', nullstr = '', auto_detect = false, strict_mode = true"
 _COUNT = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 _TYPE = re.compile(r'Error when converting column "(\w+)"')
 _LINE = re.compile(r"CSV Error on Line: (\d+)")
-_FORMS = {"INTEGER": "a whole number", "DOUBLE": "a number", "DATE": "a date written YYYYMMDD", "VARCHAR": "text"}
+_FORMS = {"INTEGER": "a whole number", "DOUBLE": "a number", "VARCHAR": "text"}
+_DATES = {"\t": "a date written YYYYMMDD", ",": "a date written YYYY-MM-DD"}
 
 
 @dataclass(frozen=True)
 class DeliveredTable:
-    """One table as it was delivered: its file, and the columns that the file has, in its order."""
+    """One table as it was delivered: its file, the columns that the file has, in its order, and the sign between them."""
 
     table: AthenaTable
     path: Path
     columns: tuple[str, ...]
+    sign: str = "\t"
 
     @property
     def source(self) -> Path:
@@ -52,7 +57,8 @@ class DeliveredTable:
     @property
     def select(self) -> str:
         """A SELECT of the CDM's columns with their types; the file is the parameter `$file`."""
-        source = f"read_csv($file, {_DIALECT}, columns = {{{self._types}}})" if self.is_text else "read_parquet($file)"
+        dialect = f"{_ALWAYS}, {_DIALECTS[self.sign]}"
+        source = f"read_csv($file, {dialect}, columns = {{{self._types}}})" if self.is_text else "read_parquet($file)"
         names = {column.lower(): column for column in self.columns}
         casts = (
             f"CAST({identifier(names[column])} AS {kind}) AS {identifier(column)}"
@@ -100,12 +106,16 @@ def lines_of(delivered: DeliveredTable, key: Sequence[object]) -> list[int]:
     if not delivered.is_text:
         return []
     columns = [column.lower() for column in delivered.columns]
-    wanted = {
-        columns.index(column): str(value).encode() for column, value in zip(delivered.table.key, key, strict=True)
-    }
+    wanted = {columns.index(c): _written(value) for c, value in zip(delivered.table.key, key, strict=True)}
     with faults(delivered.path), delivered.path.open("rb") as file:
-        fields = ((number, line.rstrip(b"\r\n").split(b"\t")) for number, line in enumerate(file, 1))
-        return [number for number, found in fields if all(found[i] == value for i, value in wanted.items())]
+        fields = ((number, line.rstrip(b"\r\n").split(delivered.sign.encode())) for number, line in enumerate(file, 1))
+        return [n for n, found in fields if all(i < len(found) and found[i] in forms for i, forms in wanted.items())]
+
+
+def _written(value: object) -> set[bytes]:
+    """How a value may stand in a file: a date in either of its forms."""
+    text = str(value)
+    return {text.encode(), text.replace("-", "").encode()} if isinstance(value, date) else {text.encode()}
 
 
 def explain(connection: duckdb.DuckDBPyConnection, delivered: DeliveredTable) -> DataError | None:
@@ -124,31 +134,47 @@ def _fault(delivered: DeliveredTable, words: str) -> str:
     if match := _COUNT.search(words):
         return f"{place}: {match[2]} columns instead of {match[1]}"
     if match := _TYPE.search(words):
-        return f"{place}: `{match[1]}` is not {_FORMS[delivered.table.columns[match[1].lower()]]}"
+        kind = delivered.table.columns[match[1].lower()]
+        return f"{place}: `{match[1]}` is not {_DATES[delivered.sign] if kind == 'DATE' else _FORMS[kind]}"
     if "unicode" in words.lower() or "utf-8" in words.lower():
         return f"{place}: a byte is not UTF-8"
     return f"{place}: {words.splitlines()[0]}"
 
 
+def text_table(table: AthenaTable, path: Path, *, commas: bool) -> DeliveredTable:
+    """A table of a text file that may be separated by tabs or, with `commas`, by commas.
+
+    Raises DataError for a file that does not have the columns of the table.
+    """
+    sign = "," if commas and len(_header(path, "\t")) == 1 else "\t"
+    return _checked(table, path, _header(path, sign), sign)
+
+
 def _delivered(table: AthenaTable, path: Path) -> DeliveredTable:
-    columns = _header(path) if path.suffix.lower() == ".csv" else _parquet_columns(path)
+    is_text = path.suffix.lower() == ".csv"
+    return _checked(table, path, _header(path, "\t") if is_text else _parquet_columns(path), "\t", is_text=is_text)
+
+
+def _checked(
+    table: AthenaTable, path: Path, columns: tuple[str, ...], sign: str, *, is_text: bool = True
+) -> DeliveredTable:
     given = [column.lower() for column in columns]
     missing = [column for column in table.columns if column not in given]
-    strange = [column for column in given if column not in table.columns] if path.suffix.lower() == ".csv" else []
+    strange = [column for column in given if column not in table.columns] if is_text else []
     if missing or strange or len(set(given)) < len(given):
         wrong = [f"it has no {', '.join(missing)}"] if missing else []
         wrong += [f"`{column[:40]}` is not one of them" for column in strange[:1]]
         message = f"{path.name} does not have the columns of CDM 5.4: {'; '.join(wrong) or 'one is there twice'}"
         raise DataError(message, mend="Oncoweave reads the vocabulary tables of CDM 5, tab-separated as Athena writes")
-    return DeliveredTable(table, path, columns)
+    return DeliveredTable(table, path, columns, sign)
 
 
-def _header(path: Path) -> tuple[str, ...]:
+def _header(path: Path, sign: str) -> tuple[str, ...]:
     with faults(path), path.open("rb") as file:
         line = file.readline(_HEADER)
     if not line:
         raise DataError(f"{path.name} is empty", mend=AGAIN)
-    return tuple(line.decode("utf-8-sig", errors="replace").rstrip("\r\n").split("\t"))
+    return tuple(line.decode("utf-8-sig", errors="replace").rstrip("\r\n").split(sign))
 
 
 def _parquet_columns(path: Path) -> tuple[str, ...]:

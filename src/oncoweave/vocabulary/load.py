@@ -6,7 +6,7 @@ It is written beside the bundles that are in use and renamed in at the end; what
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +28,11 @@ from oncoweave.files import (
     write_json,
 )
 from oncoweave.project import Project
+from oncoweave.vocabulary.additions import additions_in, check_additions, read_additions, unmapped_rows
 from oncoweave.vocabulary.archive import unpack
 from oncoweave.vocabulary.athena import TABLES
 from oncoweave.vocabulary.download import DeliveredTable, explain, line_ends, refuse_cut_off, tables_in
-from oncoweave.vocabulary.resolve import targets
+from oncoweave.vocabulary.resolve import targets, targets_of_map
 from oncoweave.vocabulary.shelf import RECORD, BundleRecord, record_of
 from oncoweave.vocabulary.soundness import refuse_repeated, remarks
 
@@ -54,11 +55,17 @@ class Loaded:
 
 
 def load(
-    project: Project, given: Path, release: str = "", *, accept_gaps: bool = False, tell: Tell = lambda _: None
+    project: Project,
+    given: Path,
+    release: str = "",
+    *,
+    custom: Path | None = None,
+    accept_gaps: bool = False,
+    tell: Tell = lambda _: None,
 ) -> Loaded:
     """Loads the download in `given` (a folder, or its zip file) as `release`, by default as its VOCABULARY names itself.
 
-    `tell` hears of each table as its turn comes. Raises DataError, with file and line, for a download that is not
+    `custom` is a folder with what the site adds: concepts of its own, a source_to_concept_map. `tell` hears of each table as its turn comes. Raises DataError, with file and line, for a download that is not
     whole or does not fit together (the latter not with `accept_gaps`); UsageError for a release without a name, or
     of which the project has other content.
     """
@@ -66,9 +73,26 @@ def load(
         raise UsageError(f"there is no {given}", mend="name the folder or the zip file that Athena gave")
     make_private_folder(project.vocabularies)
     with lock(project.vocabularies / ".load.lock", "oncoweave vocab load"), _building(project) as building:
-        delivered = _tables(given, building)
+        delivered = Delivered(_tables(given, building), additions_in(custom) if custom else {})
         record = _write(delivered, building, release, accept_gaps=accept_gaps, tell=tell)
         return _shelve(project, building / "bundle", record)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What a release is made of: the tables of the download, and those that the site adds, by name."""
+
+    tables: Sequence[DeliveredTable]
+    added: Mapping[str, DeliveredTable]
+
+    @property
+    def folders(self) -> list[Path]:
+        return sorted({table.source.parent for table in (*self.tables, *self.added.values())})
+
+    @property
+    def only_added(self) -> list[str]:
+        """The tables that only the site has."""
+        return [name for name in self.added if name not in {t.table.name for t in self.tables}]
 
 
 @contextmanager
@@ -91,26 +115,30 @@ def _tables(given: Path, building: Path) -> list[DeliveredTable]:
     return tables_in(unpacked, given.name)
 
 
-def _write(
-    delivered: Sequence[DeliveredTable], building: Path, release: str, *, accept_gaps: bool, tell: Tell
-) -> BundleRecord:
+def _write(delivered: Delivered, building: Path, release: str, *, accept_gaps: bool, tell: Tell) -> BundleRecord:
     """The files of the bundle, and its record, which is written last."""
-    for table in (t for t in delivered if t.is_text):
+    for table in (t for t in delivered.tables if t.is_text):
         refuse_cut_off(table)
     bundle, work = building / "bundle", make_private_folder(building / "work")
-    sources = sorted({table.source.parent for table in delivered})
-    with connect(work=work, allow=[*sources, bundle], memory=MEMORY) as connection:
+    with connect(work=work, allow=[*delivered.folders, bundle], memory=MEMORY) as connection:
         version, rows = "", {}
-        for table in delivered:
+        added = read_additions(connection, delivered.added) if delivered.added else {}
+        for table in delivered.tables:
             tell(f"reading {table.path.name}")
-            rows[table.table.name] = _write_table(connection, table, bundle / f"{table.table.name}.parquet")
+            rows[table.table.name] = _write_table(connection, table, bundle, added.get(table.table.name, ""))
             if table.table.name == "VOCABULARY":
                 version = _version(connection, bundle)
                 release = _checked_name(release or version)
-    with connect(work=work, allow=[bundle], memory=MEMORY, preserve_insertion_order=True) as connection:
+        for name in delivered.only_added:
+            path, order = bundle / f"{name}.parquet", delivered.added[name].table.order
+            rows[name] = copy_sorted(connection, added[name], path, order_by=order)
+    allow = [bundle, *(table.source.parent for table in delivered.added.values())]
+    with connect(work=work, allow=allow, memory=MEMORY, preserve_insertion_order=True) as connection:
         tell("comparing the tables with each other")
-        refuse_repeated(connection, bundle, delivered)
-        noticed = remarks(connection, bundle, delivered, accept_gaps=accept_gaps)
+        check_additions(connection, delivered.added, bundle)
+        refuse_repeated(connection, bundle, [*delivered.tables, *(delivered.added[n] for n in delivered.only_added)])
+        noticed = remarks(connection, bundle, delivered.tables, accept_gaps=accept_gaps)
+        noticed += unmapped_rows(connection, bundle)
         tell("following every code to its targets")
         rows["CODE_TARGET"] = _follow(connection, bundle, rows["CONCEPT"] // PART + 1)
     tell("hashing the bundle")
@@ -120,23 +148,30 @@ def _write(
     return record
 
 
-def _write_table(connection: duckdb.DuckDBPyConnection, delivered: DeliveredTable, target: Path) -> int:
-    """Writes one table sorted, so that same content gives same bytes; returns its rows."""
+def _write_table(connection: duckdb.DuckDBPyConnection, delivered: DeliveredTable, bundle: Path, added: str) -> int:
+    """Writes one table sorted, with what the site adds to it, so that same content gives same bytes; returns its rows."""
     order = (*delivered.table.order, *(c for c in delivered.table.columns if c not in delivered.table.order))
+    select, file = delivered.select, {"file": str(delivered.source)}
+    more = _count(connection, added) if added else 0
+    sql = f"{select} UNION ALL {added}" if more else select
     try:
-        rows = copy_sorted(
-            connection, delivered.select, target, order_by=order, parameters={"file": str(delivered.source)}
-        )
+        rows = copy_sorted(connection, sql, bundle / f"{delivered.table.name}.parquet", order_by=order, parameters=file)
     except OncoweaveError as error:
         if type(error) is not OncoweaveError:
             raise
         raise explain(connection, delivered) or error from None
-    if delivered.is_text and (lines := line_ends(delivered.path) - 1) != rows:
-        message = f"{delivered.path.name} has {lines:,} lines after its header, of which {rows:,} could be read"
+    if delivered.is_text and (lines := line_ends(delivered.path) - 1) != rows - more:
+        message = f"{delivered.path.name} has {lines:,} lines after its header, of which {rows - more:,} could be read"
         raise DataError(message, mend="a line is blank, or ends in its middle: download the file again")
-    if not rows and delivered.table.core:
+    if rows == more and delivered.table.core:
         raise DataError(f"{delivered.path.name} has no row", mend="download it again from Athena")
     return rows
+
+
+def _count(connection: duckdb.DuckDBPyConnection, select: str) -> int:
+    with without_values("counting what is added"):
+        ((rows,),) = connection.execute(f"SELECT count(*) FROM ({select})").fetchall()
+    return int(rows)
 
 
 def _follow(connection: duckdb.DuckDBPyConnection, bundle: Path, parts: int) -> int:
@@ -148,6 +183,10 @@ def _follow(connection: duckdb.DuckDBPyConnection, bundle: Path, parts: int) -> 
             connection.execute(
                 f"{'INSERT INTO' if part else 'CREATE TEMP TABLE'} followed {'' if part else 'AS '}{some}", files
             )
+        if (bundle / "SOURCE_TO_CONCEPT_MAP.parquet").is_file():
+            own = f"SELECT * FROM ({targets_of_map()}) ANTI JOIN followed USING (vocabulary_id, concept_code)"
+            mapped = {"concepts": files["concepts"], "map": str(bundle / "SOURCE_TO_CONCEPT_MAP.parquet")}
+            connection.execute(f"INSERT INTO followed {own}", mapped)
     order = ("vocabulary_id", "concept_code", "ordinal")
     return copy_sorted(connection, "SELECT * FROM followed", bundle / "CODE_TARGET.parquet", order_by=order)
 

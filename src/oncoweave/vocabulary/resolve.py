@@ -6,7 +6,7 @@ concept 0. Only a valid standard concept ever becomes a target.
 
 from __future__ import annotations
 
-from oncoweave.vocabulary.bundle import Bundle
+from oncoweave.vocabulary.bundle import CUSTOM, Bundle
 from oncoweave.vocabulary.codes import normalised_sql
 
 _BEHIND = 1 << 32
@@ -54,6 +54,30 @@ def targets(among: str = "true") -> str:
         FROM source AS s LEFT JOIN target AS t ON t.source_id = s.concept_id"""
 
 
+def targets_of_map() -> str:
+    """A SELECT of the targets of every code of a SOURCE_TO_CONCEPT_MAP, with the columns of `targets`.
+
+    Source: OMOP CDM, "Custom SOURCE_TO_CONCEPT_MAP". Rows with an invalid reason are not followed; a target that is no
+    valid standard concept is none. Parameters: the files $concepts and $map.
+    """
+    return f"""
+        WITH row AS (SELECT * FROM read_parquet($map) WHERE {_VALID}),
+        concept AS (SELECT concept_id, domain_id, standard_concept = 'S' AND {_VALID} AND concept_id <= {CUSTOM} AS fit
+            FROM read_parquet($concepts) WHERE concept_id IN (SELECT unnest([source_concept_id, target_concept_id]) FROM row)),
+        code AS (SELECT source_vocabulary_id, source_code, max(coalesce(c.concept_id, 0)) AS source_concept_id,
+                max(c.domain_id) AS domain_id
+            FROM row LEFT JOIN concept AS c ON c.concept_id = row.source_concept_id AND c.concept_id > 0 GROUP BY ALL),
+        target AS (SELECT DISTINCT source_vocabulary_id, source_code, c.concept_id, c.domain_id
+            FROM row LEFT JOIN concept AS c ON c.concept_id = row.target_concept_id AND c.fit
+            WHERE c.concept_id IS NOT NULL)
+        SELECT code.source_vocabulary_id AS vocabulary_id, code.source_code AS concept_code,
+            (row_number() OVER (PARTITION BY code.source_vocabulary_id, code.source_code ORDER BY t.concept_id) - 1)::INTEGER
+                AS ordinal,
+            coalesce(t.concept_id, 0)::INTEGER AS concept_id, code.source_concept_id::INTEGER AS source_concept_id,
+            coalesce(t.domain_id, code.domain_id) AS domain_id, NULL::INTEGER AS value_concept_id
+        FROM code LEFT JOIN target AS t USING (source_vocabulary_id, source_code)"""
+
+
 _SOURCE = f"""
             SELECT vocabulary_id, concept_code, (min(place) % {_BEHIND})::INTEGER AS concept_id,
                 arg_min(domain_id, place) AS domain_id
@@ -72,7 +96,8 @@ _LINK = f"""
             SELECT r.source_id, r.is_value, c.concept_id, c.domain_id
             FROM relation AS r
             LEFT JOIN (SELECT concept_id, domain_id FROM read_parquet($concepts)
-                WHERE standard_concept = 'S' AND {_VALID} AND concept_id IN (SELECT concept_id_2 FROM relation)) AS c
+                WHERE standard_concept = 'S' AND {_VALID} AND concept_id <= {CUSTOM}
+                    AND concept_id IN (SELECT concept_id_2 FROM relation)) AS c
                 ON c.concept_id = r.concept_id_2
             WHERE c.concept_id IS NOT NULL"""
 
