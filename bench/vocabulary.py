@@ -110,10 +110,10 @@ def join(connection: duckdb.DuckDBPyConnection, bundle: Path, *, of_lookup: bool
 
 def resolve(connection: duckdb.DuckDBPyConnection, bundle: Path) -> None:
     """What resolving adds to a run: the lookup of the codes that occur, as the compiler makes it."""
-    select = sqlglot.parse_one("SELECT DISTINCT code FROM given", dialect="duckdb")
+    select = sqlglot.parse_one("SELECT code FROM given", dialect="duckdb")
     assert isinstance(select, exp.Select)
     lookup = CodeLookup("lookup", VOCABULARY, select)
-    made, parameters = code_lookup(lookup, Bundle.open(bundle))
+    made, parameters = code_lookup(connection, lookup, Bundle.open(bundle))
     connection.execute(f"CREATE TEMP TABLE lookup AS {made}", parameters)
 
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import duckdb
+
 from oncoweave.compiler.concepts import fits
 from oncoweave.compiler.lookups import COLUMNS, CodeLookup
+from oncoweave.engine.connection import without_values
 from oncoweave.engine.dialect import to_duckdb
 from oncoweave.engine.parquet import identifier
 from oncoweave.omop.routing import OTHERWISE, TABLE_OF_DOMAIN
 from oncoweave.vocabulary.bundle import Bundle
-from oncoweave.vocabulary.resolve import resolution
+from oncoweave.vocabulary.codes import SPELLINGS, has_blanks
+from oncoweave.vocabulary.resolve import all_targets, number_of_targets, resolution
 
 
-def code_lookup(lookup: CodeLookup, bundle: Bundle) -> tuple[str, dict[str, str]]:
-    """A SELECT of the lookup's rows, with the columns of every lookup, and its parameters."""
+def code_lookup(
+    connection: duckdb.DuckDBPyConnection, lookup: CodeLookup, bundle: Bundle
+) -> tuple[str, dict[str, str]]:
+    """A SELECT of the lookup's rows, with the columns of every lookup, and its parameters.
+
+    It has the codes that occur; or the whole vocabulary, where that costs less: a code that is not in it is unknown.
+    """
     values = {
         "code": "code",
         "ordinal": "ordinal",
@@ -27,8 +36,27 @@ def code_lookup(lookup: CodeLookup, bundle: Bundle) -> tuple[str, dict[str, str]
         "salt": _salt(),
     }
     columns = ", ".join(f"CAST({values[name]} AS {kind}) AS {identifier(name)}" for name, kind in COLUMNS)
-    resolved, parameters = resolution(to_duckdb(lookup.codes), lookup.vocabulary, bundle)
+    codes = to_duckdb(lookup.codes)
+    if _takes_all(connection, codes, lookup.vocabulary, bundle):
+        resolved, parameters = all_targets(lookup.vocabulary, bundle)
+    else:
+        resolved, parameters = resolution(f"SELECT DISTINCT code FROM ({codes})", lookup.vocabulary, bundle)
     return f"SELECT {columns} FROM ({resolved})", parameters
+
+
+def _takes_all(connection: duckdb.DuckDBPyConnection, codes: str, vocabulary: str, bundle: Bundle) -> bool:
+    """Whether a vocabulary has fewer codes than there are rows, and all of these are written as it writes them.
+
+    To find the different ones among six million codes costs as much as a join; to look at their ends a tenth of it.
+    """
+    size = number_of_targets(connection, vocabulary, bundle)
+    if size is None or vocabulary in SPELLINGS:
+        return False
+    with without_values(f"counting the codes of {vocabulary}"):
+        ((rows, strange),) = connection.execute(
+            f"SELECT count(*), count(*) FILTER ({has_blanks('code')}) FROM ({codes})"
+        ).fetchall()
+    return size < rows and not strange
 
 
 def _fitting(role: str) -> str:

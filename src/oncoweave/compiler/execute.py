@@ -99,8 +99,8 @@ class Execution:
                 )
 
     def _load_codes(self, lookup: CodeLookup) -> None:
-        """Resolves the codes that occur: the source concept, and the standard concepts it maps to."""
-        select, parameters = code_lookup(lookup, self.bundle)
+        """Resolves the codes that occur (or all of their vocabulary): the source concept, and the standard concepts it maps to."""
+        select, parameters = code_lookup(self.connection, lookup, self.bundle)
         with without_values(f"resolving the codes of {lookup.vocabulary}"):
             self.connection.execute(f"CREATE TEMP TABLE {identifier(lookup.name)} AS {select}", parameters)
 

@@ -59,7 +59,7 @@ class MapLookup:
 class CodeLookup:
     """The codes of a vocabulary that occur in the data, resolved at run time.
 
-    `codes` selects the distinct codes (one column, `code`); a target of another domain than the field's `role` takes
+    `codes` selects the codes as often as they occur (one column, `code`, never NULL); a target of another domain than the field's `role` takes
     is none (a unit is a unit).
     """
 

@@ -92,9 +92,4 @@ def _lookups(draft: Draft, rules: Sequence[RulePlan]) -> dict[str, Lookup]:
 
 def _codes(select: FactSelect, name: str) -> exp.Select:
     code = col(f"code:{name}")
-    return (
-        exp.select(named(code, "code"))
-        .distinct()
-        .from_(subquery(select.unit.copy(), "u"))
-        .where(is_not_null(code.copy()))
-    )
+    return exp.select(named(code, "code")).from_(subquery(select.unit.copy(), "u")).where(is_not_null(code.copy()))

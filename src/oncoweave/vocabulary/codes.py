@@ -79,6 +79,12 @@ def normalised_sql(vocabulary: str, code: str) -> str:
     return f"CASE WHEN contains({text}, '-') THEN {first} || '-' || {second} ELSE {first} END"
 
 
+def has_blanks(code: str) -> str:
+    """Whether a code (an SQL expression) may have blanks around it: true of all that do, and of the odd one that has none."""
+    ends = " OR ".join(f"suffix({code}, '{blank}')" for blank in BLANKS)
+    return f"NOT {code} BETWEEN '!' AND '~' OR {ends}"
+
+
 def _formed(text: str, forms: tuple[Form, ...]) -> str:
     match = next(((m, form.shape) for form in forms if (m := re.fullmatch(form.pattern, text))), None)
     return match[0].expand(match[1]) if match else text

@@ -6,6 +6,9 @@ concept 0. Only a valid standard concept ever becomes a target.
 
 from __future__ import annotations
 
+import duckdb
+
+from oncoweave.engine.connection import without_values
 from oncoweave.vocabulary.bundle import CUSTOM, Bundle
 from oncoweave.vocabulary.codes import normalised_sql
 
@@ -33,6 +36,23 @@ def resolution(codes: str, vocabulary: str, bundle: Bundle) -> tuple[str, dict[s
             coalesce(t.source_concept_id, 0) AS source_concept_id, t.domain_id, t.value_concept_id
         FROM (SELECT code, {normal} AS normal FROM ({codes})) AS w LEFT JOIN ({known}) AS t ON t.concept_code = w.normal"""
     return sql, {"vocabulary": vocabulary, **{name: str(path) for name, path in files.items()}}
+
+
+def all_targets(vocabulary: str, bundle: Bundle) -> tuple[str, dict[str, str]]:
+    """A SELECT of the targets of every code of a vocabulary, as the release spells it, with the columns of `resolution`."""
+    sql = """SELECT concept_code AS code, ordinal, concept_id, source_concept_id, domain_id, value_concept_id
+        FROM read_parquet($targets) WHERE vocabulary_id = $vocabulary"""
+    return sql, {"vocabulary": vocabulary, "targets": str(bundle.table("CODE_TARGET"))}
+
+
+def number_of_targets(connection: duckdb.DuckDBPyConnection, vocabulary: str, bundle: Bundle) -> int | None:
+    """How many rows `all_targets` gives; None for a release that was not loaded, whose codes are followed as they occur."""
+    if not bundle.table("CODE_TARGET").is_file():
+        return None
+    sql, parameters = all_targets(vocabulary, bundle)
+    with without_values(f"counting the codes of {vocabulary}"):
+        ((rows,),) = connection.execute(f"SELECT count(*) FROM ({sql})", parameters).fetchall()
+    return int(rows)
 
 
 def targets(among: str = "true") -> str:
