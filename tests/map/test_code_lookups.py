@@ -57,14 +57,15 @@ def test_field_takes_targets_of_its_own_domain_only(vocabulary: Path) -> None:
 
 def looked_up(given: list[str], bundle: Bundle) -> tuple[int, dict[str, tuple[object, ...]]]:
     """The number of rows of the lookup, and what a left join with it gives for each of the codes."""
-    select = sqlglot.parse_one(f"SELECT unnest({given}) AS code", dialect="duckdb")
+    codes = "SELECT unnest([" + ", ".join(f"'{code}'" for code in given) + "]) AS code"
+    select = sqlglot.parse_one(codes, dialect="duckdb")
     assert isinstance(select, exp.Select)
     with duckdb.connect() as connection:
         made, parameters = code_lookup(connection, CodeLookup("codes", "SNOMED", select), bundle)
         connection.execute(f"CREATE TABLE lookup AS {made}", parameters)
         ((rows,),) = connection.execute("SELECT count(*) FROM lookup").fetchall()
         sql = f"""SELECT DISTINCT c.code, coalesce(concept_id, 0), coalesce(source_concept_id, 0), target
-            FROM (SELECT unnest({given}) AS code) AS c LEFT JOIN lookup AS k ON k.code = c.code"""
+            FROM ({codes}) AS c LEFT JOIN lookup AS k ON k.code = c.code"""
         return rows, {row[0]: row[1:] for row in connection.execute(sql).fetchall()}
 
 
