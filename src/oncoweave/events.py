@@ -36,6 +36,12 @@ kind                VARCHAR    clinical role of the fact: tnm_t, grade, tumour_s
 target              VARCHAR    CDM table, by the domain of the standard concept
 concept_id          INTEGER    standard concept, 0 = no matching concept
 source_concept_id   INTEGER    the source code's own concept, 0 = its vocabulary is not in OMOP
+race_concept_id     INTEGER    race of a person, 0 = unmapped
+race_source_concept_id INTEGER the race code's own concept
+race_source_value   VARCHAR    race as the source has it
+ethnicity_concept_id INTEGER   ethnicity of a person, 0 = unmapped
+ethnicity_source_concept_id INTEGER the ethnicity code's own concept
+ethnicity_source_value VARCHAR ethnicity as the source has it
 source_vocabulary   VARCHAR    vocabulary or concept map of the source code
 source_code         VARCHAR    the code that selected the concept
 source_value        VARCHAR    the text as the source has it, for *_source_value

@@ -67,6 +67,12 @@ CONCEPTS = """
 756265,OMOP CDM Version 5.4.0,Metadata,CDM,S
 8507,MALE,Gender,Gender,S
 8532,FEMALE,Gender,Gender,S
+8551,UNKNOWN,Gender,Gender,,U
+8527,White,Race,Race,S,5
+8515,Asian,Race,Race,S,2
+8522,Other Race,Race,Race,,9
+38003563,Hispanic or Latino,Ethnicity,Ethnicity,S
+38003564,Not Hispanic or Latino,Ethnicity,Ethnicity,S
 8588,millimeter,Unit,UCUM,S
 8582,centimeter,Unit,UCUM,S
 4171756,<,Meas Value Operator,SNOMED,S
@@ -102,8 +108,8 @@ CONCEPTS = """
 """
 """concept_id, name, domain, vocabulary, standard, and a code where it is not the id."""
 
-RELATIONS = ((9001, 101), (9002, 101), (9002, 502), (9004, 102))
-"""'Maps to' of the ICD10 codes: C50 has one target, C50.9 two of different domains, Z85 none."""
+RELATIONS = ((9001, 101), (9002, 101), (9002, 502), (9004, 102), (8527, 8527), (8515, 8515), (8532, 8532))
+"""'Maps to' of the ICD10 codes: C50 has one target, C50.9 two of different domains, Z85 none; races and sexes map to themselves."""
 
 
 def concept_name(concept_id: int) -> str:

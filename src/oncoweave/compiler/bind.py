@@ -14,7 +14,7 @@ from functools import partial
 from sqlglot import exp
 
 from oncoweave.compiler import keys
-from oncoweave.compiler.bound import BoundRule, Branch, Choice, Looked, Slot
+from oncoweave.compiler.bound import OF_A_PERSON, BoundRule, Branch, Choice, Looked, Slot
 from oncoweave.compiler.concepts import ConceptBook
 from oncoweave.compiler.expressions import Scope, fields_of, only_fields_of, parse, parse_template
 from oncoweave.compiler.inputs import Inputs
@@ -27,7 +27,7 @@ from oncoweave.engine.functions import CATALOGUE
 from oncoweave.errors import Problem, nearest
 from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT, table_of
 from oncoweave.spec.document import Loc
-from oncoweave.spec.mapping import Birth, CodeRef, Concept, Gender, MapRef, PersonRule, Rule
+from oncoweave.spec.mapping import Birth, CodeRef, Concept, MapRef, PersonConcept, PersonRule, Rule
 from oncoweave.spec.source import Table
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
@@ -149,7 +149,9 @@ class Binder:
         concept = self._main_concept(rule, model, column, table, scope, loc)
         if isinstance(rule, PersonRule):
             slots |= self._birth(rule.birth, scope, table, (*loc, "birth"))
-            concept = self._gender(rule.gender, table, scope, (*loc, "gender"))
+            found = {k: self._of_a_person(k, getattr(rule, k), table, scope, (*loc, k)) for k in OF_A_PERSON}
+            concept = found.pop("gender")
+            choices |= {key: choice for key, choice in found.items() if choice}
         kind = getattr(model, "kind", None) or getattr(rule, "kind", None)
         self._check_numeric(model, slots.get("value"), loc)
         between = getattr(model, "between", None) or getattr(rule, "between", None)
@@ -266,12 +268,15 @@ class Binder:
             self._tell("concept", message, (*loc, "concept"), f"write `fact: {right}`, or choose another concept")
         return choice
 
-    def _gender(self, gender: Gender | None, table: Table, scope: Scope, loc: Loc) -> Choice | None:
-        if gender is None:
+    def _of_a_person(
+        self, key: str, written: PersonConcept | None, table: Table, scope: Scope, loc: Loc
+    ) -> Choice | None:
+        if written is None:
             return None
-        if isinstance(gender.concept, str) and not gender.why:
-            self._tell("gender", "a sex that does not come from the data needs a reason", loc, "add `why:`", at="key")
-        return self._choice(gender.concept, "gender", None, table, scope, (*loc, "concept"))
+        if isinstance(written.concept, str) and not written.why:
+            what = f"{'an' if key == 'ethnicity' else 'a'} {OF_A_PERSON[key]} that does not come from the data needs a reason"
+            self._tell(key, what, loc, "add `why:`", at="key")
+        return self._choice(written.concept, key, None, table, scope, (*loc, "concept"))
 
     def _choice(
         self, written: Concept | None, role: str, column: str | None, table: Table, scope: Scope, loc: Loc

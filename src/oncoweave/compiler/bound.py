@@ -12,6 +12,12 @@ from dataclasses import dataclass, field
 from oncoweave.engine.expressions import Expression
 from oncoweave.spec.mapping import Rule
 
+OF_A_PERSON: Mapping[str, str] = {"gender": "sex", "race": "race", "ethnicity": "ethnicity"}
+"""The keys of a person that hold a concept, each with what a reader calls it; the key is also the concept's role."""
+
+SOURCED = frozenset({"race", "ethnicity"})
+"""The further concepts of which the CDM keeps the code's own concept too."""
+
 
 @dataclass(frozen=True)
 class Slot:

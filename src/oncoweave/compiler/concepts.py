@@ -28,6 +28,8 @@ _NOT_A_FACT = frozenset(
 
 DOMAINS: Mapping[str, frozenset[str]] = {
     "gender": frozenset({"Gender"}),
+    "race": frozenset({"Race"}),
+    "ethnicity": frozenset({"Ethnicity"}),
     "unit": frozenset({"Unit"}),
     "operator": frozenset({"Meas Value Operator"}),
     "type": frozenset({"Type Concept"}),

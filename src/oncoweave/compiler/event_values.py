@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from oncoweave.compiler import keys
-from oncoweave.compiler.bound import BoundRule, Branch, Choice, Fixed, Looked, Slot
+from oncoweave.compiler.bound import SOURCED, BoundRule, Branch, Choice, Fixed, Looked, Slot
 from oncoweave.compiler.sql import Node, call, case, coalesce, col, equals, is_not_null, null, number, text
 from oncoweave.compiler.units import dated
 from oncoweave.engine.expressions import Kind
@@ -179,11 +179,25 @@ class EventValues:
             chosen = self._chosen(key)
             if choice is not None and chosen is not None:
                 found |= {f"{key}_concept_id": chosen, f"{key}_source_value": self._chosen_text(key, choice)}
+        for key in sorted(SOURCED):
+            found |= self._of_a_person(key)
         about = self._chosen("object")
         found |= {"object_concept_id": coalesce(about, number(0))} if about is not None else {}
         for key in ("quantity", "days_supply", "number"):
             found |= {key: col(key)} if key in self.branch.slots else {}
         return found
+
+    def _of_a_person(self, key: str) -> dict[str, Node]:
+        """A concept of a person beside the sex: with the code's own concept and the text as the source has it."""
+        choice, chosen = self.branch.choices.get(key), self._chosen(key)
+        if choice is None or chosen is None:
+            return {}
+        found = {f"{key}_concept_id": chosen}
+        if isinstance(choice, Fixed):
+            return found
+        own: Node = coalesce(col(f"source_concept_id:{key}"), number(0)) if choice.in_omop else number(0)
+        own = case([(is_not_null(col(f"code:{key}")), own)], null("INTEGER"))
+        return found | {f"{key}_source_concept_id": own, f"{key}_source_value": self._released_code(key, choice)}
 
     def _chosen(self, key: str) -> Node | None:
         """A further concept: 0 where the source has a code without target, NULL where it has nothing (OMOP convention)."""

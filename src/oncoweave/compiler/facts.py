@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from oncoweave.compiler import keys
-from oncoweave.compiler.bound import BoundRule, Branch, Looked, Reference
+from oncoweave.compiler.bound import SOURCED, BoundRule, Branch, Looked, Reference
 from oncoweave.compiler.event_values import EventValues
 from oncoweave.compiler.sql import (
     Node,
@@ -131,7 +131,7 @@ class FactBuilder:
         """Every unit with its verdict, once for each target of its code, with all that its events need."""
         select = exp.select(_all_of("u")).from_(subquery(unit, "u"))
         for name, choice in looked(self.branch).items():
-            columns = _LOOKED if name == "concept" else _CHOSEN
+            columns = _LOOKED if name == "concept" else (*_CHOSEN, *(["source_concept_id"] if name in SOURCED else []))
             fans_out = name == "concept" and self.rule.fact in ROUTED_FACTS
             select = self._looking_up(select, name, choice, columns, fans_out=fans_out)
         return self._judged(select)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from oncoweave.compiler.bind import CHOICES, SLOTS
-from oncoweave.compiler.bound import BoundRule, Branch
+from oncoweave.compiler.bound import OF_A_PERSON, BoundRule, Branch
 from oncoweave.compiler.lookups import CodeLookup, Lookup, MapLookup
 from oncoweave.spec.mapping import CodeRef, Column, Concept, MapRef, PersonRule, Rule
 
@@ -45,8 +45,10 @@ def _fields(model: Rule | Column, concepts: Mapping[str, str]) -> Iterator[str]:
     if isinstance(model, PersonRule):
         parts = {p: getattr(model.birth, p) for p in ("date", "year", "month", "day")}
         yield "birth: " + ", ".join(f"{part} = {text}" for part, text in parts.items() if text)
-        if model.gender:
-            yield f"gender: {_concept(model.gender.concept, concepts)}"
+        for key in OF_A_PERSON:
+            told = getattr(model, key)
+            if told:
+                yield f"{key}: {_concept(told.concept, concepts)}"
     for key in ("concept", *CHOICES, *SLOTS):
         value = getattr(model, key, None)
         if value is not None:

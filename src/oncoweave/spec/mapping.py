@@ -57,10 +57,10 @@ class Imputation(Spec):
     death: Literal["first", "middle", "last"] = Field(default="last", description="Deaths.")
 
 
-class Gender(Spec):
-    """Sex at birth."""
+class PersonConcept(Spec):
+    """What a person is by sex at birth, race or ethnicity."""
 
-    concept: Concept = Field(description="The concept, by map or fixed.")
+    concept: Concept = Field(description="The concept: by map, by code of a vocabulary, or fixed.")
     why: str = Field(default="", description="Why the concept is fixed; required when it does not come from the data.")
 
 
@@ -147,7 +147,14 @@ class PersonRule(RuleSpec):
     """A person. Exactly one rule of a mapping tells who the persons are."""
 
     fact: Literal["person"] = Field(description="A person.")
-    gender: Gender | None = Field(default=None, description="Sex at birth; concept 0 if unset.")
+    gender: PersonConcept | None = Field(default=None, description="Sex at birth; concept 0 if unset.")
+    race: PersonConcept | None = Field(
+        default=None, description="Race as the source records it; concept 0 if unset or unclear. It is never guessed."
+    )
+    ethnicity: PersonConcept | None = Field(
+        default=None,
+        description="Hispanic or not, for data from the United States only (OMOP convention); elsewhere leave it out: concept 0.",
+    )
     birth: Birth = Field(description="Date or year of birth; a person without a year of birth is quarantined.")
 
 
