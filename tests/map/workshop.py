@@ -76,6 +76,7 @@ CONCEPTS = """
 8588,millimeter,Unit,UCUM,S
 8582,centimeter,Unit,UCUM,S
 4171756,<,Meas Value Operator,SNOMED,S
+4172703,=,Meas Value Operator,SNOMED,S
 101,Breast cancer,Condition,SNOMED,S
 102,Lung cancer,Condition,SNOMED,S
 103,Old name of breast cancer,Condition,SNOMED,
@@ -317,7 +318,8 @@ def _source_yaml(tables: Mapping[str, str], more: str) -> str:
 
 def _mapping_yaml(rules: str, more: str) -> str:
     standard = {int(row[0]): row[1] for row in _vocabulary_rows() if row[4] == "S"}
-    named = {re.sub("[^a-z0-9]+", "_", n.lower()).strip("_") or "below": (i, n) for i, n in standard.items()}
+    signs = {"<": "below", "=": "exactly"}
+    named = {signs.get(n) or re.sub("[^a-z0-9]+", "_", n.lower()).strip("_"): (i, n) for i, n in standard.items()}
     concepts = "\n".join(f'  {name}: "OMOP:{i} |{label}|"' for name, (i, label) in named.items())
     head = f"version: 1\nsource: {SOURCE}\nvocabulary: {RELEASE}\nconcepts:\n{concepts}\n{dedent(more).strip()}"
     return f"{head}\nrules:\n{indent(rules.strip(), '  ')}\n"

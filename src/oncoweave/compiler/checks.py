@@ -106,17 +106,18 @@ def _unused(draft: Draft, table: str, fields: list[str]) -> Problem:
 
 
 def order_rules(draft: Draft) -> Draft:
-    """Persons first, then each rule after those it refers to; a circle is a problem."""
+    """Persons first, then each rule after those it refers to, deaths last (other facts may belie them); a circle is a problem."""
     rules = {r.name: r for r in draft.rules}
     done: dict[str, BoundRule] = {r.name: r for r in draft.rules if r.fact == "person"}
-    waiting = [r for r in draft.rules if r.name not in done]
+    last = [r for r in draft.rules if r.fact == "death"]
+    waiting = [r for r in draft.rules if r.name not in done and r not in last]
     while waiting:
         ready = [r for r in waiting if all(x.rule in done or x.rule not in rules for x in r.references.values())]
         if not ready:
             return draft.with_problems([_circle(draft, circle) for circle in _circles(waiting)])
         done |= {r.name: r for r in ready}
         waiting = [r for r in waiting if r.name not in done]
-    return replace(draft, rules=tuple(done.values()))
+    return replace(draft, rules=(*done.values(), *last))
 
 
 def _circles(waiting: list[BoundRule]) -> list[list[BoundRule]]:

@@ -16,6 +16,8 @@ from oncoweave.events import TYPES
 from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT
 from oncoweave.spec.source import Source
 
+EQUALS = 4172703
+"""The operator `=`, which the CDM leaves out: a number without an operator is exact."""
 _KNOWN = {"month": 7, "year": 4}
 """How many characters of 2015-03-01 are known of a partial date."""
 
@@ -157,7 +159,9 @@ class EventValues:
         found: dict[str, Node] = {}
         for key in ("unit", "operator"):
             nodes = [n for n in (self._chosen(key), self._companion(key)) if n is not None]
-            found |= {f"{key}_concept_id": coalesce(*nodes) if len(nodes) > 1 else nodes[0]} if nodes else {}
+            chosen = coalesce(*nodes) if len(nodes) > 1 else nodes[0] if nodes else None
+            if chosen is not None:
+                found[f"{key}_concept_id"] = _unless_exact(chosen) if key == "operator" else chosen
         unit = self.branch.choices.get("unit")
         if unit is not None:
             found["unit_source_value"] = self._chosen_text("unit", unit)
@@ -242,3 +246,10 @@ class EventValues:
         found |= {"rule_column": text(self.branch.column)} if self.branch.column else {}
         found |= {"source_lines": col("lines")} if self.rule.grouped else {}
         return found
+
+
+def _unless_exact(operator: Node) -> Node:
+    """The operator, NULL where it says no more than that the number is exact."""
+    if isinstance(operator, exp.Literal):
+        return null("INTEGER") if str(operator.this) == str(EQUALS) else operator
+    return case([(exp.NEQ(this=operator, expression=number(EQUALS)), operator.copy())], null("INTEGER"))

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from oncoweave.compiler.bound import Branch, Looked
 from oncoweave.compiler.code_lookups import code_lookup
-from oncoweave.compiler.facts import FactSelect, events_view, held_table
+from oncoweave.compiler.facts import ACTIVITY, FactSelect, events_view, held_table
 from oncoweave.compiler.lookups import COLUMNS as LOOKUP_COLUMNS
 from oncoweave.compiler.lookups import CodeLookup, LookupRow, MapLookup
 from oncoweave.compiler.plan import Plan, RulePlan
@@ -26,6 +26,9 @@ from oncoweave.events import TYPES, select_events, union_of
 from oncoweave.privacy.pseudonym import Key
 from oncoweave.records import EventFile, LedgerEntry, UnmappedCount
 from oncoweave.vocabulary.bundle import Bundle
+
+UNDATED = frozenset({"person", "observation_period", "episode"})
+"""Facts whose days tell of no contact with the person: a birth, a span, a course put together."""
 
 QUARANTINE = (
     ("file", "VARCHAR"),
@@ -163,6 +166,8 @@ class Execution:
     def _rule(self, plan: RulePlan) -> None:
         for lookup in self._codes_of(plan):
             self._load_codes(lookup)
+        if plan.rule.fact == "death":
+            self._find_activity()
         if plan.before is not None:
             self._do(f"CREATE TEMP TABLE {_held(plan)} AS {to_duckdb(plan.before)}", f"reading rows of {plan.name}")
         files = [
@@ -175,6 +180,13 @@ class Execution:
             entry = self._entry(plan, select, file)
             self.ledger.append(entry)
             self.unmapped += self._unmapped(file, bound, concept=entry.unmapped > 0)
+
+    def _find_activity(self) -> None:
+        """The last day that any fact of a person starts on, from the events written so far."""
+        files = [f for f in self.files if f.fact not in UNDATED]
+        sql = f"""CREATE TEMP TABLE {identifier(ACTIVITY)} AS SELECT person_id, max(start_date) AS last_day
+            FROM ({union_of(self.events, files, ["person_id", "start_date"])}) GROUP BY ALL"""
+        self._do(sql, "finding the last day of each person")
 
     def _branch(self, plan: RulePlan, select: FactSelect, bound: Branch) -> EventFile:
         """Writes the facts of a branch, and keeps what is no fact."""

@@ -35,6 +35,8 @@ from oncoweave.compiler.sql import (
     text,
 )  # fmt: skip
 from oncoweave.compiler.units import UnitBuilder, dated, looked
+from oncoweave.engine import functions
+from oncoweave.engine.expressions import Expression, Kind
 from oncoweave.events import COLUMNS, TYPES
 from oncoweave.omop.routing import ROUTED_FACTS
 from oncoweave.spec.mapping import Imputation
@@ -68,6 +70,12 @@ def held_table(rule: str, column: str | None = None) -> str:
     """The temporary table of the units of a branch that are no fact: unit, file, line, verdict, and rows, files and lines of a group."""
     return f"held:{rule}:{column or ''}"
 
+
+ACTIVITY = "activity"
+"""Temporary table of the last day that any fact of a person starts on: person_id, last_day; made before deaths are mapped."""
+
+AFTER_DEATH = 60
+"""Days after which facts belie a death: the death is held back, the facts stay (OMOP CDM, death_date; Themis)."""
 
 WHOLE = ("quantity", "days_supply", "number")
 """Slots that the CDM keeps as 32-bit whole numbers (a quantity only of procedures); none of them can be negative."""
@@ -147,6 +155,9 @@ class FactBuilder:
         return held.where(is_not_null(col("verdict")))
 
     def _judged(self, select: exp.Select) -> exp.Select:
+        if self.rule.fact == "death":
+            select = left_join(select, table(ACTIVITY, "a"), equals(col("person_id", "a"), col("person", "u")))
+            select = select.select(named(col("last_day", "a"), "last_day"), copy=False)
         for key, reference in self.rule.references.items():
             select = self._referring(select, key, reference)
         return exp.select(exp.Star(), named(self._verdict(), "verdict")).from_(subquery(select, "f"))
@@ -247,6 +258,10 @@ class FactBuilder:
         if {"start", "end"} <= set(dated(self.branch)):
             before = exp.LT(this=col("end"), expression=col("start"))
             found.append((before, text("quarantined: end: before the start")))
+        if self.rule.fact == "death":
+            last = functions.add_days(Expression(Kind.DATE, col("start")), AFTER_DEATH).node
+            later = exp.GT(this=col("last_day"), expression=last)
+            found.append((later, text(f"quarantined: facts of the person start more than {AFTER_DEATH} days after it")))
         return found
 
     def _lookups(self) -> list[tuple[Node, Node]]:
