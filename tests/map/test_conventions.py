@@ -45,3 +45,48 @@ def test_exact_number_has_no_operator(workshop: Workshop, operator: str) -> None
     made = workshop.map(rule, patients=PATIENTS, tumours=tumours)
     found = dict(made.rows("measurement", "value_as_number", "operator_concept_id"))
     assert found == {5.0: None, 6.0: None if operator == "exactly" else 4171756}
+
+
+TUMOURS = (
+    "id,tumour,seen,site,kind\n1,a,01.01.2015,C34,9\n1,b,01.01.2015,C50,1\n1,c,01.01.2015,C99,7\n1,d,01.01.2015,,\n"
+)
+WIDER = """
+- fact: condition
+  name: tumours
+  from: tumours
+  concept: {vocabulary: ICD10, code: "{site}.{kind}", otherwise: "{site}"}
+  start: seen
+"""
+
+
+def test_code_without_a_concept_falls_back_to_the_wider_one(workshop: Workshop) -> None:
+    made = workshop.map(WIDER, patients=PATIENTS, tumours=TUMOURS)
+    columns = ("condition_source_value", "condition_concept_id", "condition_source_concept_id")
+    assert sorted(made.rows("condition_occurrence", *columns)) == [
+        ("C34.9", 102, 9004),
+        ("C50.1", 101, 9001),
+        ("C99.7", 0, 0),
+    ]
+    assert made.counts("tumours") == (4, 3, 0, 1)
+    assert made.entry("tumours").unmapped == 1
+
+
+def test_code_with_targets_of_its_own_does_not_fall_back(workshop: Workshop) -> None:
+    tumours = "id,tumour,seen,site,kind\n1,a,01.01.2015,C50,9\n"
+    made = workshop.map(WIDER, patients=PATIENTS, tumours=tumours)
+    assert made.rows("condition_occurrence", "condition_concept_id") == [101]
+    assert made.rows("observation", "observation_concept_id") == [502]
+    wider = WIDER.replace('"{site}"}', '"C34"}')
+    assert workshop.map(wider, patients=PATIENTS, tumours=tumours).rows("observation", "observation_concept_id") == [
+        502
+    ]
+
+
+def test_wider_code_is_for_the_concept_of_a_fact(workshop: Workshop) -> None:
+    rule = DIAGNOSES.replace("start: seen", 'start: seen, status: {vocabulary: ICD10, code: "{id}", otherwise: "C34"}')
+    text, message, mend = workshop.problem(rule, patients=PATIENTS, tumours=SEEN)
+    assert (text.split(":")[0], message, mend) == (
+        "otherwise",
+        "`otherwise` is for a fact's own concept",
+        "leave it out",
+    )

@@ -52,6 +52,9 @@ CHOICES: Mapping[str, str] = {
 }  # fmt: skip
 """The keys that hold a further concept, with the role that `concepts.DOMAINS` knows."""
 
+OTHERWISE = "otherwise"
+"""The choice that a fact's own concept falls back to."""
+
 NUMERIC = ("between", "unit", "operator", "range_low", "range_high")
 """The keys that say more of a numeric value."""
 
@@ -147,6 +150,8 @@ class Binder:
                 choice = self._choice(getattr(owner, key, None), role, column, table, scope, (*at, key))
                 choices |= {key: choice} if choice else {}
         concept = self._main_concept(rule, model, column, table, scope, loc)
+        wider = self._wider(getattr(model, "concept", None), rule, table, scope, (*loc, "concept"))
+        choices |= {OTHERWISE: wider} if wider else {}
         if isinstance(rule, PersonRule):
             slots |= self._birth(rule.birth, scope, table, (*loc, "birth"))
             found = {k: self._of_a_person(k, getattr(rule, k), table, scope, (*loc, k)) for k in OF_A_PERSON}
@@ -278,6 +283,18 @@ class Binder:
             self._tell(key, what, loc, "add `why:`", at="key")
         return self._choice(written.concept, key, None, table, scope, (*loc, "concept"))
 
+    def _wider(self, written: object, rule: Rule, table: Table, scope: Scope, loc: Loc) -> Looked | None:
+        """What `otherwise` looks up: the first target of a wider code."""
+        if not isinstance(written, CodeRef) or written.otherwise is None:
+            return None
+        if rule.fact not in ROUTED_FACTS:
+            self._tell(
+                "concept", f"`otherwise` is not for a {rule.fact}", (*loc, "otherwise"), "leave it out", at="key"
+            )
+            return None
+        wider = CodeRef(vocabulary=written.vocabulary, code=written.otherwise)
+        return self._coded(wider, "concept", table, scope, loc, key="otherwise")
+
     def _choice(
         self, written: Concept | None, role: str, column: str | None, table: Table, scope: Scope, loc: Loc
     ) -> Choice | None:
@@ -286,6 +303,9 @@ class Binder:
         if isinstance(written, MapRef):
             return self._mapped(written, role, column, table, scope, loc)
         if isinstance(written, CodeRef):
+            if written.otherwise is not None and loc[-1] != "concept":
+                message = "`otherwise` is for a fact's own concept"
+                self._tell("concept", message, (*loc, "otherwise"), "leave it out", at="key")
             return self._coded(written, role, table, scope, loc)
         fixed = self.book.fixed(written, role, partial(self._problem, loc))
         if isinstance(fixed, Problem):
@@ -315,13 +335,15 @@ class Binder:
             companions=frozenset(companions), in_omop=False,
         )  # fmt: skip
 
-    def _coded(self, ref: CodeRef, role: str, table: Table, scope: Scope, loc: Loc) -> Looked | None:
+    def _coded(
+        self, ref: CodeRef, role: str, table: Table, scope: Scope, loc: Loc, *, key: str = "code"
+    ) -> Looked | None:
         try:
             code, parts = parse_template(ref.code, scope)
         except ExpressionError as error:
             self.problems.append(
                 self.inputs.document.problem(
-                    "expression", error.message, (*loc, "code"), help=error.help, offset=error.offset
+                    "expression", error.message, (*loc, key), help=error.help, offset=error.offset
                 )
             )
             return None
@@ -332,7 +354,7 @@ class Binder:
             return None
         fields, only = fields_of(code), only_fields_of(code)
         slot = Slot("code", code, fields, only, None, _released(_told(code.node), table))
-        name = "lookup:" + ":".join(str(step) for step in loc[1:])
+        name = "lookup:" + ":".join(str(step) for step in (*loc[1:], *([] if key == "code" else [key])))
         return Looked(name, ref.vocabulary, slot, tuple(parts), role=role)
 
     def _type(self, rule: Rule, loc: Loc) -> int:

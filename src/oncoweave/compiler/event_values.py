@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from oncoweave.compiler import keys
 from oncoweave.compiler.bound import SOURCED, BoundRule, Branch, Choice, Fixed, Looked, Slot
-from oncoweave.compiler.sql import Node, call, case, coalesce, col, equals, is_not_null, null, number, text
+from oncoweave.compiler.sql import Node, all_of, call, case, coalesce, col, equals, is_not_null, null, number, text
 from oncoweave.compiler.units import dated
 from oncoweave.engine.expressions import Kind
 from oncoweave.engine.signatures import precision_node
@@ -58,7 +58,7 @@ class EventValues:
     def _target(self) -> Node:
         if len(self.branch.targets) == 1:
             return text(min(self.branch.targets))
-        return coalesce(col("target:concept"), text(TABLE_OF_FACT[self.rule.fact]))
+        return coalesce(self._of_code("target", null("VARCHAR")), text(TABLE_OF_FACT[self.rule.fact]))
 
     @property
     def _fans_out(self) -> bool:
@@ -86,15 +86,30 @@ class EventValues:
                 **written,
             }
         return {
-            "concept_id": coalesce(col("concept_id:concept"), number(0)),
-            "source_concept_id": coalesce(col("source_concept_id:concept"), number(0))
-            if concept.in_omop
-            else number(0),
+            "concept_id": coalesce(self._of_code("concept_id", number(0)), number(0)),
+            "source_concept_id": self._source_concept() if concept.in_omop else number(0),
             "source_vocabulary": text(concept.vocabulary),
             "source_code": col("code:concept"),
             "source_value": self._released_code("concept", concept),
             **written,
         }
+
+    def _of_code(self, column: str, none: Node) -> Node:
+        """What a lookup says of the concept: of the code, or of the wider one where the code leads to no concept."""
+        own = col(f"{column}:concept")
+        if "otherwise" not in self.branch.choices:
+            return own
+        wider = exp.GT(this=coalesce(col("concept_id:otherwise"), number(0)), expression=number(0))
+        lost = equals(coalesce(col("concept_id:concept"), number(0)), number(0))
+        return case([(all_of([lost, wider]), col(f"{column}:otherwise"))], coalesce(own, none))
+
+    def _source_concept(self) -> Node:
+        """The code's own concept; of the wider code where the vocabulary does not have the code itself."""
+        own = coalesce(col("source_concept_id:concept"), number(0))
+        if "otherwise" not in self.branch.choices:
+            return own
+        wider = self._of_code("source_concept_id", number(0))
+        return case([(equals(own, number(0)), coalesce(wider, number(0)))], own.copy())
 
     def _released_code(self, name: str, looked: Looked) -> Node:
         """The code as the source has it; nothing where it comes from free text or an identifier."""

@@ -266,6 +266,8 @@ class Execution:
 
     def _without_target(self, file: EventFile, field: str, vocabulary: str) -> Iterator[UnmappedCount]:
         concept, code = (f"{field}_concept_id", f"{field}_source_value") if field else ("concept_id", "source_code")
+        if concept not in TYPES:  # what the fact's own concept falls back to
+            return
         source = select_events(self.events, file, [n for n in (concept, code) if n in TYPES])
         codes = f"count(DISTINCT {code})" if code in TYPES else "0"
         sql = f"SELECT {codes}, count(*) FROM ({source}) WHERE {concept} = 0"

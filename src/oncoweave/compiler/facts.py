@@ -139,7 +139,11 @@ class FactBuilder:
         """Every unit with its verdict, once for each target of its code, with all that its events need."""
         select = exp.select(_all_of("u")).from_(subquery(unit, "u"))
         for name, choice in looked(self.branch).items():
-            columns = _LOOKED if name == "concept" else (*_CHOSEN, *(["source_concept_id"] if name in SOURCED else []))
+            columns = (
+                _LOOKED
+                if name in ("concept", "otherwise")
+                else (*_CHOSEN, *(["source_concept_id"] if name in SOURCED else []))
+            )
             fans_out = name == "concept" and self.rule.fact in ROUTED_FACTS
             select = self._looking_up(select, name, choice, columns, fans_out=fans_out)
         return self._judged(select)

@@ -34,6 +34,10 @@ class CodeRef(Spec):
 
     vocabulary: str = Field(description="vocabulary_id as OMOP spells it: ICDO3, ICD10, SNOMED, ATC …")
     code: str = Field(description='The code; parts in braces are expressions: "{morphology}/{behaviour}-{topography}".')
+    otherwise: str | None = Field(
+        default=None,
+        description="The code that is taken, in a fact's own concept, where the first leads to no concept: a wider one of the same vocabulary.",
+    )
 
 
 ConceptText = Annotated[str, StringConstraints(min_length=1)]
