@@ -14,12 +14,13 @@ from oncoweave.engine.connection import connect, without_values
 from oncoweave.engine.parquet import copy_sorted
 from oncoweave.events import TYPES, select_events
 from oncoweave.files import file_record, make_private_folder, stage_folder, work_folder, write_json
+from oncoweave.omop.eras import EraWriter
 from oncoweave.omop.fields import FIELDS
 from oncoweave.omop.model import tables
 from oncoweave.omop.tables import CdmSource, TableWriter
 from oncoweave.privacy.pseudonym import Key
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import EventIndex, ExtractRecord, FileRecord, MapRecord
+from oncoweave.records import DerivedTable, EventIndex, ExtractRecord, FileRecord, MapRecord
 from oncoweave.vocabulary.bundle import Bundle
 
 
@@ -44,9 +45,12 @@ def harmonise(
         write_json(events / "events.json", EventIndex(files=tuple(execution.files)))
         writer = TableWriter(connection, events, execution.files, cdm)
         counts, truncated = _write_tables(writer, plan, extracted, bundle.version or plan.vocabulary)
+        derived = EraWriter(connection, writer, bundle).write()
+        counts |= {table.table: table.rows for table in derived}
         imputed = _imputed(connection, events, execution)
+        counts = {name: counts[name] for name in tables()}
         files = tuple(file_record(cdm / f"{name}.parquet", f"{name}.parquet", rows) for name, rows in counts.items())
-    return _record(plan, execution, counts, files, imputed, truncated)
+    return _record(plan, execution, counts, files, imputed, truncated, derived)
 
 
 def _write_tables(
@@ -59,7 +63,7 @@ def _write_tables(
     counts["observation_period"] = writer.write_periods(_type_of_persons(plan), one_each=_one_period_each(plan))
     counts["episode_event"] = writer.write_episode_events()
     counts["cdm_source"] = writer.write_cdm_source(_about(plan, extracted, version))
-    return {name: counts[name] for name in tables()}, truncated
+    return counts, truncated
 
 
 def _type_of_persons(plan: Plan) -> int:
@@ -131,6 +135,7 @@ def _record(
     files: Sequence[FileRecord],
     imputed: dict[str, dict[str, int]],
     truncated: dict[str, int],
+    derived: Sequence[DerivedTable],
 ) -> MapRecord:
     origin = plan.source.origin
     return MapRecord(
@@ -147,4 +152,5 @@ def _record(
         events={n: c for n, c in counts.items() if n not in ("person", "cdm_source")},
         tables=tuple(files),
         warnings=plan.warnings,
+        derived=tuple(derived),
     )

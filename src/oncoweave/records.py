@@ -101,6 +101,21 @@ class EventIndex(Record):
     files: tuple[EventFile, ...]
 
 
+class DerivedTable(Record):
+    """A table that is derived from another: `read` = `used` + those left out, in rows of `source`, each with its reason.
+
+    `lacks` is the table of the vocabulary without which it could only be written empty.
+    """
+
+    table: str
+    rows: int
+    source: str
+    read: int
+    used: int
+    left_out: tuple[tuple[str, int], ...] = ()
+    lacks: str = ""
+
+
 class MapRecord(Record):
     """The map stage: the ledger, what was imputed and truncated, and the tables."""
 
@@ -117,6 +132,7 @@ class MapRecord(Record):
     events: dict[str, int]
     tables: tuple[FileRecord, ...]
     warnings: tuple[str, ...] = ()
+    derived: tuple[DerivedTable, ...] = ()
 
 
 class ExpectationResult(Record):

@@ -30,7 +30,7 @@ RULES = """
 - {fact: procedure, name: excisions, from: tumours, concept: excision, date: seen, quantity: nodes}
 - {fact: visit, name: stays, from: tumours, concept: inpatient_visit, start: seen, end: left}
 - {fact: device, name: ports, from: tumours, concept: port_catheter, start: seen, visit: stays}
-- {fact: drug, name: drugs, from: tumours, concept: tamoxifen, start: seen, end: left, quantity: size, days_supply: nodes}
+- {fact: drug, name: drugs, from: tumours, concept: tamoxifen_tablet, start: seen, end: left, quantity: size, days_supply: nodes}
 - {fact: observation, name: history, from: tumours, concept: family_history, date: seen, value: code}
 - {fact: death, name: deaths, from: patients, where: died is not null, because: alive, date: died}
 """

@@ -75,6 +75,9 @@ CONCEPTS = """
 38003564,Not Hispanic or Latino,Ethnicity,Ethnicity,S
 8588,millimeter,Unit,UCUM,S
 8582,centimeter,Unit,UCUM,S
+8576,milligram,Unit,UCUM,S,mg
+8587,milliliter,Unit,UCUM,S,mL
+8505,hour,Unit,UCUM,S,h
 4171756,<,Meas Value Operator,SNOMED,S
 4172703,=,Meas Value Operator,SNOMED,S
 101,Breast cancer,Condition,SNOMED,S
@@ -90,6 +93,14 @@ CONCEPTS = """
 302,Biopsy,Procedure,SNOMED,S
 401,Tamoxifen,Drug,RxNorm,S
 402,Epirubicin,Drug,RxNorm,S
+403,Trofosfamide,Drug,RxNorm Extension,S
+411,Tamoxifen tablet,Drug,RxNorm,S
+412,Tamoxifen and epirubicin,Drug,RxNorm,S
+413,Trofosfamide tablet,Drug,RxNorm Extension,S
+414,Bandage,Drug,RxNorm,S
+415,Epirubicin solution,Drug,RxNorm,S
+416,Tamoxifen patch,Drug,RxNorm,S
+417,Tamoxifen half tablet,Drug,RxNorm,S
 501,After menopause,Observation,SNOMED,S
 502,Family history,Observation,SNOMED,S
 503,Left breast,Spec Anatomic Site,SNOMED,S
@@ -113,6 +124,20 @@ RELATIONS = ((9001, 101), (9002, 101), (9002, 502), (9004, 102), (8527, 8527), (
 """'Maps to' of the ICD10 codes: C50 has one target, C50.9 two of different domains, Z85 none; races and sexes map to themselves."""
 
 
+INGREDIENTS = {401: (411, 412, 416, 417), 402: (412, 415), 403: (413,), 414: ()}
+"""The drugs of each ingredient; 414 is of another class, and no ingredient."""
+
+STRENGTHS = (
+    (411, 401, 20, 8576, None, None, None, None),
+    (417, 401, 10, 8576, None, None, None, None),
+    (412, 401, 20, 8576, None, None, None, None),
+    (412, 402, 5, 8576, None, None, None, None),
+    (415, 402, None, None, 2, 8576, None, 8587),
+    (416, 401, None, None, 0.5, 8576, None, 8505),
+)
+"""drug, ingredient, amount and its unit, numerator and its unit, denominator and its unit."""
+
+
 def concept_name(concept_id: int) -> str:
     """The name of a concept of the workshop's vocabulary; a made-up one where it has none."""
     return _names().get(concept_id, "Unmapped")
@@ -133,14 +158,39 @@ def build_vocabulary(folder: Path) -> Path:
     written.mkdir()
     rows = _vocabulary_rows()
     header = "concept_id,concept_name,domain_id,vocabulary_id,concept_class_id,standard_concept,concept_code"
-    concepts = [f"{i},{name},{domain},{vocabulary},Any,{s},{code}," for i, name, domain, vocabulary, s, code in rows]
+    concepts = [
+        f"{i},{name},{domain},{vocabulary},{_class(int(i))},{s},{code},"
+        for i, name, domain, vocabulary, s, code in rows
+    ]
     _write(written / "CONCEPT.csv", f"{header},invalid_reason,evidence", [f"{c},confirmed" for c in concepts])
     relations = [f"{a},{b},Maps to," for a, b in RELATIONS]
     _write(written / "CONCEPT_RELATIONSHIP.csv", "concept_id_1,concept_id_2,relationship_id,invalid_reason", relations)
     vocabularies = sorted({row[3] for row in rows} - {"None"})
     names = [f"None,Workshop,{RELEASE},0", *(f"{v},{v},,0" for v in vocabularies)]
     _write(written / "VOCABULARY.csv", "vocabulary_id,vocabulary_name,vocabulary_version,vocabulary_concept_id", names)
-    return build(written, folder / "bundle")
+    bundle = build(written, folder / "bundle")
+    _add_drugs(bundle)
+    return bundle
+
+
+def _class(concept_id: int) -> str:
+    return "Ingredient" if concept_id in INGREDIENTS and concept_id != 414 else "Any"
+
+
+def _add_drugs(bundle: Path) -> None:
+    """CONCEPT_ANCESTOR and DRUG_STRENGTH, which a starter vocabulary does not have."""
+    ancestors = [(ingredient, drug) for ingredient, drugs in INGREDIENTS.items() for drug in (ingredient, *drugs)]
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE a (ancestor_concept_id INTEGER, descendant_concept_id INTEGER)")
+        connection.executemany("INSERT INTO a VALUES (?, ?)", ancestors)
+        columns = "amount_value {0}, amount_unit_concept_id {1}, numerator_value {0}, numerator_unit_concept_id {1}, denominator_value {0}, denominator_unit_concept_id {1}"
+        columns = columns.format("DOUBLE", "INTEGER")
+        connection.execute(
+            f"CREATE TABLE s (drug_concept_id INTEGER, ingredient_concept_id INTEGER, {columns}, invalid_reason VARCHAR)"
+        )
+        connection.executemany("INSERT INTO s VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", STRENGTHS)
+        for table, name in (("a", "CONCEPT_ANCESTOR"), ("s", "DRUG_STRENGTH")):
+            connection.execute(f"COPY {table} TO '{bundle / name}.parquet' (FORMAT parquet)")
 
 
 def _write(path: Path, header: str, lines: Sequence[str]) -> None:

@@ -22,6 +22,7 @@ CONCEPTS = """
 0        | No matching concept                           | Metadata            | None            | Undefined       |
 8532     | FEMALE                                        | Gender              | Gender          | Gender          | S
 8551     | UNKNOWN                                       | Gender              | Gender          | Gender          |
+8576     | milligram                                     | Unit                | UCUM            | Unit            | S
 8588     | millimeter                                    | Unit                | UCUM            | Unit            | S
 32879    | Registry                                      | Type Concept        | Type Concept    | Type Concept    | S
 32531    | Treatment Regimen                             | Episode             | Episode         | Treatment       | S
@@ -35,6 +36,7 @@ CONCEPTS = """
 4162253  | Primary malignant neoplasm of breast          | Condition           | SNOMED          | Disorder        | S
 44498348 | Infiltrating duct carcinoma of breast         | Condition           | ICDO3           | ICDO Condition  |
 4273629  | Chemotherapy                                  | Procedure           | SNOMED          | Procedure       | S
+1308433  | doxorubicin 10 MG injection                   | Drug                | RxNorm          | Clinical Drug   | S
 1308432  | doxorubicin                                   | Drug                | RxNorm          | Ingredient      | S
 4171754  | <=                                            | Meas Value Operator | SNOMED          | Qualifier Value | S
 4172703  | =                                             | Meas Value Operator | SNOMED          | Qualifier Value | S
@@ -53,7 +55,7 @@ VALUES (11, 1, '2000-01-01', '2001-12-31', 32879), (12, 1, '2003-01-01', '2004-1
 INSERT INTO condition_occurrence (condition_occurrence_id, person_id, condition_concept_id, condition_start_date,
     condition_end_date, condition_type_concept_id, condition_source_value, condition_source_concept_id)
 VALUES (21, 1, 4162253, '2000-02-01', '2001-02-01', 32879, '8500/3-C50.9', 44498348),
-    (22, 2, 4162253, '2000-05-01', NULL, 32879, 'C50', 1999999901);
+    (22, 2, 4162253, '2000-05-01', NULL, 32879, 'C50', 2000000001);
 INSERT INTO drug_exposure (drug_exposure_id, person_id, drug_concept_id, drug_exposure_start_date,
     drug_exposure_end_date, drug_type_concept_id, days_supply, quantity)
 VALUES (31, 1, 1308432, '2000-03-01', '2000-03-10', 32879, 10, 5);
@@ -81,6 +83,9 @@ VALUES (2, '2002-06-30', 32879, NULL);
 INSERT INTO episode (episode_id, person_id, episode_concept_id, episode_start_date, episode_end_date,
     episode_object_concept_id, episode_type_concept_id, episode_number)
 VALUES (71, 1, 32531, '2000-03-01', '2000-03-10', 4273629, 32879, 1);
+INSERT INTO condition_era VALUES (121, 1, 4162253, '2000-02-01', '2001-02-01', 1), (122, 1, 4162253, '2001-03-04', '2001-04-01', 1);
+INSERT INTO drug_era VALUES (131, 1, 1308432, '2000-03-01', '2000-03-10', 1, 0), (132, 1, 1308432, '2000-04-10', '2000-04-12', 2, 1);
+INSERT INTO dose_era VALUES (141, 1, 1308432, 8576, 5, '2000-03-01', '2000-03-10'), (142, 1, 1308432, 8576, 9, '2000-03-11', '2000-03-15');
 INSERT INTO episode_event VALUES (71, 31, 1147094), (71, 41, 1147082);
 INSERT INTO cdm_source (cdm_source_name, cdm_source_abbreviation, cdm_holder, source_release_date, cdm_release_date,
     cdm_version, cdm_version_concept_id, vocabulary_version)

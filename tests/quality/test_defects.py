@@ -20,6 +20,9 @@ IDS = {
     "measurement": "measurement_id",
     "observation": "observation_id",
     "episode": "episode_id",
+    "condition_era": "condition_era_id",
+    "drug_era": "drug_era_id",
+    "dose_era": "dose_era_id",
 }
 CONCEPT = {
     "condition_occurrence": "condition_concept_id",
@@ -57,6 +60,7 @@ EVENT = {
     "observation": ("observation_event_id", "obs_event_field_concept_id"),
     "episode_event": ("event_id", "episode_event_field_concept_id"),
 }
+ERAS = {"condition_era": "condition_concept_id", "drug_era": "drug_concept_id", "dose_era": "drug_concept_id"}
 OWN_ROW = "person_id = 1"
 
 Defect = tuple[str, str, str, str | None, str]
@@ -112,6 +116,28 @@ def _links() -> Iterator[Defect]:
         event, _ = EVENT[table]
         plant = f"UPDATE {table} SET {event} = 22 WHERE {OWN_ROW}"
         yield plant, table, "expect_events_of_the_same_person", event, "fatal"
+
+
+def _eras() -> Iterator[Defect]:
+    for table, concept in ERAS.items():
+        first, last, plant = f"{table}_start_date", f"{table}_end_date", f"UPDATE {table} SET"
+        later = f"{first} = (SELECT max({first}) FROM {table})"
+        yield f"{plant} {concept} = 0", table, "expect_column_values_to_not_be_in_set", concept, "fatal"
+        yield f"{plant} {concept} = 123456", table, "expect_concepts_to_exist", concept, "fatal"
+        yield f"{plant} {concept} = 44498348", table, "expect_concepts_to_be_standard", concept, "fatal"
+        yield f"{plant} {concept} = 8532", table, "expect_concepts_to_be_in_domain", concept, "fatal"
+        yield f"{plant} {last} = {first} - 1", table, "expect_columns_in_order", first, "fatal"
+        yield f"{plant} {first} = {first} - 1 WHERE {later}", table, "expect_eras_not_to_overlap", first, "fatal"
+        yield f"{plant} {first} = '1940-01-01'", table, "expect_dates_not_before_birth", first, "convention"
+        yield f"{plant} {first} = '2020-07-01'", table, "expect_dates_not_after_delivery", first, "convention"
+    for table in ("drug_era", "dose_era"):
+        plant = f"UPDATE {table} SET drug_concept_id = 1308433"
+        yield plant, table, "expect_concepts_to_be_in_class", "drug_concept_id", "fatal"
+    for table, count in (("condition_era", "condition_occurrence_count"), ("drug_era", "drug_exposure_count")):
+        yield f"UPDATE {table} SET {count} = 0", table, "expect_column_values_to_be_between", count, "fatal"
+    yield "UPDATE drug_era SET gap_days = -1", "drug_era", "expect_column_values_to_be_between", "gap_days", "fatal"
+    for unit, expectation in ((0, "expect_column_values_to_not_be_in_set"), (32879, "expect_concepts_to_be_in_domain")):
+        yield f"UPDATE dose_era SET unit_concept_id = {unit}", "dose_era", expectation, "unit_concept_id", "fatal"
 
 
 OF_ONE_TABLE: list[Defect] = [
@@ -358,7 +384,7 @@ OF_ONE_TABLE: list[Defect] = [
     ),
 ]
 
-DEFECTS = [*_keys(), *_concepts(), *_dates(), *_links(), *OF_ONE_TABLE]
+DEFECTS = [*_keys(), *_concepts(), *_dates(), *_links(), *_eras(), *OF_ONE_TABLE]
 
 
 def test_valid_tables_meet_every_expectation(cdm: Cdm) -> None:

@@ -46,7 +46,7 @@ def test_download_is_loaded_as_it_comes(project: Project, tmp_path: Path, form: 
     done = load(project, given)
     assert (done.record.release, done.record.version, done.already) == (RELEASE, RELEASE, False)
     assert done.record.rows("CONCEPT") == 9 and done.record.remarks == ()
-    tables = {name.removesuffix(".csv") for name in texts()} | {"CODE_TARGET"}
+    tables = {name.removesuffix(".csv") for name in texts()} | {"CODE_TARGET", "DRUG_INGREDIENT"}
     assert [file.name for file in done.record.files] == [f"{name}.parquet" for name in sorted(tables)]
     assert [record.release for record in loaded(project)] == [RELEASE]
 

@@ -100,6 +100,11 @@ class TableWriter:
         named = ", ".join(f"{source} AS {identifier(name)}" for name, source in columns.items())
         return self._copy(table, f"{spans} SELECT {named} FROM ({merged})")
 
+    def write_rows(self, name: str, rows: str | None) -> int:
+        """Write a table from the SQL of all its fields; without it, a table without rows."""
+        table = tables()[name]
+        return self._copy(table, rows or _no_rows(table.fields))
+
     def write_episode_events(self) -> int:
         """episode_event: every event that belongs to an episode; an episode's parent is in EPISODE itself."""
         belonging = [f for f in self.files if f.fact != "episode" and ("episode" in f.columns)]

@@ -66,6 +66,8 @@ def _part(kind: str, value: Argument) -> str:
         return f"r.{identifier(str(value))}"
     if kind in ("table", "field"):
         return identifier(str(value))
+    if kind == "columns" and isinstance(value, tuple):
+        return ", ".join(f"r.{identifier(str(one))}" for one in value)
     if isinstance(value, tuple):
         return f"({', '.join(_literal(one) for one in value)})"
     return _literal(value)

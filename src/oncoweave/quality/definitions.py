@@ -253,6 +253,13 @@ _CONCEPTS = (
         domains=DOMAINS,
     ),
     _ours(
+        "expect_concepts_to_be_in_class",
+        "The concept is of a class that belongs to the field; 0 passes.",
+        RowSql("coalesce(c.concept_class_id, '') NOT IN $classes", _KNOWN_CONCEPT, _CONCEPT_JOIN),
+        column=CONCEPT,
+        classes=Parameter("texts", "concept_class_id as OMOP spells it, one or more."),
+    ),
+    _ours(
         "expect_concepts_not_to_be_in_domain",
         "The concept's domain has a table of its own; 0 passes.",
         RowSql("coalesce(c.domain_id, '') IN $domains", _KNOWN_CONCEPT, _CONCEPT_JOIN),
@@ -327,6 +334,19 @@ _DATES = (
         ),
         start=Parameter("column", "First day of the period."),
         end=Parameter("column", "Last day of the period."),
+    ),
+    _ours(
+        "expect_eras_not_to_overlap",
+        "No two eras of a person and of the same thing lie within so many days of each other.",
+        RowSql(
+            "coalesce($start <= r.check_last_end + $days, false)",
+            rows="SELECT *, max($end) OVER (PARTITION BY r.person_id, $of ORDER BY $start, $end "
+            "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS check_last_end FROM batch AS r",
+        ),
+        of=Parameter("columns", "The fields that tell what the era is of."),
+        start=Parameter("column", "First day of the era."),
+        end=Parameter("column", "Last day of the era."),
+        days=Parameter("integer", "Days within which two eras would be one; 0: they only share no day."),
     ),
     _ours(
         "expect_year_not_after_delivery",

@@ -32,6 +32,7 @@ from oncoweave.vocabulary.additions import additions_in, check_additions, read_a
 from oncoweave.vocabulary.archive import unpack
 from oncoweave.vocabulary.athena import TABLES
 from oncoweave.vocabulary.download import DeliveredTable, explain, line_ends, refuse_cut_off, tables_in
+from oncoweave.vocabulary.ingredients import derivation
 from oncoweave.vocabulary.resolve import targets, targets_of_map
 from oncoweave.vocabulary.shelf import RECORD, BundleRecord, record_of
 from oncoweave.vocabulary.soundness import refuse_repeated, remarks
@@ -141,6 +142,8 @@ def _write(delivered: Delivered, building: Path, release: str, *, accept_gaps: b
         noticed += unmapped_rows(connection, bundle)
         tell("following every code to its targets")
         rows["CODE_TARGET"] = _follow(connection, bundle, rows["CONCEPT"] // PART + 1)
+        tell("finding the ingredients of every drug")
+        rows["DRUG_INGREDIENT"] = _find_ingredients(connection, bundle)
     tell("hashing the bundle")
     files = tuple(file_record(bundle / f"{n}.parquet", f"{n}.parquet", count) for n, count in sorted(rows.items()))
     record = BundleRecord(release=release, version=version, files=files, remarks=noticed)
@@ -189,6 +192,13 @@ def _follow(connection: duckdb.DuckDBPyConnection, bundle: Path, parts: int) -> 
             connection.execute(f"INSERT INTO followed {own}", mapped)
     order = ("vocabulary_id", "concept_code", "ordinal")
     return copy_sorted(connection, "SELECT * FROM followed", bundle / "CODE_TARGET.parquet", order_by=order)
+
+
+def _find_ingredients(connection: duckdb.DuckDBPyConnection, bundle: Path) -> int:
+    """Writes DRUG_INGREDIENT, so that no run has to read the millions of ancestors; returns its rows."""
+    files = {"concepts": str(bundle / "CONCEPT.parquet"), "ancestors": str(bundle / "CONCEPT_ANCESTOR.parquet")}
+    order, target = ("drug_concept_id", "ingredient_concept_id"), bundle / "DRUG_INGREDIENT.parquet"
+    return copy_sorted(connection, derivation(), target, order_by=order, parameters=files)
 
 
 def _version(connection: duckdb.DuckDBPyConnection, bundle: Path) -> str:
