@@ -5,7 +5,7 @@ ROWS ?= 100000 1000000
 MARKS := $(if $(CI),,-m "not slow")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types imports check faults bench bench-vocab schema reference requirements wheel lock clean
+.PHONY: help setup demo test lint format types imports check faults bench bench-vocab bench-synthea schema reference requirements wheel lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: setup ## measure extract and map against a bare copy (ROWS="100000 100000
 
 bench-vocab: setup ## measure loading and resolving a vocabulary (SCALE=1 is a full Athena download)
 	@$(BIN)/python -m bench.vocabulary --scale $(or $(SCALE),0.01)
+
+bench-synthea: setup ## measure OMOP rows per CPU-second on replicated Synthea patients (COPIES="1 100", DELIVERY=folder)
+	@$(BIN)/python -m bench.synthea $(DELIVERY) --copies $(or $(COPIES),1 100)
 
 schema: setup ## write the JSON Schemas that editors use into .schema/
 	@$(BIN)/oncoweave schema

@@ -37,20 +37,32 @@ class Made:
     held: dict[str, list[str]]
 
 
-def lint(project: Project, source: str) -> list[Problem]:
-    """Every problem of a source's specification, errors and warnings, in the order of the files."""
+def lint(project: Project, source: str, *, asked: bool = True) -> list[Problem]:
+    """Every problem of a source's specification, errors and warnings, in the order of the files.
+
+    That its vocabulary release is not there is an error of a source that was `asked` for, and else a warning: a
+    project may hold a source that its site does not run.
+    """
     problems = list(lint_suites(project, source))
     try:
         inputs = read_inputs(project, source)
     except SpecError as error:
         if not error.problems:
             raise
-        return sorted([*problems, *error.problems])
+        return sorted([*problems, *(p if asked else _without_release(p) for p in error.problems)])
     draft = compile_draft(inputs)
     problems += draft.problems
     if draft.plan is not None:
         problems += _example_problems(inputs, draft.plan)
     return sorted(problems)
+
+
+def _without_release(problem: Problem) -> Problem:
+    """That the release cannot be opened, as a warning that says what was not looked at; any other problem as it is."""
+    if problem.code != "vocabulary":
+        return problem
+    message = f"{problem.message}: the mapping was read, but its concepts and examples were not checked"
+    return replace(problem, severity="warning", message=message)
 
 
 def _example_problems(inputs: Inputs, plan: Plan) -> list[Problem]:

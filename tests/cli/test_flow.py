@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from oncoweave.cli.demo import demo_sources
 from oncoweave.cli.main import main
 from oncoweave.project import Project
 
@@ -124,3 +126,20 @@ def test_a_changed_release_is_told_and_fails_with_code_5(
 
 def test_a_delivery_belongs_to_one_source(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal.code("run", "tiny", "tiny", "--delivery", tmp_path, "--project", terminal.project.root) == 2
+
+
+def test_a_source_without_its_vocabulary_is_warned_of_unless_it_was_asked_for(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mapping = terminal.project.source_folder("tiny") / "mapping.yaml"
+    mapping.write_text(re.sub("(?m)^vocabulary: .*$", "vocabulary: v5.0 01-JAN-99", mapping.read_text()))
+    (problem,) = terminal.json("lint")["problems"]
+    assert (problem["severity"], problem["code"]) == ("warning", "vocabulary")
+    assert "v5.0 01-JAN-99" in problem["message"] and "were not checked" in problem["message"]
+    assert "vocab load" in problem["help"]
+    assert terminal.code("lint", "tiny", "--project", terminal.project.root) == 2
+    assert "error[vocabulary]" in capsys.readouterr().out
+
+
+def test_the_demo_has_the_sources_that_can_be_fetched() -> None:
+    assert demo_sources() == ["colon", "gbsg", "seer_breast"]

@@ -156,3 +156,8 @@ def test_release_of_the_standard_content_is_opened_by_name(tmp_path: Path) -> No
 def test_release_of_another_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is the release starter-1, not starter-2"):
         open_release(Project.at(tmp_path), "starter-2")
+
+
+def test_vocabulary_that_only_the_concepts_tell_of_is_one_of_the_release(bundle: Bundle) -> None:
+    assert bundle.vocabularies() == ["None"]
+    assert bundle.has_vocabulary("ICDO3") and not bundle.has_vocabulary("CVX")

@@ -43,10 +43,13 @@ def demo(folder: Path | None, machine: bool) -> int:
 
 
 def demo_sources() -> list[str]:
-    """The names of the demo's sources."""
+    """The names of the demo's sources: those whose delivery can be fetched, so that nobody has to bring it."""
     from oncoweave import content
+    from oncoweave.project import Project
+    from oncoweave.spec.load import load_source
 
-    return sorted(path.parent.name for path in content.demo_sources().glob("*/source.yaml"))
+    standard = Project.at(content.standard())
+    return [name for name in standard.sources() if load_source(standard, name)[0].delivery.by == "wheel"]
 
 
 def demo_project(folder: Path | None) -> Project:

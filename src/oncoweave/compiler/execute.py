@@ -171,7 +171,7 @@ class Execution:
         if plan.before is not None:
             self._do(f"CREATE TEMP TABLE {_held(plan)} AS {to_duckdb(plan.before)}", f"reading rows of {plan.name}")
         files = [
-            self._branch(plan, select, bound) for select, bound in zip(plan.branches, plan.rule.branches, strict=True)
+            self._facts(plan, select, bound) for select, bound in zip(plan.branches, plan.rule.branches, strict=True)
         ]
         self.files += files
         sql = union_of(self.events, files)
@@ -188,17 +188,21 @@ class Execution:
             FROM ({union_of(self.events, files, ["person_id", "start_date"])}) GROUP BY ALL"""
         self._do(sql, "finding the last day of each person")
 
-    def _branch(self, plan: RulePlan, select: FactSelect, bound: Branch) -> EventFile:
-        """Writes the facts of a branch, and keeps what is no fact."""
+    def _facts(self, plan: RulePlan, select: FactSelect, bound: Branch) -> EventFile:
+        """Writes the facts of a branch."""
         name = f"{plan.name}.{select.column}.parquet" if select.column else f"{plan.name}.parquet"
         rows = copy(self.connection, to_duckdb(select.events), self.events / name)
-        held = identifier(held_table(plan.name, select.column))
-        self._do(f"CREATE TEMP TABLE {held} AS {to_duckdb(select.held)}", f"holding back rows of {plan.name}")
         return EventFile(
             name=name, rule=plan.name, column=select.column, fact=plan.rule.fact, targets=tuple(sorted(bound.targets)),
             columns=tuple(n for n in TYPES if n not in select.constants), constants=dict(select.constants),
             derived=dict(select.derived), rows=rows,
         )  # fmt: skip
+
+    def _keep_held(self, plan: RulePlan, select: FactSelect, *, none: bool) -> None:
+        """Keeps what is no fact. Working that out costs as much as the facts, so not where every row is known to be one."""
+        held, rows = identifier(held_table(plan.name, select.column)), " LIMIT 0" if none else ""
+        sql = f"CREATE TEMP TABLE {held} AS {to_duckdb(select.held)}{rows}"
+        self._do(sql, f"holding back rows of {plan.name}")
 
     def _codes_of(self, plan: RulePlan) -> list[CodeLookup]:
         """The codes that a rule looks up, each lookup once: a rule's columns share those of the rule itself."""
@@ -213,6 +217,7 @@ class Execution:
         """
         ((read,),) = self._rows(f"SELECT count(*) FROM {identifier(snapshot_view(plan.rule.table))}", "counting rows")
         mapped, unmapped = self._mapped(plan, select, file)
+        self._keep_held(plan, select, none=mapped == read)
         reasons = self._reasons(plan, select)
         split = {k: sum(n for kind, _, n in reasons if kind == k) for k in ("quarantined", "excluded")}
         if mapped + sum(split.values()) != read:

@@ -159,8 +159,10 @@ class Bundle:
             return [row[0] for row in connection.execute(sql, files).fetchall()]
 
     def has_vocabulary(self, vocabulary: str) -> bool:
-        """Whether the release has the vocabulary of that name."""
-        return vocabulary in self.vocabularies()
+        """Whether the release has the vocabulary of that name; a selection may have concepts of one that VOCABULARY leaves out."""
+        return vocabulary in self.vocabularies() or bool(
+            self._select("''", "c.vocabulary_id = $name LIMIT 1", name=vocabulary)
+        )
 
     def unconfirmed(self) -> frozenset[int]:
         """The ids that no release has confirmed; empty for a real release."""
