@@ -46,9 +46,11 @@ source_vocabulary   VARCHAR    vocabulary or concept map of the source code
 source_code         VARCHAR    the code that selected the concept
 source_value        VARCHAR    the text as the source has it, for *_source_value
 start_date          DATE       first day, or the day that stands for a partial date
+start_time          TIME       time of the first day, where the source knows it
 start_precision     VARCHAR    day, month or year: what the source really knows
 start_raw           VARCHAR    text of the date in the source
 end_date            DATE       last day
+end_time            TIME       time of the last day, where the source knows it
 end_precision       VARCHAR    day, month or year
 end_raw             VARCHAR    text of the end date in the source
 value_number        DOUBLE     numeric value

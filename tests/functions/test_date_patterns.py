@@ -205,3 +205,56 @@ def expected(text: str, pattern: str) -> date | None:
 def test_missing_text_has_neither_date_nor_precision() -> None:
     parsed = parse_date(Expression(Kind.TEXT, exp.Null()), ["%Y", "%d-%m-%Y"])
     assert duckdb.connect().execute("SELECT " + to_duckdb(parsed.node)).fetchall() == [(None,)]
+
+
+def times(texts: Sequence[str], formats: Sequence[str], first_year: int | None = None) -> list[str]:
+    """Date and time of each text as text."""
+    parsed = parse_date(column("t", Kind.TEXT), formats, first_year)
+    select = exp.select(exp.alias_(parsed.node, "d"), exp.alias_(parsed.time or exp.Null(), "us"))
+    sql = f"SELECT d, TIME '00:00' + to_microseconds(us::BIGINT) FROM ({to_duckdb(select)}"
+    rows = _engine().execute(sql + " FROM (SELECT unnest($texts::VARCHAR[]) AS t))", {"texts": list(texts)}).fetchall()
+    return [f"{day} {time}" if day else "None" for day, time in rows]
+
+
+TIMED = [
+    ("%Y-%m-%dT%H:%M:%SZ", "2019-02-03T10:15:00Z", "2019-02-03 10:15:00"),
+    ("%d.%m.%Y %H:%M", "3.2.2019 9:15", "2019-02-03 09:15:00"),
+    ("%d.%m.%y %H:%M", " 03.02.19 10:15 ", "2019-02-03 10:15:00"),
+    ("%Y%m%d%H%M%S", "20190203101500", "2019-02-03 10:15:00"),
+    ("%Y%m%d%H%M%S", "2019020310150", "None"),
+    ("%Y-%m-%d %H:%M:%S.%f", "1500-02-03 10:15:00.5", "1500-02-03 10:15:00.500000"),
+    ("%Y-%m-%d %H:%M:%S.%f", "1500-02-03 10:15:00.123456789", "1500-02-03 10:15:00.123456"),
+    ("%Y-%m-%d %H:%M:%S,%f", "1500-02-03 10:15:00,1234567890", "None"),
+    ("%Y-%m-%dT%H:%M:%S%z", "2019-02-03T00:15:00+0130", "2019-02-02 22:45:00"),
+    ("%Y-%m-%dT%H:%M:%S%z", "2019-12-31T23:15:00-02", "2020-01-01 01:15:00"),
+    ("%Y-%m-%dT%H:%M:%S%z", "2019-02-03T10:15:00Z", "2019-02-03 10:15:00"),
+    ("%Y-%m-%dT%H:%M:%S%z", "2019-02-03T10:15:00+15:00", "None"),
+    ("%Y-%m-%dT%H:%M:%S%z", "2019-02-03T10:15:00+01:60", "None"),
+    ("%Y-%m-%dT%H:%M:%S%z", "9999-12-31T23:15:00-01:00", "None"),
+    ("%Y-%m-%dT%H:%M:%SZ", "infinity", "None"),
+    ("%Y-%m-%dT%H:%M:%SZ", "2019-02-03", "None"),
+    ("%Y-%m-%d", "2019-02-03T10:15:00Z", "None"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "text", "expected"), TIMED)
+def test_time_is_read(pattern: str, text: str, expected: str) -> None:
+    assert times([text], [pattern], 1930 if "%y" in pattern else None) == [expected]
+
+
+def test_the_first_pattern_that_fits_tells_the_time() -> None:
+    texts = ["20190203", "201902031015", "03.02.2019 10:15", "03.02.2019", "2019"]
+    assert times(texts, ["%Y%m%d", "%Y%m%d%H%M", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%Y"]) == [
+        "2019-02-03 None", "2019-02-03 10:15:00", "2019-02-03 10:15:00", "2019-02-03 None", "2019-01-01 None",
+    ]  # fmt: skip
+
+
+MOMENTS = st.lists(st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31)), min_size=1, max_size=30)
+
+
+@settings(deadline=None, max_examples=15)
+@given(moments=MOMENTS)
+def test_valid_moment_comes_back(moments: list[datetime]) -> None:
+    for pattern in ["%Y-%m-%dT%H:%M:%S.%f", "%d%m%Y%H%M%S.%f", "%j/%Y %H:%M:%S.%f"]:
+        texts = [m.strftime(pattern.replace("%Y", f"{m.year:04}")) for m in moments]
+        assert times(texts, [pattern]) == [f"{m.date()} {m.time()}" for m in moments]

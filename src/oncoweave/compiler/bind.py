@@ -404,7 +404,7 @@ def _fields(table: Table) -> dict[str, Expression]:
 def _told(node: exp.Expression) -> set[str]:
     """The fields whose content an expression's result tells; not those that it only compares, counts or orders by."""
     if isinstance(node, exp.Column):
-        return {node.name.rstrip("$#")}
+        return {node.name.rstrip("$#~")}
     function = CATALOGUE.get(str(node.this)) if isinstance(node, exp.Anonymous) else None
     if function is not None and (function.result is Kind.BOOLEAN or function is functions.count):
         return set()

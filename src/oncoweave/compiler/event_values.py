@@ -8,7 +8,20 @@ from sqlglot import exp
 
 from oncoweave.compiler import keys
 from oncoweave.compiler.bound import SOURCED, BoundRule, Branch, Choice, Fixed, Looked, Slot
-from oncoweave.compiler.sql import Node, all_of, call, case, coalesce, col, equals, is_not_null, null, number, text
+from oncoweave.compiler.sql import (
+    Node,
+    all_of,
+    call,
+    case,
+    cast,
+    coalesce,
+    col,
+    equals,
+    is_not_null,
+    null,
+    number,
+    text,
+)
 from oncoweave.compiler.units import dated
 from oncoweave.engine.expressions import Kind
 from oncoweave.engine.signatures import precision_node
@@ -124,6 +137,10 @@ class EventValues:
             precision = precision_node(slot.expression)
             constant = isinstance(precision, exp.Literal)
             found |= {f"{name}_date": col(name), f"{name}_precision": precision if constant else col(f"{name}#")}
+            if slot.expression.time is not None:
+                since_midnight = call("to_microseconds", col(f"{name}~"))
+                time = exp.Add(this=cast(text("00:00:00"), "TIME"), expression=since_midnight)
+                found[f"{name}_time"] = case([(is_not_null(col(name)), time)], null("TIME"))
             if slot.raw and slot.expression.precision is not None:
                 found[f"{name}_raw"] = col(f"{name}@")
         return found

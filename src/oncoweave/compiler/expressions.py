@@ -22,7 +22,7 @@ from oncoweave.engine import functions
 from oncoweave.engine.dialect import pattern_fault
 from oncoweave.engine.expressions import Expression, Kind, KindError, Value, literal, null, widen
 from oncoweave.engine.functions import CATALOGUE
-from oncoweave.engine.signatures import Function, Slot, precision_node, unify
+from oncoweave.engine.signatures import Function, Slot, chosen, precision_node, time_node, unify
 from oncoweave.errors import nearest
 
 
@@ -44,14 +44,14 @@ def parse(text: str, scope: Scope) -> Expression:
 
 
 def fields_of(expression: Expression) -> frozenset[str]:
-    """The names of the fields that a compiled expression reads; a staged field's value and precision count as the field."""
-    return frozenset(c.name.rstrip("$#") for c in expression.node.find_all(exp.Column))
+    """The names of the fields that a compiled expression reads; a staged field's value, precision and time count as the field."""
+    return frozenset(c.name.rstrip("$#~") for c in expression.node.find_all(exp.Column))
 
 
 def only_fields_of(expression: Expression) -> frozenset[str]:
     """The fields of a grouped expression that must be the same in all rows of a group."""
     only = (n for n in expression.node.find_all(exp.Anonymous) if n.this == functions.only.name)
-    return frozenset(c.name.rstrip("$#") for node in only for c in node.find_all(exp.Column))
+    return frozenset(c.name.rstrip("$#~") for node in only for c in node.find_all(exp.Column))
 
 
 def parse_template(text: str, scope: Scope) -> tuple[Expression, tuple[Expression, ...]]:
@@ -233,8 +233,10 @@ class _Compiler:
         default = self.convert(node.args["default"]) if node.args.get("default") else Expression(Kind.TEXT, exp.Null())
         kind = unify([*(v for _, v in given), default], "case")
         ifs = [exp.If(this=c.node, true=widen(v, kind).node) for c, v in given]
-        precision = _chosen_precision(given, default) if kind is Kind.DATE else None
-        return Expression(kind, exp.Case(ifs=ifs, default=widen(default, kind).node), precision)
+        dates = [*(v for _, v in given), default] if kind is Kind.DATE else []
+        precision = chosen(given, default, precision_node) if any(d.precision is not None for d in dates) else None
+        time = chosen(given, default, time_node) if any(d.time is not None for d in dates) else None
+        return Expression(kind, exp.Case(ifs=ifs, default=widen(default, kind).node), precision, time)
 
     def _arm(self, subject: exp.Expression | None, test: exp.Expression) -> Expression:
         if subject is None:
@@ -379,11 +381,3 @@ def _option(node: exp.Kwarg) -> Value:
         return str(value.this)
     number = int(value.this) if str(value.this).isdigit() else float(value.this)
     return -number if negative else number
-
-
-def _chosen_precision(given: list[tuple[Expression, Expression]], default: Expression) -> exp.Expression | None:
-    values = [v for _, v in given]
-    if all(v.precision is None for v in [*values, default]):
-        return None
-    ifs = [exp.If(this=c.node.copy(), true=precision_node(v)) for c, v in given]
-    return exp.Case(ifs=ifs, default=precision_node(default))

@@ -260,13 +260,20 @@ class FactBuilder:
                 whole = exp.Between(this=col(name), low=number(0), high=number(2**31 - 1))
                 found.append((negate(whole), text(f"quarantined: {name}: out of range")))
         if {"start", "end"} <= set(dated(self.branch)):
-            before = exp.LT(this=col("end"), expression=col("start"))
-            found.append((before, text("quarantined: end: before the start")))
+            found.append((self._ends_before_it_starts(), text("quarantined: end: before the start")))
         if self.rule.fact == "death":
             last = functions.add_days(Expression(Kind.DATE, col("start")), AFTER_DEATH).node
             later = exp.GT(this=col("last_day"), expression=last)
             found.append((later, text(f"quarantined: facts of the person start more than {AFTER_DEATH} days after it")))
         return found
+
+    def _ends_before_it_starts(self) -> Node:
+        """Whether the end is before the start: by the day, and on the same day by the time where both are known."""
+        before = exp.LT(this=col("end"), expression=col("start"))
+        if any(slot.expression.time is None for slot in dated(self.branch).values()):
+            return before
+        earlier = exp.LT(this=col("end~"), expression=col("start~"))
+        return any_of([before, all_of([equals(col("end"), col("start")), earlier])])
 
     def _lookups(self) -> list[tuple[Node, Node]]:
         return [(col("ignored:concept"), text("excluded: ignored code"))] if self._ignores else []

@@ -8,11 +8,12 @@ from typing import Any
 
 from oncoweave import content
 from oncoweave.compiler.transforms import load_verbs
-from oncoweave.engine.expressions import Expression
+from oncoweave.engine.date_patterns import read_pattern
+from oncoweave.engine.expressions import Expression, KindError
 from oncoweave.errors import Problem, SpecError, UsageError, nearest
 from oncoweave.project import Project
 from oncoweave.spec.concept_map import ConceptMap, load_concept_map
-from oncoweave.spec.document import Document
+from oncoweave.spec.document import Document, Loc
 from oncoweave.spec.load import load_corrections, load_mapping, load_source
 from oncoweave.spec.mapping import Corrections, MapRef
 from oncoweave.spec.mapping import Mapping as MappingSpec
@@ -44,6 +45,7 @@ def read_inputs(project: Project, source: str) -> Inputs:
     spec = _tried(lambda: load_source(project, source), problems)
     mapping = _tried(lambda: load_mapping(project, source), problems)
     corrections = _tried(lambda: load_corrections(project, source), problems)
+    problems += pattern_problems(*spec) if spec else []
     maps = _maps(project, source, mapping, problems)
     bundle = _bundle(project, mapping, problems)
     if problems or spec is None or mapping is None or bundle is None:
@@ -51,6 +53,32 @@ def read_inputs(project: Project, source: str) -> Inputs:
     verbs = load_verbs(content.transform_modules(project))
     changes, changes_document = corrections or (None, None)
     return Inputs(spec[0], spec[1], mapping[0], mapping[1], changes, changes_document, maps, bundle, verbs)
+
+
+def pattern_problems(source: Source, document: Document) -> list[Problem]:
+    """Date patterns that tell no date, and times of which some are brought to UTC and some are not."""
+    found: list[Problem] = []
+    clocks: dict[bool, list[tuple[Loc, str]]] = {True: [], False: []}
+    for table, spec in source.tables.items():
+        for name, field in spec.fields.items():
+            for i, text in enumerate(field.formats):
+                loc: Loc = ("tables", table, "fields", name, "formats", i)
+                try:
+                    pattern = read_pattern(text)
+                except KindError as error:
+                    found.append(document.problem("date-pattern", str(error), loc))
+                    continue
+                if pattern.time and not pattern.time.endswith("Z"):
+                    clocks[pattern.offset].append((loc, text))
+    if clocks[True] and clocks[False]:
+        mend = "one clock for all: give every time an offset (%z) or Z, or ask the source for local times"
+        found += [
+            document.problem(
+                "date-pattern", f"`{text}` has no offset, while other times are brought to UTC", loc, help=mend
+            )
+            for loc, text in clocks[False]
+        ]
+    return found
 
 
 def _tried(load: Callable[[], Any], problems: list[Problem]) -> Any:

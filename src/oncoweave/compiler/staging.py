@@ -1,7 +1,7 @@
 """Staging: one table of typed fields and keyed hashes for each source table, computed once for all its rules.
 
 Of a field `f` it holds the text as delivered (`f`, NULL where the source says "missing"), the parsed value
-(`f$`) and, for dates that may be partial, the precision (`f#`). `_state` says why no rule can use the row.
+(`f$`) and, for dates that may be partial, the precision (`f#`), for dates with a time the time (`f~`). `_state` says why no rule can use the row.
 """
 
 from __future__ import annotations
@@ -101,8 +101,9 @@ def staged_field(name: str, spec: FieldSpec, alias: str = "s") -> Expression:
     if not is_typed(spec):
         return functions.trim(column(name, Kind.TEXT, alias))
     kind = {"integer": Kind.INTEGER, "number": Kind.NUMBER, "date": Kind.DATE}[spec.type]
-    partial = spec.type == "date" and parsed(spec, column(name, Kind.TEXT)).precision is not None
-    return column(f"{name}$", kind, alias, col(f"{name}#", alias) if partial else None)
+    value = parsed(spec, column(name, Kind.TEXT))
+    precision = col(f"{name}#", alias) if value.precision is not None else None
+    return column(f"{name}$", kind, alias, precision, col(f"{name}~", alias) if value.time is not None else None)
 
 
 def unparsed(name: str, alias: str = "s") -> Node:
@@ -197,6 +198,7 @@ class _Stage:
                 value = parsed(spec, column(name, Kind.TEXT))
                 nodes.append(named(value.node, f"{name}$"))
                 nodes += [named(value.precision, f"{name}#")] if value.precision is not None else []
+                nodes += [named(value.time, f"{name}~")] if value.time is not None else []
         nodes.append(named(self._row_key(), "_row_key"))
         nodes.append(named(self._person_key(), "_person_key"))
         return exp.select(*nodes).from_(subquery(inner, "t"))

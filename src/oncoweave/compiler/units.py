@@ -1,7 +1,7 @@
 """Units: the SELECT with one row for each row or group that a branch reads: its key, its slots, the codes to look up.
 
 Columns: unit, person, file, line (and files, lines, rows of a group); passing, the verdict on a row before any grouping;
-fault, what does not parse or differs; each slot (`start`, `start#` its precision, `start@` its text); `code:<field>` and
+fault, what does not parse or differs; each slot (`start`, `start#` its precision, `start~` its time, `start@` its text); `code:<field>` and
 `code@<field>`; `event:<key>`, the event id of a fact referred to.
 """
 
@@ -160,6 +160,7 @@ class UnitBuilder:
         for name, slot in dated(self.branch).items():
             found[name] = self._imputed(name, slot.expression)
             found[f"{name}#"] = precision_node(slot.expression)
+            found |= {f"{name}~": slot.expression.time} if slot.expression.time is not None else {}
             found |= {f"{name}@": self._over_group(col(slot.raw, "s"))} if slot.raw else {}
         found |= self._in_order()
         for name, slot in self.branch.slots.items():

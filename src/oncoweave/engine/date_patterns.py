@@ -1,7 +1,8 @@
-"""Date patterns: how a source writes its dates, compiled to expressions that are exact and fast.
+"""Date patterns: how a source writes its dates and times, compiled to expressions that are exact and fast.
 
-A pattern is made of %d %m %Y %y %j %b and separators. Where two parts touch (`%Y%m%d`) every part has its full
-width, except the day of the year; where signs separate all parts, day and month may have one digit.
+A pattern is made of %d %m %Y %y %j %b and separators, and may go on with a time: %H, %M, %S, %f, an offset %z or the
+letter Z. Where two parts touch (`%Y%m%d`) every part has its full width, except the day of the year; where signs
+separate all parts, a part of two digits may have one.
 """
 
 from __future__ import annotations
@@ -27,18 +28,39 @@ _PRECISIONS: dict[frozenset[str], Precision] = {
     frozenset("bY"): "month",
     frozenset("Y"): "year",
 }
-_LOOKS = {"d": "[0-9]{2}", "m": "[0-9]{2}", "y": "[0-9]{2}", "Y": "[0-9]{4}", "j": "[0-9]{1,3}", "b": "[A-Za-z]{3}"}
-_WIDTHS = {"d": 2, "m": 2, "y": 2, "Y": 4, "j": 3, "b": 3}
+_TIMES = ("H", "HM", "HMS", "HMSf")
+_LOOKS = {
+    "d": "[0-9]{2}", "m": "[0-9]{2}", "y": "[0-9]{2}", "Y": "[0-9]{4}", "j": "[0-9]{1,3}", "b": "[A-Za-z]{3}",
+    "H": "[0-9]{2}", "M": "[0-9]{2}", "S": "[0-9]{2}", "f": "[0-9]{1,6}", "z": "(?:Z|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)",
+}  # fmt: skip
+_WIDTHS = {"d": 2, "m": 2, "y": 2, "Y": 4, "j": 3, "b": 3, "H": 2, "M": 2, "S": 2}
 _TOKEN = re.compile(r"%(.?)|([^%])", re.DOTALL)
+_DAY = 86_400_000_000  # microseconds
 
 
 @dataclass(frozen=True)
 class DatePattern:
-    """A pattern taken apart: its letters in order, and whether its parts touch."""
+    """A pattern taken apart: its date, what stands before the time, its time, and whether an offset from UTC follows."""
 
-    text: str
-    letters: str
-    touching: bool
+    date: str
+    between: str = ""
+    time: str = ""
+    offset: bool = False
+
+    @property
+    def text(self) -> str:
+        """Date and time as one pattern, without the offset."""
+        return self.date + self.between + self.time
+
+    @property
+    def letters(self) -> str:
+        """The letters of the date, in order."""
+        return _letters(self.date)
+
+    @property
+    def touching(self) -> bool:
+        """Whether two parts of the date touch, or its last part touches the time."""
+        return re.search("%.%", self.date) is not None or bool(self.time and not self.between)
 
     @property
     def precision(self) -> Precision:
@@ -48,47 +70,99 @@ class DatePattern:
     @property
     def is_plain(self) -> bool:
         """Whether the engine's own reading is exact, and blanks around do no harm."""
-        return not self.touching and not set("yj") & set(self.letters)
+        alone = not self.touching and re.search("%.%", self.time) is None
+        return alone and not self.offset and not set("yj") & set(self.letters)
 
     @property
     def width(self) -> int:
-        """The length of a text with every part at full width."""
-        return sum(_WIDTHS[letter] if letter else 1 for letter, _ in _TOKEN.findall(self.text))
+        """The length of a date with every part at full width."""
+        return sum(_WIDTHS[letter] if letter else 1 for letter, _ in _TOKEN.findall(self.date))
 
     @property
     def regex(self) -> str:
         """What a text in this pattern looks like, surrounding blanks included."""
-        parts = [self._part(letter, sign) for letter, sign in _TOKEN.findall(self.text)]
-        return r"\s*" + "".join(parts) + r"\s*"
+        date = _looks(self.date, touching=self.touching)
+        time = _looks(self.clock, touching=re.search("%.%", self.time) is not None)
+        finer = "[0-9]{0,3}" if "%f" in self.time else ""  # what is finer than a microsecond is left out
+        ending = re.escape(self.time[len(self.clock) :]) + (f"({_LOOKS['z']})" if self.offset else "")
+        return rf"\s*({date}){_looks(self.between)}({time}){finer}{ending}\s*"
 
-    def _part(self, letter: str, sign: str) -> str:
-        if sign:
-            return re.escape(sign)
-        free = letter in "dm" and not self.touching
-        return "[0-9]{1,2}" if free else _LOOKS[letter]
+    @property
+    def clock(self) -> str:
+        """The time without the Z at its end."""
+        return self.time.removesuffix("Z")
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter, sign in _TOKEN.findall(text) if not sign)
+
+
+def _looks(text: str, *, touching: bool = False) -> str:
+    """What a text in a part of a pattern looks like."""
+    found = ""
+    for letter, sign in _TOKEN.findall(text):
+        free = letter in _WIDTHS and letter in "dmHMS" and not touching
+        found += "[0-9]{1,2}" if free else _LOOKS[letter] if letter else r"\s+" if sign == " " else re.escape(sign)
+    return found
 
 
 def read_pattern(text: str) -> DatePattern:
     """Take a pattern apart; KindError says what is wrong with it."""
-    letters = "".join(letter for letter, sign in _TOKEN.findall(text) if not sign)
-    for letter, sign in _TOKEN.findall(text):
+    tokens = _TOKEN.findall(text)
+    for letter, sign in tokens:
         if not sign and letter not in _LOOKS:
-            raise KindError(f"`%{letter}` is not a part of a date; use %d %m %Y %y %j %b")
-        if sign and (sign.isalnum() or not sign.isprintable()):
+            raise KindError(
+                f"`%{letter}` is not a part of a date; use %d %m %Y %y %j %b, and %H %M %S %f %z for its time"
+            )
+        if sign and ((sign.isalnum() and sign not in "TZ") or not sign.isprintable()):
             raise KindError(f"`{sign}` cannot stand in a date pattern; between the parts only signs and blanks can")
-    parts = letters.replace("y", "Y")
+    pattern = _split(text)
+    parts = pattern.letters.replace("y", "Y")
     if len(set(parts)) < len(parts) or frozenset(parts) not in _PRECISIONS:
         raise KindError(f"`{text}` does not tell a date: use day, month and year; month and year; year; or %j and year")
-    if "y" in letters and letters.index("y") not in (0, len(letters) - 1):
-        raise KindError(f"`{text}`: a two-digit year stands first or last")
-    return DatePattern(text, letters, re.search("%.%", text) is not None)
+    if pattern.letters.find("y") not in (-1, 0, len(parts) - 1):
+        raise KindError(f"`{text}`: a two-digit year stands first or last in the date")
+    _check_time(text, pattern)
+    return pattern
+
+
+def _split(text: str) -> DatePattern:
+    """The pattern cut before its first part of a time, and before an offset at its end."""
+    offset = text.endswith("%z")
+    whole = text.removesuffix("%z")
+    time = re.search("%[HMSfz].*", whole, re.DOTALL)
+    if time is None:
+        return DatePattern(whole, offset=offset)
+    date = re.sub("[^%]*$", "", whole[: time.start()])  # up to the last part of the date, less its letter
+    date = whole[: len(date) + 1] if date else ""
+    return DatePattern(date, whole[len(date) : time.start()], time[0], offset)
+
+
+def _check_time(text: str, pattern: DatePattern) -> None:
+    """KindError unless a time is whole, follows a day, and T and Z stand where ISO 8601 has them."""
+    date, between, time = pattern.date, pattern.between, pattern.time
+    if not time:
+        if pattern.offset or set("TZ") & set(re.sub("%.", "", date)):
+            raise KindError(f"`{text}`: T, Z and %z belong to a time, and there is none")
+        return
+    if _letters(time) not in _TIMES or pattern.precision != "day":
+        raise KindError(
+            f"`{text}`: after the day comes the time as %H, %H %M, %H %M %S, or %H %M %S and %f, in this order"
+        )
+    if "%f" in time and not re.search("[.,]%f", time):
+        raise KindError(f"`{text}`: before %f, the fraction of a second, stands a point or a comma")
+    letters = [re.sub("%.", "", part) for part in (date, between, time)]
+    misplaced = letters[2].removesuffix("Z" if time.endswith("Z") and not pattern.offset else "")
+    if set("TZ") & set(letters[0] + misplaced) or (between != "T" and set("TZ") & set(between)):
+        raise KindError(f"`{text}`: T stands alone between date and time, and Z at the end")
 
 
 def parse_date(text: Value, formats: Sequence[str], first_year: int | None = None) -> Expression:
     """The date that a text holds in one of several patterns, the first that fits; NULL if none does.
 
-    Its precision follows the pattern. `first_year` starts the hundred years of `%y`. Surrounding blanks do not
-    matter; 31 February, month 13, 00 for a part and years outside 1000-9999 fit no pattern.
+    Its precision and its time follow the pattern; a time with an offset (%z) is brought to UTC, and its date with it.
+    `first_year` starts the hundred years of `%y`. Surrounding blanks do not matter; 31 February, month 13, 24:00,
+    leap seconds, 00 for a part of a date and years outside 1000-9999 fit no pattern.
     """
     patterns = [read_pattern(t) for t in formats]
     if not patterns:
@@ -100,7 +174,7 @@ def parse_date(text: Value, formats: Sequence[str], first_year: int | None = Non
             values.append(_reading(given, members, start))
             told += [(_reading(given, same, start), p) for p, same in _by_precision(members)]
     node = values[0].node if len(values) == 1 else f.coalesce(*values).node
-    return Expression(Kind.DATE, node, _precision(told))
+    return Expression(Kind.DATE, node, _precision(told), _time(given, patterns, start))
 
 
 def _checked(first_year: int | None, patterns: list[DatePattern]) -> int:
@@ -120,9 +194,48 @@ def _reading(text: Expression, members: list[DatePattern], first_year: int) -> E
     """The date in several plain patterns, or in one that needs care."""
     pattern = members[0]
     if pattern.is_plain:
-        return f.read_date(text, *[p.text for p in members])
+        read = f.read_date(text, *[p.text for p in members])
+        finer = [_timed(text, p, first_year)[0] for p in members if "%f" in p.time]
+        return f.coalesce(read, *finer) if finer else read  # the engine's %f has six digits at most
+    if pattern.time:
+        return _timed(text, pattern, first_year)[0]
     careful = f.when(f.matches(text, pattern.regex), _careful(f.trim(text), pattern, first_year), None)
     return f.when(_is_full(text, pattern), _careful(text, pattern, first_year), careful)
+
+
+def _timed(text: Expression, pattern: DatePattern, first_year: int) -> tuple[Expression, Expression]:
+    """Date and time of a text that is taken apart first: parts that touch, a date that needs care, or an offset."""
+    shape = f"^{pattern.regex}$"
+    date = _reading(f.extract(text, shape, 1), [DatePattern(pattern.date)], first_year)
+    time = f.read_time(f.extract(text, shape, 2), pattern.clock)
+    date = f.when(f.is_filled(time), date, None)
+    if not pattern.offset:
+        return date, time
+    ahead = f.multiply(f.offset_minutes(f.extract(text, shape, 3)), 60_000_000)
+    moment = f.subtract(time, ahead)  # of the day that the text names; UTC may be a day before or after it
+    days = f.floor(f.divide(moment, _DAY))
+    moved = f.add_days(date, days)
+    in_calendar = f.between(f.year(moved), 1000, 9999)
+    return f.when(in_calendar, moved, None), f.subtract(moment, f.multiply(days, _DAY))
+
+
+def _time(text: Expression, patterns: list[DatePattern], first_year: int) -> exp.Expression | None:
+    """The time by the pattern that gives the date; None where no pattern has one."""
+    timed = [p for p in patterns if p.time]
+    if not timed:
+        return None
+    if all(p.is_plain and "%f" not in p.time for p in patterns):  # who fits one with a time fits none without
+        return f.read_time(text, *[p.text for p in timed]).node
+    time = null(Kind.INTEGER)
+    for pattern in reversed(patterns):
+        own = null(Kind.INTEGER)
+        if pattern.time:
+            own = _timed(text, pattern, first_year)[1]
+        if pattern.time and pattern.is_plain:
+            read = f.read_time(text, pattern.text)
+            own = f.coalesce(read, own) if "%f" in pattern.time else read
+        time = f.when(f.is_filled(_reading(text, [pattern], first_year)), own, time)
+    return time.node
 
 
 def _is_full(text: Expression, pattern: DatePattern) -> Expression:

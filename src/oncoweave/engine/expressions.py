@@ -43,12 +43,14 @@ class Expression:
     """A node with its kind.
 
     A date's node is the first day of the period that is known; `precision` is a text node that gives
-    'day', 'month' or 'year', and None means 'day' throughout.
+    'day', 'month' or 'year', and None means 'day' throughout. `time` is an integer node, the microseconds of the day
+    at which it was (NULL: not known; it means nothing where the date is NULL), and None means that none is known.
     """
 
     kind: Kind
     node: exp.Expression
     precision: exp.Expression | None = None
+    time: exp.Expression | None = None
 
     @property
     def is_null(self) -> bool:
@@ -105,9 +107,15 @@ def null(kind: Kind) -> Expression:
     return Expression(kind, cast(exp.Null(), kind))
 
 
-def column(name: str, kind: Kind, table: str | None = None, precision: exp.Expression | None = None) -> Expression:
+def column(
+    name: str,
+    kind: Kind,
+    table: str | None = None,
+    precision: exp.Expression | None = None,
+    time: exp.Expression | None = None,
+) -> Expression:
     """A column of the table that the statement reads."""
-    return Expression(kind, exp.column(name, table=table, quoted=True), precision)
+    return Expression(kind, exp.column(name, table=table, quoted=True), precision, time)
 
 
 def cast(node: exp.Expression, kind: Kind) -> exp.Expression:

@@ -323,6 +323,20 @@ read_date = Function(
      ((" 3.2001 ", "%d.%m.%Y", "%m.%Y"), date(2001, 3, 1)), (("1.1.1900", "%d.%m.%Y"), date(1900, 1, 1))),
     variadic=True, internal=True,
 )  # fmt: skip
+read_time = Function(
+    "read_time", (TEXT, WORD), INTEGER,
+    "epoch_us(TRY_CAST(try_strptime({0}, [{1*}]) AS TIME))",
+    "The microseconds of the day that a text holds in the first pattern that fits; use `date_patterns.parse_date`.",
+    ((("5.3.2001 0:01", "%d.%m.%Y %H:%M"), 60_000_000), (("24:00", "%H:%M"), None)),
+    variadic=True, internal=True,
+)  # fmt: skip
+offset_minutes = Function(
+    "offset_minutes", (TEXT,), INTEGER,
+    "CASE WHEN {0} = 'Z' THEN 0 ELSE TRY(TRY_CAST(left({0}, 1) || '1' AS BIGINT) * (TRY_CAST(substring({0}, 2, 2) AS BIGINT) * 60 "
+    "+ coalesce(TRY_CAST(substring(replace({0}, ':', ''), 4) AS BIGINT), 0))) END",
+    "How many minutes the clock of a text such as +01:00, -0130, +02 or Z is before UTC.",
+    ((("+01:00",), 60), (("-0130",), -90), (("+02",), 120), (("Z",), 0)), internal=True,
+)  # fmt: skip
 beginning = Function(
     "beginning", (TEXT, WHOLE), TEXT, "left({0}, {1})", "The first characters.", ((("abc", 2), "ab"),), internal=True
 )
@@ -364,6 +378,15 @@ only = Function(
     aggregate=True, precision="aggregated",
 )  # fmt: skip
 
+of_first_row = Function(
+    "of_first_row", (SAME, ANY, ANY), SAME, "first({0} ORDER BY {2* NULLS LAST}, {1}, {0}) FILTER (WHERE {1} IS NOT NULL)",
+    "What the row tells whose filled second value `first` chooses.", aggregate=True, variadic=True, internal=True,
+)  # fmt: skip
+of_last_row = Function(
+    "of_last_row", (SAME, ANY, ANY), SAME, "first({0} ORDER BY {2* DESC NULLS LAST}, {1}, {0}) FILTER (WHERE {1} IS NOT NULL)",
+    "What the row tells whose filled second value `last` chooses.", aggregate=True, variadic=True, internal=True,
+)  # fmt: skip
+
 # Identity
 hmac63 = Function(
     "hmac63", (TEXT, TEXT, TEXT), INTEGER,
@@ -385,7 +408,7 @@ _ALL = (
     at_least, between, is_in, is_null, is_filled, both, either, negation, coalesce, null_if, when, least,
     greatest, make_date, year, month, day, add_days, add_months, add_years, days_between, months_between,
     years_between, floor_date, minimum, maximum, sum_, count, any_, all_, first, last, only, hmac63, sha256_63,
-    xor, read_date, beginning, ending, without_ending,
+    xor, read_date, read_time, offset_minutes, of_first_row, of_last_row, beginning, ending, without_ending,
 )  # fmt: skip
 CATALOGUE: Mapping[str, Function] = MappingProxyType({f.name: f for f in _ALL})
 

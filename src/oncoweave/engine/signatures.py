@@ -70,10 +70,9 @@ class Function:
         kind = self._result(given)
         if kind is not Kind.DATE:
             return Expression(kind, self._where_known(node, given, kind))
-        precision = _precision_of(self, given, node)
-        return Expression(
-            kind, floor_to(node, precision) if self.precision in ("month", "year", "kept") else node, precision
-        )
+        precision, time = _precision_of(self, given, node), _time_of(self, given, node)
+        floored = floor_to(node, precision) if self.precision in ("month", "year", "kept") else node
+        return Expression(kind, floored, precision, time)
 
     def render(self, nodes: Sequence[exp.Expression], sql: Callable[[exp.Expression], str]) -> str:
         """The DuckDB text of a call whose argument nodes are `nodes`."""
@@ -169,8 +168,29 @@ def _precision_of(function: Function, given: list[Expression], node: exp.Express
     if function.precision == "kept" or agreed:
         return dates[0].precision
     if function.precision == "aggregated":
-        return _of_chosen_row(function, given)
-    return _of_chosen_argument(function, given, dates, node)
+        return _of_chosen_row(function, given, precision_node(given[0]))
+    return _of_chosen_argument(function, given, dates, node, precision_node)
+
+
+def _time_of(function: Function, given: list[Expression], node: exp.Expression) -> exp.Expression | None:
+    """The time of the date that comes out: that of the date it was chosen from, or that days were added to; else none.
+
+    A date that months or years are added to, or that is made of parts, has no time.
+    """
+    dates = [g for g in given if g.kind is Kind.DATE]
+    if function.precision in ("day", "month", "year") or all(d.time is None for d in dates):
+        return None
+    if function.precision == "kept":
+        return dates[0].time
+    if function.precision == "aggregated":
+        return _of_chosen_row(function, given, time_node(given[0]))
+    if function.name in ("least", "greatest"):  # of several dates of that day, the earliest or the latest known time
+        of_the_day = [
+            exp.Case(ifs=[exp.If(this=exp.EQ(this=d.node.copy(), expression=node.copy()), true=time_node(d))])
+            for d in dates
+        ]
+        return exp.Anonymous(this=function.name, expressions=of_the_day)
+    return _of_chosen_argument(function, given, dates, node, time_node)
 
 
 def _coarsest(precision: exp.Expression | None, limit: Literal["month", "year"]) -> exp.Expression:
@@ -181,19 +201,31 @@ def _coarsest(precision: exp.Expression | None, limit: Literal["month", "year"])
 
 
 def _of_chosen_argument(
-    function: Function, given: list[Expression], dates: list[Expression], node: exp.Expression
+    function: Function,
+    given: list[Expression],
+    dates: list[Expression],
+    node: exp.Expression,
+    told: Callable[[Expression], exp.Expression],
 ) -> exp.Expression:
     """CASE over the arguments: the first that is filled (coalesce), meets the condition (when), or equals the result."""
     if function.name == "when":
-        return _case([(given[0].node, dates[0])], dates[1])
+        return chosen([(given[0], dates[0])], dates[1], told)
     if function.name == "coalesce":
-        return _case([(exp.Not(this=exp.Is(this=d.node, expression=exp.Null())), d) for d in dates[:-1]], dates[-1])
-    return _case([(exp.EQ(this=d.node, expression=node), d) for d in dates[:-1]], dates[-1])
+        conditions = [exp.Not(this=exp.Is(this=d.node, expression=exp.Null())) for d in dates[:-1]]
+    else:
+        conditions = [exp.EQ(this=d.node, expression=node) for d in dates[:-1]]
+    branches = [(Expression(Kind.BOOLEAN, c), d) for c, d in zip(conditions, dates, strict=False)]
+    return chosen(branches, dates[-1], told)
 
 
-def _case(branches: list[tuple[exp.Expression, Expression]], default: Expression) -> exp.Expression:
-    ifs = [exp.If(this=condition.copy(), true=precision_node(d)) for condition, d in branches]
-    return exp.Case(ifs=ifs, default=precision_node(default))
+def chosen(
+    branches: Sequence[tuple[Expression, Expression]],
+    default: Expression,
+    told: Callable[[Expression], exp.Expression],
+) -> exp.Expression:
+    """What is told of the date of the first branch whose condition holds: its precision, or its time."""
+    ifs = [exp.If(this=condition.node.copy(), true=told(d)) for condition, d in branches]
+    return exp.Case(ifs=ifs, default=told(default))
 
 
 def precision_node(date: Expression) -> exp.Expression:
@@ -201,10 +233,21 @@ def precision_node(date: Expression) -> exp.Expression:
     return exp.Literal.string("day") if date.precision is None else date.precision.copy()
 
 
-def _of_chosen_row(function: Function, given: list[Expression]) -> exp.Expression:
-    """The precision of the row that first, last, min, max or only chose; the finer one when two rows tie."""
-    date, precision = given[0].node, precision_node(given[0])
-    name = "last" if function.name in ("last", "max") else "first"
-    order = [*(g.node for g in given[1:]), date]
-    known = exp.Case(ifs=[exp.If(this=exp.Not(this=exp.Is(this=date.copy(), expression=exp.Null())), true=precision)])
-    return exp.Anonymous(this=name, expressions=[known, *[o.copy() for o in order]])
+def time_node(date: Expression) -> exp.Expression:
+    """The time of a date as a node of its own; NULL when it has none."""
+    return cast(exp.Null(), Kind.INTEGER) if date.time is None else date.time.copy()
+
+
+def _of_chosen_row(function: Function, given: list[Expression], told: exp.Expression) -> exp.Expression:
+    """What is told of the row that first, last, min, max or only chose.
+
+    When two rows tie it is the finer precision and the earlier time; of `max` the later time.
+    """
+    date = given[0].node
+    last = function.name in ("last", "max")
+    order = [g.node for g in given[1:]] or [
+        date,
+        *([given[0].time] if function.name == "max" and given[0].time else []),
+    ]
+    name = "of_last_row" if last else "of_first_row"
+    return exp.Anonymous(this=name, expressions=[told, *[o.copy() for o in (date, *order)]])

@@ -11,7 +11,6 @@ from types import MappingProxyType
 from oncoweave.omop.routing import FIELD_CONCEPT
 
 _FIELD_OF = "CASE {0} " + " ".join(f"WHEN '{t}' THEN {c}" for t, c in FIELD_CONCEPT.items()) + " END"
-_MIDNIGHT = "CAST({0} AS TIMESTAMP)"
 
 FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -21,7 +20,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "year_of_birth": "year(start_date)",
             "month_of_birth": "CASE WHEN start_precision <> 'year' THEN month(start_date) END",
             "day_of_birth": "CASE WHEN start_precision = 'day' THEN day(start_date) END",
-            "birth_datetime": f"CASE WHEN start_precision = 'day' THEN {_MIDNIGHT.format('start_date')} END",
+            "birth_datetime": "CASE WHEN start_precision = 'day' THEN start_date + coalesce(start_time, TIME '00:00:00') END",
             "race_concept_id": "coalesce(race_concept_id, 0)",
             "ethnicity_concept_id": "coalesce(ethnicity_concept_id, 0)",
             "gender_source_value": "source_value",
@@ -137,6 +136,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "death": {
             "person_id": "person_id",
             "death_date": "start_date",
+            "death_datetime": "start_date + start_time",
             "death_type_concept_id": "type_concept_id",
             "cause_concept_id": "coalesce(cause_concept_id, 0)",
             "cause_source_value": "cause_source_value",
@@ -176,4 +176,10 @@ DATE_OF: Mapping[str, str] = MappingProxyType(
         "episode_end_datetime": "episode_end_date",
     }
 )
-"""The datetime fields that are the midnight of a date field: no source here has times, and midnight stands for none."""
+"""The datetime fields that follow from a date field; midnight stands for a time that is not known."""
+
+_END_TIME = "CASE WHEN end_date > start_date THEN end_time ELSE coalesce(end_time, start_time) END"
+
+TIME_OF: Mapping[str, str] = MappingProxyType({f: _END_TIME if "_end_" in f else "start_time" for f in DATE_OF})
+"""The SQL of the time of each of these fields over one event. An end whose time is not known, on the day of the start, has
+the time of the start: at midnight it would come before it."""

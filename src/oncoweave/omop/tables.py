@@ -20,7 +20,7 @@ from sqlglot import exp
 from oncoweave.engine.connection import without_values
 from oncoweave.engine.parquet import copy, identifier
 from oncoweave.events import constant_sql, select_events, union_of
-from oncoweave.omop.fields import DATE_OF, FIELDS
+from oncoweave.omop.fields import DATE_OF, FIELDS, TIME_OF
 from oncoweave.omop.model import CDM_VERSION, CDM_VERSION_CONCEPT, CdmField, CdmTable, tables
 from oncoweave.omop.routing import FIELD_CONCEPT
 from oncoweave.records import EventFile
@@ -63,10 +63,12 @@ class TableWriter:
         long = self._too_long(name, files)
         moving = [f for f in table.fields if any(_varies(FIELDS[name].get(f.name), file) for file in files)]
         payload = [f for f in table.fields if f in moving or f.name in table.key]
-        selects = [self._payload(name, payload, file, number, long) for number, file in enumerate(files)]
+        times = [f.name for f in table.fields if any(_varies(TIME_OF.get(f.name), file) for file in files)]
+        selects = [self._payload(name, payload, times, file, number, long) for number, file in enumerate(files)]
         rows = " UNION ALL ".join(selects) or _no_rows(payload)
         fixed = {f.name: _fixed(FIELDS[name].get(f.name), f, files) for f in table.fields if f not in payload}
-        count = self._copy(table, rows, {**fixed, **{f.name: identifier(f.name) for f in payload}})
+        sorted_ = {name: identifier(name) for name in (*(f.name for f in payload), *map(_time_column, times))}
+        count = self._copy(table, rows, {**fixed, **sorted_})
         truncated: Counter[str] = Counter()
         for (field, _), number in long.items():
             truncated[f"{name}.{field}"] += number
@@ -153,11 +155,18 @@ class TableWriter:
         return union_of(self.events, files, columns)
 
     def _payload(
-        self, name: str, payload: Sequence[CdmField], file: EventFile, number: int, long: Container[tuple[str, str]]
+        self,
+        name: str,
+        payload: Sequence[CdmField],
+        times: Sequence[str],
+        file: EventFile,
+        number: int,
+        long: Container[tuple[str, str]],
     ) -> str:
         """What is sorted of one event file: the fields that vary somewhere, and the number of the file."""
         texts = {f.name: FIELDS[name].get(f.name, "NULL") for f in payload}
         texts |= {f.name: _limited(f, texts[f.name]) for f in payload if (f.name, file.name) in long}
+        texts |= {_time_column(datetime): TIME_OF[datetime] for datetime in times}
         nodes = ", ".join(f"{text} AS {identifier(field)}" for field, text in texts.items())
         where = f" WHERE target = '{name}'" if len(file.targets) > 1 else ""
         return f"SELECT {nodes}, CAST({number} AS USMALLINT) AS _file FROM ({select_events(self.events, file)}){where}"
@@ -190,9 +199,19 @@ def _whens() -> str:
 
 
 def _source(field: CdmField, sources: Mapping[str, str]) -> str:
-    """A field's SQL over the sorted rows; a datetime is the midnight of its date."""
+    """A field's SQL over the sorted rows; a datetime is its date with its time, or the midnight of its date."""
     date = DATE_OF.get(field.name)
-    return f"CAST({sources[date]} AS TIMESTAMP)" if date else sources[field.name]
+    time = sources.get(_time_column(field.name))
+    if date is None:
+        return sources[field.name]
+    if time is None:
+        return f"CAST({sources[date]} AS TIMESTAMP)"
+    return f"CAST({sources[date]} AS DATE) + coalesce({time}, TIME '00:00:00')"
+
+
+def _time_column(datetime: str) -> str:
+    """The column of the sorted rows that holds the time of a datetime field."""
+    return f"{datetime}~"
 
 
 def _no_rows(payload: Sequence[CdmField]) -> str:

@@ -14,6 +14,7 @@ from oncoweave.spec.document import Document, Loc, Value
 from oncoweave.spec.explain import is_day, wrong_type
 
 DIRECTIVES = "dmYyjb"
+TIMES = "HMSfz"
 DAY = "a date written YYYY-MM-DD"
 
 
@@ -53,8 +54,9 @@ def pattern_fault(pattern: str) -> tuple[str, int] | None:
         return "a date pattern is empty", 0
     found = [(match[1], match.start()) for match in re.finditer(r"%(.?)", pattern, re.DOTALL)]
     for directive, start in found:
-        if directive not in DIRECTIVES or not directive:
+        if directive not in DIRECTIVES + TIMES or not directive:
             return f"`%{directive}` is not a part of a date pattern", start
+    found = [(directive, start) for directive, start in found if directive in DIRECTIVES]
     return _clash([directive for directive, _ in found], [start for _, start in found])
 
 
@@ -98,7 +100,8 @@ def _bad_patterns(document: Document) -> list[Problem]:
         if fault:
             message, offset = fault
             mend = (
-                "parts: %d day, %m month, %b its English name (Jan), %Y year, %y two digits of it, %j day of the year"
+                "parts: %d day, %m month, %b its English name (Jan), %Y year, %y two digits of it, %j day of the year; "
+                "of a time %H %M %S %f %z"
             )
             problems.append(document.problem("date-pattern", message, loc, help=mend, offset=offset))
     return problems

@@ -60,7 +60,7 @@ class FieldSpec(Spec):
     )
     formats: tuple[str, ...] = Field(
         default=(),
-        description="Date patterns, tried in order: %d day, %m month, %Y year, %y its last two digits, %j day of the year, %b month in letters, with separators; `%m.%Y` gives a month, `%Y` a year.",
+        description="Date patterns, tried in order: %d day, %m month, %Y year, %y its last two digits, %j day of the year, %b month in letters, with separators; `%m.%Y` gives a month, `%Y` a year. A time may follow the day: %H hours (0-23), %M minutes, %S seconds, %f their fraction, after a blank or the letter T; a Z at the end is a sign only, %z is an offset such as +01:00, which is brought to UTC.",
     )
     first_year: int | None = Field(
         default=None, description="First of the hundred years that a two-digit year (%y) lies in; required with %y."
