@@ -24,7 +24,10 @@ class FileRecord(Record):
 
 
 class SourceTableRecord(Record):
-    """One source table of a snapshot: records = rows + quarantined, or extract fails."""
+    """One source table of a snapshot: records = rows + quarantined, or extract fails.
+
+    `absent` are the optional fields that a file lacks; an optional table that the delivery lacks has no `files`.
+    """
 
     table: str
     columns: tuple[str, ...]
@@ -34,6 +37,7 @@ class SourceTableRecord(Record):
     files: tuple[FileRecord, ...]
     snapshot: FileRecord
     undeclared: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 class ExtractRecord(Record):

@@ -165,10 +165,20 @@ def summary(run: RunFolder, release: Path | None, *, repeated: bool = False) -> 
         repeated=repeated,
         unconfirmed_concepts=mapped.unconfirmed_concepts,
         synthetic_origin=mapped.synthetic_origin,
-        warnings=(*_left_out(extracted), *mapped.warnings),
+        warnings=(*_absent(extracted), *_left_out(extracted), *mapped.warnings),
         reasons=_reasons(mapped),
         imputed=mapped.imputed,
     )
+
+
+def _absent(extracted: ExtractRecord) -> Iterator[str]:
+    """What source.yaml calls optional and the delivery lacks."""
+    tables = [f"`{table.table}`" for table in extracted.tables if not table.files]
+    fields = [f"`{table.table}.{field}`" for table in extracted.tables for field in table.absent]
+    if tables:
+        yield f"optional tables that the delivery lacks: {', '.join(tables)}"
+    if fields:
+        yield f"optional fields that the delivery lacks: {', '.join(fields)}"
 
 
 def _left_out(extracted: ExtractRecord) -> Iterator[str]:

@@ -11,7 +11,7 @@ from oncoweave.errors import Problem, nearest
 
 
 def check_tables(draft: Draft) -> Draft:
-    """source.yaml: keys name declared fields."""
+    """source.yaml: keys name declared fields, which every delivery has."""
     found = []
     for name, spec in draft.inputs.source.tables.items():
         for key, fields in (("row", spec.row.fields), ("person", spec.person)):
@@ -20,6 +20,10 @@ def check_tables(draft: Draft) -> Draft:
                 if field_ not in spec.fields:
                     message = f"`{field_}` is not a declared field of `{name}`"
                     help_ = nearest(field_, spec.fields)
+                    found.append(draft.inputs.source_document.problem("field", message, loc, help=help_))
+                elif spec.fields[field_].optional:
+                    message = f"`{field_}` is part of a key and cannot be optional"
+                    help_ = "without it no row could be told from another: leave `optional` out"
                     found.append(draft.inputs.source_document.problem("field", message, loc, help=help_))
     return draft.with_problems(found)
 
@@ -40,6 +44,16 @@ def check_persons(draft: Draft) -> Draft:
                 at="key",
             )
         )
+    found += [
+        document.problem(
+            "person",
+            f"the persons come from `{rules[i].from_}`, which is optional",
+            ("rules", i, "from"),
+            help="without the persons nothing can be mapped: leave `optional` out of that table",
+        )
+        for i in persons[:1]
+        if rules[i].from_ in draft.inputs.source.tables and draft.inputs.source.tables[rules[i].from_].optional
+    ]
     deaths = [i for i, r in enumerate(rules) if r.fact == "death"]
     found += [
         document.problem("person", f"a second rule for {rules[i].fact}", ("rules", i, "fact"), help="leave one of them")

@@ -57,7 +57,7 @@ def read_csv(file: DeliveredFile, table: CsvTable, work: Path, tag: str) -> Read
         rejects = tuple(Reject(file.name, r.line, _wrong_length(r.fields, len(columns.names))) for r in found.ragged)
         sql, parameters = _sql(body, table, columns, found)
         reading = Reading(file, columns, found.rows, rejects, sql, {**parameters, "file": file.name})
-    if not reading.records:
+    if not reading.records and not table.optional:
         raise DataError(f"{file.name} has a header and no rows", mend="ask the source for the delivery again")
     return reading.tagged(tag)
 

@@ -17,7 +17,7 @@ from oncoweave.engine.reading import DeliveredFile
 from oncoweave.errors import DataError, EnvironmentFault, SourceUnreachable, UsageError
 from oncoweave.files import faults, make_private_folder, remove, sha256_of
 from oncoweave.project import Project
-from oncoweave.spec.source import FolderDelivery, Source, WheelDelivery
+from oncoweave.spec.source import FolderDelivery, Source, Table, WheelDelivery
 
 LARGEST = 20 << 30
 
@@ -25,7 +25,7 @@ LARGEST = 20 << 30
 def locate(project: Project, source: Source, folder: Path | None = None) -> dict[str, list[DeliveredFile]]:
     """The files of each table, in name order; `folder` is looked into instead of the declared delivery.
 
-    Raises DataError when a table's pattern finds no file, UsageError when the folder is not there,
+    Raises DataError when the pattern of a table that is not optional finds no file, UsageError when the folder is not there,
     SourceUnreachable when the index gives no wheel, EnvironmentFault when the wheel is not the pinned one.
     """
     if folder is None and isinstance(source.delivery, WheelDelivery):
@@ -46,7 +46,7 @@ def _in_folder(source: Source, folder: Path) -> dict[str, list[DeliveredFile]]:
     names = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if path.is_file()]
     found = {}
     for table, spec in source.tables.items():
-        chosen = _chosen(table, spec.files, names, str(root))
+        chosen = _chosen(table, spec, names, str(root))
         found[table] = [DeliveredFile(name, _inside(root, name)) for name in chosen]
     return found
 
@@ -60,11 +60,12 @@ def _inside(root: Path, name: str) -> Path:
     return path
 
 
-def _chosen(table: str, pattern: str, names: Sequence[str], where: str) -> list[str]:
-    """The names that a pattern means, in name order; `*` and `?` do not cross a folder."""
+def _chosen(table: str, spec: Table, names: Sequence[str], where: str) -> list[str]:
+    """The names that a table's pattern means, in name order, none only if it is optional; `*` and `?` do not cross a folder."""
+    pattern = spec.files
     wanted = PurePosixPath(pattern).parts
     chosen = [name for name in names if _matches(PurePosixPath(name).parts, wanted)]
-    if not chosen:
+    if not chosen and not spec.optional:
         raise DataError(
             f"table `{table}`: no file of the delivery matches `{pattern}`",
             mend=f"look into {where}, and at tables.{table}.files in source.yaml",
@@ -82,7 +83,7 @@ def _in_wheel(project: Project, source: Source, delivery: WheelDelivery) -> dict
     with zipfile.ZipFile(wheel) as archive:
         members = {info.filename: info for info in archive.infolist() if not info.is_dir()}
         chosen = {
-            table: _chosen(table, spec.files, list(members), f"the wheel {wheel.name}")
+            table: _chosen(table, spec, list(members), f"the wheel {wheel.name}")
             for table, spec in source.tables.items()
         }
         unpacked = {

@@ -41,7 +41,7 @@ def read_excel(file: DeliveredFile, table: ExcelTable, work: Path, tag: str) -> 
             if any(texts):
                 copy.add(line, texts)
     reading = copy.reading(file, columns)
-    if not reading.rows:
+    if not reading.rows and not table.optional:
         raise DataError(f"{file.name}: sheet `{table.sheet}` has a header and no rows")
     return reading.tagged(tag)
 

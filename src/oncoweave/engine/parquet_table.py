@@ -25,7 +25,7 @@ def read_parquet(file: DeliveredFile, table: ParquetTable, tag: str, connection:
     """
     types, rows = _columns(file, connection)
     columns = headers.match(list(types), table, file.name)
-    if not rows:
+    if not rows and not table.optional:
         raise DataError(f"{file.name} has no rows", mend="ask the source for the delivery again")
     selected = ", ".join(
         f"{_text(header, kind, file.name)} AS {identifier(name)}"

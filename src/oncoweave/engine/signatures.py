@@ -210,6 +210,7 @@ def _of_chosen_argument(
     """CASE over the arguments: the first that is filled (coalesce), meets the condition (when), or equals the result."""
     if function.name == "when":
         return chosen([(given[0], dates[0])], dates[1], told)
+    conditions: list[exp.Expression]
     if function.name == "coalesce":
         conditions = [exp.Not(this=exp.Is(this=d.node, expression=exp.Null())) for d in dates[:-1]]
     else:

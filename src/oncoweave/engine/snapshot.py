@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -11,7 +11,8 @@ import duckdb
 from oncoweave.engine.connection import connect
 from oncoweave.engine.csv_table import read_csv
 from oncoweave.engine.excel_table import read_excel
-from oncoweave.engine.parquet import copy
+from oncoweave.engine.headers import Columns
+from oncoweave.engine.parquet import copy, identifier
 from oncoweave.engine.parquet_table import read_parquet
 from oncoweave.engine.reading import DeliveredFile, Reading, Reject
 from oncoweave.errors import DataError, EnvironmentFault, OncoweaveError
@@ -21,7 +22,10 @@ from oncoweave.spec.source import CsvTable, ExcelTable, ParquetTable, Table
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The snapshot of one source table: its file, its columns, and the records left out."""
+    """The snapshot of one source table: its file, its columns, and the records left out.
+
+    `absent` are the optional fields that at least one file has no column of.
+    """
 
     path: Path
     columns: tuple[str, ...]
@@ -29,24 +33,28 @@ class Snapshot:
     rows: int
     rejects: tuple[Reject, ...]
     readings: tuple[Reading, ...]
+    absent: tuple[str, ...] = ()
 
 
 def take_snapshot(name: str, table: Table, files: Sequence[DeliveredFile], target: Path, work: Path) -> Snapshot:
     """Writes `target`: the files' rows in name order, all columns as text, `_file`, `_line`.
 
+    An optional field without a column is written as an empty one, a table without a file as one without rows.
     `work` is a folder for temporary files. Raises DataError when a file cannot be read without doubt, and
     when the rows of the snapshot are not the records of the files less those rejected.
     """
     folders = sorted({file.path.parent for file in files})
     with connect(work=work, allow=[*folders, target.parent], preserve_insertion_order=True) as connection:
         readings = [_read(file, table, work, f"f{number}", connection) for number, file in enumerate(files)]
-        _copy(connection, name, readings, target)
+        _copy(connection, name, [_completed(reading, table) for reading in readings] or [_no_rows(table)], target)
         _reconcile(connection, readings, target)
     undeclared = {column: None for reading in readings for column in reading.columns.undeclared}
-    columns = {column: None for reading in readings for column in reading.columns.names}
+    absent = {column: None for reading in readings for column in reading.columns.absent}
+    columns = {column: None for reading in readings for column in reading.columns.names} | absent
+    columns = columns or dict.fromkeys(table.fields)
     rejects = tuple(reject for reading in readings for reject in reading.rejects)
     rows = sum(reading.rows for reading in readings)
-    return Snapshot(target, tuple(columns), tuple(undeclared), rows, rejects, tuple(readings))
+    return Snapshot(target, tuple(columns), tuple(undeclared), rows, rejects, tuple(readings), tuple(absent))
 
 
 def _read(file: DeliveredFile, table: Table, work: Path, tag: str, connection: duckdb.DuckDBPyConnection) -> Reading:
@@ -58,7 +66,7 @@ def _read(file: DeliveredFile, table: Table, work: Path, tag: str, connection: d
                 reading = read_parquet(file, table, tag, connection)
             case ExcelTable():
                 reading = read_excel(file, table, work, tag)
-    if not reading.rows:
+    if reading.rejects and not reading.rows:
         first = reading.rejects[0]
         raise DataError(
             f"{file.name}: none of the {reading.records} records can be read; the first, line {first.line}: "
@@ -66,6 +74,22 @@ def _read(file: DeliveredFile, table: Table, work: Path, tag: str, connection: d
             mend="correct `delimiter`, `quote` or `skip_lines` in source.yaml",
         )
     return reading
+
+
+def _completed(reading: Reading, table: Table) -> Reading:
+    """The reading with an empty column for each optional field that the file lacks: as empty fields are in its format."""
+    if not reading.columns.absent:
+        return reading
+    empty = "CAST(NULL AS VARCHAR)" if isinstance(table, ParquetTable) else "''"
+    added = ", ".join(f"{empty} AS {identifier(name)}" for name in reading.columns.absent)
+    return replace(reading, sql=f"SELECT *, {added} FROM ({reading.sql})")
+
+
+def _no_rows(table: Table) -> Reading:
+    """The reading of an optional table that the delivery lacks: its declared columns, and no row."""
+    columns = ", ".join(f"CAST(NULL AS VARCHAR) AS {identifier(name)}" for name in (*table.fields, "_file"))
+    sql = f"SELECT {columns}, CAST(NULL AS BIGINT) AS _line WHERE false"
+    return Reading(DeliveredFile(table.files, Path(table.files)), Columns(tuple(table.fields), ()), 0, (), sql)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, name: str, readings: Sequence[Reading], target: Path) -> None:

@@ -68,6 +68,9 @@ class FieldSpec(Spec):
     decimal: Literal[".", ","] = Field(default=".", description="The decimal sign of a number.")
     thousands: Literal["", ".", ",", " ", "'"] = Field(default="", description="The thousands sign of a number.")
     missing: tuple[str, ...] = Field(default=(), description="Codes of this field that mean: no value.")
+    optional: bool = Field(
+        default=False, description="true: a delivery may come without this column, which then reads as empty."
+    )
     label: str = Field(default="", description="What the field means, for people.")
 
     @model_validator(mode="after")
@@ -107,6 +110,10 @@ class TableSpec(Spec):
         default=(), description="The fields that identify the person; the row's key if unset."
     )
     missing: tuple[str, ...] = Field(default=("",), description="Texts that mean: no value, in every field.")
+    optional: bool = Field(
+        default=False,
+        description="true: a delivery may come without this file, or with its header alone; the table then has no rows.",
+    )
     fields: dict[Name, FieldSpec] = Field(
         default_factory=dict,
         description="The fields by name; a column that is not declared is free text under its header.",

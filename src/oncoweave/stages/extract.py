@@ -103,6 +103,7 @@ def _table_record(name: str, taken: Snapshot, run: RunFolder, delivered: Mapping
         files=files,
         snapshot=file_record(run.snapshot / taken.path.name, taken.path.name, taken.rows),
         undeclared=taken.undeclared,
+        absent=taken.absent,
     )
 
 
