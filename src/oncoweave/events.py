@@ -75,6 +75,15 @@ quantity            DOUBLE     number of procedures, quantity of a drug
 days_supply         INTEGER    days of supply as recorded
 number              INTEGER    ordinal of an episode
 type_concept_id     INTEGER    where the record comes from
+anatomic_site_concept_id INTEGER where on the body a specimen comes from
+anatomic_site_source_value VARCHAR the site as the source has it
+disease_status_concept_id INTEGER whether a specimen comes from diseased tissue
+disease_status_source_value VARCHAR the same as the source has it
+own_number          VARCHAR    pseudonym of a specimen's own number
+title               VARCHAR    title of a note, where it may leave the site
+text                VARCHAR    text of a note, or that it was withheld
+encoding_concept_id INTEGER    encoding of a note's text
+language_concept_id INTEGER    language of a note's text
 modifies            BIGINT     event that this one qualifies
 modifies_target     VARCHAR    CDM table of that event
 episode             BIGINT     episode that this event belongs to

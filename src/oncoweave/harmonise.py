@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
 
 import duckdb
 
@@ -16,18 +19,29 @@ from oncoweave.events import TYPES, select_events
 from oncoweave.files import file_record, make_private_folder, stage_folder, work_folder, write_json
 from oncoweave.omop.eras import EraWriter
 from oncoweave.omop.fields import FIELDS
-from oncoweave.omop.model import tables
+from oncoweave.omop.metadata import Made, metadata_rows
+from oncoweave.omop.model import CDM_VERSION, tables
 from oncoweave.omop.tables import CdmSource, TableWriter
 from oncoweave.privacy.pseudonym import Key
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import DerivedTable, EventIndex, ExtractRecord, FileRecord, MapRecord
+from oncoweave.records import DerivedTable, EventIndex, ExtractRecord, FileRecord, MapRecord, ReleasedText
+from oncoweave.spec.mapping import NoteRule
 from oncoweave.vocabulary.bundle import Bundle
 
 
 def harmonise(
-    run: RunFolder, project: Project, extracted: ExtractRecord, plan: Plan, bundle: Bundle, key: Key
+    run: RunFolder,
+    project: Project,
+    extracted: ExtractRecord,
+    plan: Plan,
+    bundle: Bundle,
+    key: Key,
+    rests_on: Mapping[str, str] = MappingProxyType({}),
 ) -> MapRecord:
-    """Write the events, the quarantine, the restricted id map and the tables of a compiled mapping."""
+    """Write the events, the quarantine, the restricted id map and the tables of a compiled mapping.
+
+    `rests_on` is what METADATA says of the software and the files that the run rests on, by name.
+    """
     restricted = make_private_folder(project.restricted / run.source)
     with (
         stage_folder(run, "events") as events,
@@ -48,9 +62,13 @@ def harmonise(
         derived = EraWriter(connection, writer, bundle).write()
         counts |= {table.table: table.rows for table in derived}
         imputed = _imputed(connection, events, execution)
+        released = _released_text(execution, plan)
+        known = {**rests_on, "vocabulary": bundle.version or plan.vocabulary, "CDM": CDM_VERSION}
+        made = Made(known, _origin(plan), imputed, truncated, released, counts)
+        counts["metadata"] = writer.write_metadata(metadata_rows(made))
         counts = {name: counts[name] for name in tables()}
         files = tuple(file_record(cdm / f"{name}.parquet", f"{name}.parquet", rows) for name, rows in counts.items())
-    return _record(plan, execution, counts, files, imputed, truncated, derived)
+    return _record(plan, execution, counts, files, made, derived)
 
 
 def _write_tables(
@@ -64,6 +82,24 @@ def _write_tables(
     counts["episode_event"] = writer.write_episode_events()
     counts["cdm_source"] = writer.write_cdm_source(_about(plan, extracted, version))
     return counts, truncated
+
+
+def _origin(plan: Plan) -> tuple[date, str] | None:
+    origin = plan.source.origin
+    return (origin.date, origin.why) if origin else None
+
+
+def _released_text(execution: Execution, plan: Plan) -> tuple[ReleasedText, ...]:
+    """The free text that the mapping lets leave the site, by rule."""
+    notes = {p.name: p.rule.spec for p in plan.rules}
+    found = []
+    for file in execution.files:
+        spec = notes[file.rule]
+        if isinstance(spec, NoteRule) and spec.release:
+            parts: tuple[Literal["text", "title"], ...] = ("text", "title")
+            what = tuple(part for part in parts if getattr(spec.release, part))
+            found.append(ReleasedText(rule=file.rule, what=what, because=spec.release.because, notes=file.rows))
+    return tuple(found)
 
 
 def _type_of_persons(plan: Plan) -> int:
@@ -114,12 +150,12 @@ def _imputed(connection: duckdb.DuckDBPyConnection, events: Path, execution: Exe
     """
     found: dict[str, dict[str, int]] = {}
     for file in (f for f in execution.files if f.fact != "person"):
-        for date in ("start", "end"):
-            if file.constants.get(f"{date}_precision", "") in (None, "day"):
+        for which in ("start", "end"):
+            if file.constants.get(f"{which}_precision", "") in (None, "day"):
                 continue
-            source = select_events(events, file, ["target", f"{date}_precision", f"{date}_date"])
-            sql = f"""SELECT target || '.{date}', {date}_precision, count(*) FROM ({source})
-                WHERE {date}_precision <> 'day' AND {date}_date IS NOT NULL GROUP BY ALL ORDER BY ALL"""
+            source = select_events(events, file, ["target", f"{which}_precision", f"{which}_date"])
+            sql = f"""SELECT target || '.{which}', {which}_precision, count(*) FROM ({source})
+                WHERE {which}_precision <> 'day' AND {which}_date IS NOT NULL GROUP BY ALL ORDER BY ALL"""
             with without_values("counting imputed dates"):
                 rows = connection.execute(sql).fetchall()
             for place, precision, count in rows:
@@ -133,24 +169,23 @@ def _record(
     execution: Execution,
     counts: dict[str, int],
     files: Sequence[FileRecord],
-    imputed: dict[str, dict[str, int]],
-    truncated: dict[str, int],
+    made: Made,
     derived: Sequence[DerivedTable],
 ) -> MapRecord:
-    origin = plan.source.origin
     return MapRecord(
         vocabulary=plan.vocabulary,
         unconfirmed_concepts=plan.unconfirmed,
-        synthetic_origin=(origin.date, origin.why) if origin else None,
+        synthetic_origin=made.origin,
         plan_sha256=plan.sha256,
         ledger=tuple(execution.ledger),
         unmapped=tuple(execution.unmapped),
-        imputed=imputed,
-        truncated=truncated,
+        imputed={field: dict(counts) for field, counts in made.imputed.items()},
+        truncated=dict(made.truncated),
         corrections=execution.corrected,
         persons=counts["person"],
-        events={n: c for n, c in counts.items() if n not in ("person", "cdm_source")},
+        events={n: c for n, c in counts.items() if n not in ("person", "cdm_source", "metadata")},
         tables=tuple(files),
         warnings=plan.warnings,
         derived=tuple(derived),
+        released_text=tuple(made.released),
     )

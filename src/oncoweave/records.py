@@ -81,6 +81,15 @@ class UnmappedCount(Record):
     events: int
 
 
+class ReleasedText(Record):
+    """Free text that the mapping lets leave the site: the rule of the notes, what of them, why, and how many."""
+
+    rule: str
+    what: tuple[Literal["text", "title"], ...]
+    because: str
+    notes: int
+
+
 class EventFile(Record):
     """One event file: the rule and column it comes from, its columns, and what is the same in all its rows.
 
@@ -137,6 +146,7 @@ class MapRecord(Record):
     tables: tuple[FileRecord, ...]
     warnings: tuple[str, ...] = ()
     derived: tuple[DerivedTable, ...] = ()
+    released_text: tuple[ReleasedText, ...] = ()
 
 
 class ExpectationResult(Record):
@@ -198,3 +208,4 @@ class ReleaseManifest(Record):
     truncated: dict[str, int]
     unconfirmed_concepts: tuple[int, ...]
     expectations: tuple[ExpectationResult, ...]
+    released_text: tuple[ReleasedText, ...] = ()

@@ -32,6 +32,8 @@ RULES = """
 - {fact: device, name: ports, from: tumours, concept: port_catheter, start: seen, visit: stays}
 - {fact: drug, name: drugs, from: tumours, concept: tamoxifen_tablet, start: seen, end: left, quantity: size, days_supply: nodes}
 - {fact: observation, name: history, from: tumours, concept: family_history, date: seen, value: code}
+- {fact: note, name: letters, from: tumours, date: seen, text: code, modifies: cancer, release: {text: true, because: invented}}
+- {fact: specimen, name: samples, from: tumours, concept: tissue, date: seen, quantity: size, unit: millimeter, source_id: tumour}
 - {fact: death, name: deaths, from: patients, where: died is not null, because: alive, date: died}
 """
 LONG = "L" * 70
@@ -97,7 +99,7 @@ def test_keys_are_bigint_and_concepts_integer(made: Mapped) -> None:
             assert kind == field.type
             if column.endswith("_concept_id"):
                 assert kind == "INTEGER"
-            elif re.search(r"_id$", column) and column not in ("unique_device_id", "production_id"):
+            elif re.search(r"_id$", column) and column not in ("unique_device_id", "production_id", "specimen_source_id"):
                 assert kind == "BIGINT"
 
 

@@ -104,6 +104,7 @@ CONCEPTS = """
 501,After menopause,Observation,SNOMED,S
 502,Family history,Observation,SNOMED,S
 503,Left breast,Spec Anatomic Site,SNOMED,S
+511,Tissue,Specimen,SNOMED,S
 601,Treatment Regimen,Episode,Episode,S
 602,Disease Episode,Episode,Episode,S
 701,Positive,Meas Value,SNOMED,S

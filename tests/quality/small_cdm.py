@@ -42,6 +42,7 @@ CONCEPTS = """
 4172703  | =                                             | Meas Value Operator | SNOMED          | Qualifier Value | S
 4236900  | Port catheter                                 | Device              | SNOMED          | Physical Object | S
 9201     | Inpatient Visit                               | Visit               | Visit           | Visit           | S
+4122248  | Tissue specimen (made up)                     | Specimen            | SNOMED          | Specimen        | S
 4145666  | Menopause                                     | Observation         | SNOMED          | Clinical Finding| S
 """
 
@@ -78,6 +79,15 @@ VALUES (51, 1, 36768664, '2000-02-01', 32879, 4171754, 20, 8588, 'mm', 'size', 2
 INSERT INTO observation (observation_id, person_id, observation_concept_id, observation_date,
     observation_type_concept_id, observation_source_value, observation_event_id, obs_event_field_concept_id)
 VALUES (61, 1, 4145666, '2000-02-01', 32879, '1', 21, 1147127);
+INSERT INTO note (note_id, person_id, note_date, note_type_concept_id, note_class_concept_id, note_text,
+    encoding_concept_id, language_concept_id, visit_occurrence_id, note_event_id, note_event_field_concept_id)
+VALUES (101, 1, '2000-02-01', 32879, 0, '[withheld: the text of this note stays at the site]', 0, 0, 81, 21, 1147127),
+    (102, 1, '2000-02-01', 32879, 4145666, '[withheld: the text of this note stays at the site]', 0, 0, NULL, NULL, NULL);
+INSERT INTO specimen (specimen_id, person_id, specimen_concept_id, specimen_type_concept_id, specimen_date, quantity,
+    unit_concept_id, unit_source_value, specimen_source_id)
+VALUES (111, 1, 4122248, 32879, '2000-02-02', 5, 8588, 'mm', '4711');
+INSERT INTO metadata (metadata_id, metadata_concept_id, metadata_type_concept_id, name, value_as_string)
+VALUES (121, 0, 0, 'software', 'oncoweave');
 INSERT INTO death (person_id, death_date, death_type_concept_id, cause_concept_id)
 VALUES (2, '2002-06-30', 32879, NULL);
 INSERT INTO episode (episode_id, person_id, episode_concept_id, episode_start_date, episode_end_date,

@@ -23,6 +23,8 @@ IDS = {
     "condition_era": "condition_era_id",
     "drug_era": "drug_era_id",
     "dose_era": "dose_era_id",
+    "note": "note_id",
+    "specimen": "specimen_id",
 }
 CONCEPT = {
     "condition_occurrence": "condition_concept_id",
@@ -33,6 +35,7 @@ CONCEPT = {
     "measurement": "measurement_concept_id",
     "observation": "observation_concept_id",
     "episode": "episode_concept_id",
+    "specimen": "specimen_concept_id",
 }
 START = {
     "observation_period": "observation_period_start_date",
@@ -43,6 +46,8 @@ START = {
     "visit_occurrence": "visit_start_date",
     "measurement": "measurement_date",
     "observation": "observation_date",
+    "note": "note_date",
+    "specimen": "specimen_date",
     "episode": "episode_start_date",
     "death": "death_date",
 }
@@ -330,6 +335,40 @@ OF_ONE_TABLE: list[Defect] = [
         "event_id",
         "fatal",
     ),
+    ("UPDATE note SET note_text = 'Dear colleague'", "note", "expect_text_to_be_declared", "note_text", "fatal"),
+    ("UPDATE note SET note_title = 'Letter'", "note", "expect_text_to_be_declared", "note_title", "fatal"),
+    (
+        "INSERT INTO metadata SELECT 122, 0, 0, 'released note_title', 'so', NULL, 1, NULL, NULL; "
+        "UPDATE note SET note_text = 'Dear colleague'",
+        "note",
+        "expect_text_to_be_declared",
+        "note_text",
+        "fatal",
+    ),
+    ("UPDATE note SET note_text = NULL", "note", "expect_column_values_to_not_be_null", "note_text", "fatal"),
+    (
+        "UPDATE note SET note_event_id = 22 WHERE note_id = 101",
+        "note",
+        "expect_events_of_the_same_person",
+        "note_event_id",
+        "fatal",
+    ),
+    ("UPDATE specimen SET quantity = -1", "specimen", "expect_column_values_to_be_between", "quantity", "convention"),
+    (
+        "UPDATE specimen SET anatomic_site_source_value = 'x'",
+        "specimen",
+        "expect_column_values_to_be_filled_with",
+        "anatomic_site_concept_id",
+        "convention",
+    ),
+    (
+        "INSERT INTO metadata SELECT * FROM metadata",
+        "metadata",
+        "expect_column_values_to_be_unique",
+        "metadata_id",
+        "fatal",
+    ),
+    ("UPDATE metadata SET name = NULL", "metadata", "expect_column_values_to_not_be_null", "name", "fatal"),
     ("INSERT INTO cdm_source SELECT * FROM cdm_source", "cdm_source", "expect_table_row_count_to_equal", None, "fatal"),
     ("DELETE FROM cdm_source", "cdm_source", "expect_table_row_count_to_equal", None, "fatal"),
     (

@@ -115,6 +115,11 @@ def notes_of(run: RunSummary) -> list[str]:
         notes.append(f"dates known to the month or year only, for which a day stands (`imputation:`): {told}")
     if run.synthetic_origin:
         notes.append(f"dates count from a synthetic origin, {run.synthetic_origin[0]}: {run.synthetic_origin[1]}")
+    for free in run.released_text:
+        what = " and ".join(free.what)
+        notes.append(
+            f"free text leaves the site: {what} of {free.notes:,} notes (`{free.rule}`), because {free.because}"
+        )
     return notes
 
 

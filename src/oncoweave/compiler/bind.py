@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-
-from sqlglot import exp
 
 from oncoweave.compiler import keys
 from oncoweave.compiler.bound import OF_A_PERSON, BoundRule, Branch, Choice, Looked, Slot
 from oncoweave.compiler.concepts import ConceptBook
 from oncoweave.compiler.expressions import Scope, fields_of, only_fields_of, parse, parse_template
 from oncoweave.compiler.inputs import Inputs
+from oncoweave.compiler.leaving import identifies, released, told
 from oncoweave.compiler.lookups import map_lookup_name
 from oncoweave.compiler.staging import staged_field
 from oncoweave.compiler.subset import ExpressionError
 from oncoweave.engine import functions
 from oncoweave.engine.expressions import Expression, Kind
-from oncoweave.engine.functions import CATALOGUE
 from oncoweave.errors import Problem, nearest
 from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT, table_of
 from oncoweave.spec.document import Loc
@@ -43,12 +41,15 @@ SLOTS: Mapping[str, frozenset[Kind] | None] = {
     "quantity": frozenset({Kind.NUMBER, Kind.INTEGER}),
     "days_supply": frozenset({Kind.INTEGER}),
     "number": frozenset({Kind.INTEGER}),
+    "title": frozenset({Kind.TEXT}),
+    "text": frozenset({Kind.TEXT}),
 }
 """The keys of a rule or column that hold an expression, and the kinds it may have (None: any)."""
 
 CHOICES: Mapping[str, str] = {
     "value_concept": "value", "unit": "unit", "operator": "operator", "status": "status", "qualifier": "qualifier",
-    "route": "route", "object": "object", "cause": "cause",
+    "route": "route", "object": "object", "cause": "cause", "anatomic_site": "anatomic_site",
+    "disease_status": "disease_status", "encoding": "encoding", "language": "language",
 }  # fmt: skip
 """The keys that hold a further concept, with the role that `concepts.DOMAINS` knows."""
 
@@ -90,6 +91,7 @@ class Binder:
         where = self._slot("where", rule.where, scope, table, (*loc, "where"), frozenset({Kind.BOOLEAN}), grouped=False)
         branches = self._branches(rule, table, scope, loc)
         self._check_unit(rule, table, loc)
+        self._check_number(rule, table, loc)
         if len(self.problems) > before:
             return None
         unit = tuple(rule.group) or table.row.fields or None
@@ -158,7 +160,7 @@ class Binder:
             concept = found.pop("gender")
             choices |= {key: choice for key, choice in found.items() if choice}
         kind = getattr(model, "kind", None) or getattr(rule, "kind", None)
-        self._check_numeric(model, slots.get("value"), loc)
+        self._check_numeric(model, slots.get("quantity" if rule.fact == "specimen" else "value"), loc)
         between = getattr(model, "between", None) or getattr(rule, "between", None)
         header = (table.fields[column].header or column) if column else None
         type_ = self._type(rule, rule_loc)
@@ -202,11 +204,13 @@ class Binder:
         """Free text as a source value, and a number made of an identifier: they would leave the site as they are."""
         for name, slot in slots.items():
             number_like = slot.expression.kind in (Kind.NUMBER, Kind.INTEGER)
-            told = _told(slot.expression.node)
-            if name == "source_value":
-                held = [f for f in told if not _released({f}, table)]
+            of = told(slot.expression.node)
+            if name in ("title", "text"):
+                held = [f for f in of if identifies(f, table)]
+            elif name == "source_value":
+                held = [f for f in of if not released({f}, table)]
             else:
-                held = [f for f in told if number_like and _identifies(f, table)]
+                held = [f for f in of if number_like and identifies(f, table)]
             if held:
                 message = f"free text and identifiers may not leave the site: {', '.join(sorted(held))}"
                 mend = "leave it out, or declare the field in source.yaml as the code or number that it is"
@@ -255,7 +259,7 @@ class Binder:
             return None
         raw = written.strip() if _NAME.match(written.strip()) and written.strip() in table.fields else None
         fields, only = fields_of(expression), only_fields_of(expression)
-        return Slot(name, expression, fields, only, raw, _released(_told(expression.node), table))
+        return Slot(name, expression, fields, only, raw, released(told(expression.node), table))
 
     # Concepts
 
@@ -353,7 +357,7 @@ class Binder:
             self._tell("vocabulary", message, (*loc, "vocabulary"), nearest(ref.vocabulary, known))
             return None
         fields, only = fields_of(code), only_fields_of(code)
-        slot = Slot("code", code, fields, only, None, _released(_told(code.node), table))
+        slot = Slot("code", code, fields, only, None, released(told(code.node), table))
         name = "lookup:" + ":".join(str(step) for step in (*loc[1:], *([] if key == "code" else [key])))
         return Looked(name, ref.vocabulary, slot, tuple(parts), role=role)
 
@@ -387,6 +391,18 @@ class Binder:
                 f"add `group: [{by}]`",
             )
 
+    def _check_number(self, rule: Rule, table: Table, loc: Loc) -> None:
+        """The field with a specimen's own number is there, and is one in a group."""
+        name = getattr(rule, "source_id", None)
+        if name is None:
+            return
+        if name not in table.fields:
+            message = f"`{name}` is not a field of `{rule.from_}`"
+            self._tell("field", message, (*loc, "source_id"), nearest(name, table.fields))
+        elif rule.group and name not in rule.group:
+            message = f"rows of a group may differ in `{name}`"
+            self._tell("group", message, (*loc, "source_id"), f"add `{name}` to `group:`")
+
     # Problems
 
     def _tell(self, code: str, message: str, loc: Loc, help: str = "", at: str = "value") -> None:  # noqa: A002
@@ -399,33 +415,6 @@ class Binder:
 def _fields(table: Table) -> dict[str, Expression]:
     """The declared fields of a table as expressions see them."""
     return {name: staged_field(name, spec) for name, spec in table.fields.items()}
-
-
-def _told(node: exp.Expression) -> set[str]:
-    """The fields whose content an expression's result tells; not those that it only compares, counts or orders by."""
-    if isinstance(node, exp.Column):
-        return {node.name.rstrip("$#~")}
-    function = CATALOGUE.get(str(node.this)) if isinstance(node, exp.Anonymous) else None
-    if function is not None and (function.result is Kind.BOOLEAN or function is functions.count):
-        return set()
-    parts = list(node.iter_expressions())
-    if isinstance(node, exp.Case):
-        parts = [i.args["true"] for i in node.args["ifs"]] + (
-            [node.args["default"]] if node.args.get("default") else []
-        )
-    elif function in (functions.first, functions.last):
-        parts = parts[:1]
-    return set().union(*(_told(part) for part in parts))
-
-
-def _released(told: Iterable[str], table: Table) -> bool:
-    """Whether text that tells these fields may leave the site."""
-    return not any(table.fields[f].type == "text" or _identifies(f, table) for f in told)
-
-
-def _identifies(name: str, table: Table) -> bool:
-    """Whether a field is an identifier: declared as one, or a part of the person's key."""
-    return table.fields[name].type == "identifier" or name in (keys.person_fields(table) or ())
 
 
 def _mend_kind(written: str, wanted: str, table: Table) -> str:

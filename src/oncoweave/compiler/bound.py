@@ -133,6 +133,7 @@ class BoundRule:
         slots += [c.code for b in self.branches for c in _choices(b) if isinstance(c, Looked)]
         slots += [self.where] if self.where else []
         named = {*self.spec.group, *self.order}
+        named |= {number} if (number := getattr(self.spec, "source_id", None)) else set()
         named |= {f for r in self.references.values() for f in r.fields or ()}
         return frozenset(named).union(*(s.fields for s in slots)) if slots else frozenset(named)
 

@@ -35,6 +35,8 @@ DOMAINS: Mapping[str, frozenset[str]] = {
     "type": frozenset({"Type Concept"}),
     "status": frozenset({"Condition Status"}),
     "route": frozenset({"Route"}),
+    "anatomic_site": frozenset({"Spec Anatomic Site"}),
+    "disease_status": frozenset({"Spec Disease Status"}),
     "episode": frozenset({"Episode"}),
     "visit": frozenset({"Visit"}),
     "object": frozenset({"Condition", "Procedure", "Regimen", "Drug", "Observation", "Episode"}),

@@ -26,7 +26,8 @@ from oncoweave.compiler.units import dated
 from oncoweave.engine.expressions import Kind
 from oncoweave.engine.signatures import precision_node
 from oncoweave.events import TYPES
-from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT
+from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT, WITHHELD
+from oncoweave.spec.mapping import NoteRule, SpecimenRule
 from oncoweave.spec.source import Source
 
 EQUALS = 4172703
@@ -51,6 +52,8 @@ class EventValues:
             **self._dates(),
             **self._value(),
             **self._further(),
+            **self._note(),
+            **self._specimen(),
             **self._references(),
             **self._lineage(),
         }
@@ -87,9 +90,9 @@ class EventValues:
 
     def _concept(self) -> dict[str, Node]:
         concept = self.branch.concept
-        if concept is None:
-            return {"concept_id": number(0), "source_concept_id": number(0)}
         written = {"source_value": col("source_value")} if "source_value" in self.branch.slots else {}
+        if concept is None:
+            return {"concept_id": number(0), "source_concept_id": number(0), **written}
         if isinstance(concept, Fixed):
             header = text(self.branch.header) if self.branch.header else null("VARCHAR")
             return {
@@ -210,7 +213,7 @@ class EventValues:
 
     def _further(self) -> dict[str, Node]:
         found: dict[str, Node] = {}
-        for key in ("status", "qualifier", "route", "cause"):
+        for key in ("status", "qualifier", "route", "cause", "anatomic_site", "disease_status"):
             choice = self.branch.choices.get(key)
             chosen = self._chosen(key)
             if choice is not None and chosen is not None:
@@ -222,6 +225,27 @@ class EventValues:
         for key in ("quantity", "days_supply", "number"):
             found |= {key: col(key)} if key in self.branch.slots else {}
         return found
+
+    def _note(self) -> dict[str, Node]:
+        """Title and text of a note as far as the mapping lets them leave; what it does not is not even in the events."""
+        if not isinstance(self.rule.spec, NoteRule):
+            return {}
+        release = self.rule.spec.release
+        found: dict[str, Node] = {"text": col("text") if release and release.text else text(WITHHELD)}
+        found |= {"title": col("title")} if release and release.title and "title" in self.branch.slots else {}
+        chosen = {key: self._chosen(key) for key in ("encoding", "language")}
+        return found | {f"{key}_concept_id": node for key, node in chosen.items() if node is not None}
+
+    def _specimen(self) -> dict[str, Node]:
+        """The unit of an amount, where there is one, and the pseudonym of the specimen's own number."""
+        if not isinstance(self.rule.spec, SpecimenRule):
+            return {}
+        found: dict[str, Node] = {"own_number": col("own_number")} if self.rule.spec.source_id else {}
+        unit, chosen = self.branch.choices.get("unit"), self._chosen("unit")
+        if unit is None or chosen is None:
+            return found
+        units = {"unit_concept_id": chosen, "unit_source_value": self._chosen_text("unit", unit)}
+        return found | {k: case([(is_not_null(col("quantity")), v)], null(TYPES[k])) for k, v in units.items()}
 
     def _of_a_person(self, key: str) -> dict[str, Node]:
         """A concept of a person beside the sex: with the code's own concept and the text as the source has it."""

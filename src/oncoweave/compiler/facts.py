@@ -80,6 +80,9 @@ AFTER_DEATH = 60
 WHOLE = ("quantity", "days_supply", "number")
 """Slots that the CDM keeps as 32-bit whole numbers (a quantity only of procedures); none of them can be negative."""
 
+WITHOUT_A_CODE = ("person", "note")
+"""What is a fact also where the source has no code for its concept."""
+
 _CHOSEN = ("ignored", "any_concept_id")
 _LOOKED = (
     "ignored", "ordinal", "concept_id", "any_concept_id", "source_concept_id", "target", "value_concept_id",
@@ -222,8 +225,10 @@ class FactBuilder:
             nodes.append(self._no_text("cell"))
         elif self.rule.fact in ("measurement", "observation") and "value" in slots and slots["value"].fields:
             nodes.append(self._no_text("value"))
+        elif self.rule.fact == "note":
+            nodes.append(self._no_text("text"))
         concept = self.branch.concept
-        if isinstance(concept, Looked) and self.rule.fact != "person":
+        if isinstance(concept, Looked) and self.rule.fact not in WITHOUT_A_CODE:
             none = negate(col("parts")) if concept.parts else is_null(col("code:concept"))
             nodes.append(all_of([none, is_null(col("fault"))]))
         return [(any_of(nodes), text("excluded: empty"))] if nodes else []
@@ -240,7 +245,7 @@ class FactBuilder:
             if required:
                 found.append((is_null(col(name)), text(f"quarantined: {slot.name}: missing")))
         concept = self.branch.concept
-        if isinstance(concept, Looked) and concept.parts and self.rule.fact != "person":
+        if isinstance(concept, Looked) and concept.parts and self.rule.fact not in WITHOUT_A_CODE:
             found.append((is_null(col("code:concept")), text("quarantined: code: a part is missing")))
         return found
 

@@ -15,7 +15,7 @@ from oncoweave.compiler.lookups import CodeLookup, Lookup, map_lookup, map_looku
 from oncoweave.compiler.plan import Plan, RulePlan
 from oncoweave.compiler.sql import case, col, is_not_null, named, null, subquery, table
 from oncoweave.compiler.staging import StagePlan, plan_stage, stage_name
-from oncoweave.compiler.units import passing, unit_referred_to
+from oncoweave.compiler.units import numbered, passing, unit_referred_to
 
 
 def build_plan(draft: Draft) -> Draft:
@@ -69,7 +69,7 @@ def _units(draft: Draft) -> dict[str, set[tuple[str, tuple[str, ...]]]]:
     for rule in draft.rules:
         if rule.grouped:
             found.setdefault(rule.table, set()).add((rule.table, tuple(rule.spec.group)))
-        for reference in rule.references.values():
+        for reference in filter(None, (*rule.references.values(), numbered(rule))):
             if reference.fields and unit_referred_to(rule, reference, draft.inputs.source) != "_row":
                 found.setdefault(rule.table, set()).add((reference.table, reference.fields))
     return found

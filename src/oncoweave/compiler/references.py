@@ -14,7 +14,7 @@ from oncoweave.spec.document import Loc
 from oncoweave.spec.mapping import Rule
 
 REFERENCES: Mapping[str, frozenset[str]] = {
-    "modifies": ROUTED_FACTS,
+    "modifies": ROUTED_FACTS - {"specimen"},
     "episode": frozenset({"episode"}),
     "parent": frozenset({"episode"}),
     "visit": frozenset({"visit"}),

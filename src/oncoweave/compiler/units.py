@@ -103,6 +103,7 @@ class UnitBuilder:
             **self._slot_columns(),
             **self._code_columns(),
             **self._reference_columns(),
+            **self._own_number(),
         }
         stage = table(stage_name(self.rule.table), "s")
         if not self.rule.grouped:
@@ -224,6 +225,20 @@ class UnitBuilder:
             node = keys.xor(self._over_group(col(unit, "s")), keys.event_salt(reference.rule, None))
             found[f"event:{key}"] = node
         return found
+
+    def _own_number(self) -> dict[str, Node]:
+        """The pseudonym of a specimen's own number: the keyed hash of its field, as text."""
+        reference = numbered(self.rule)
+        if reference is None:
+            return {}
+        unit = self._over_group(col(unit_referred_to(self.rule, reference, self.source), "s"))
+        return {"own_number": call("to_text", unit)}
+
+
+def numbered(rule: BoundRule) -> Reference | None:
+    """The keyed hash that stands for the own number of what a rule tells, where it has one."""
+    name = getattr(rule.spec, "source_id", None)
+    return Reference(rule.name, rule.table, (name,)) if name else None
 
 
 def dated(branch: Branch) -> dict[str, Slot]:

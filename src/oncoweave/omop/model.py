@@ -64,12 +64,15 @@ _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "device_exposure": ("person_id", "device_exposure_id"),
         "measurement": ("person_id", "measurement_id"),
         "observation": ("person_id", "observation_id"),
+        "note": ("person_id", "note_id"),
+        "specimen": ("person_id", "specimen_id"),
         "death": ("person_id",),
         "condition_era": ("person_id", "condition_era_id"),
         "drug_era": ("person_id", "drug_era_id"),
         "dose_era": ("person_id", "dose_era_id"),
         "episode": ("person_id", "episode_id"),
         "episode_event": ("episode_id", "event_id", "episode_event_field_concept_id"),
+        "metadata": ("name", "metadata_id"),
         "cdm_source": ("cdm_source_name",),
     }
 )

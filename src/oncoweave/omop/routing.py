@@ -16,9 +16,13 @@ TABLE_OF_DOMAIN: Mapping[str, str] = MappingProxyType(
         "Procedure": "procedure_occurrence",
         "Measurement": "measurement",
         "Device": "device_exposure",
+        "Specimen": "specimen",
     }
 )
 OTHERWISE = "observation"
+
+WITHHELD = "[withheld: the text of this note stays at the site]"
+"""What stands in place of a note's text that may not leave; the CDM requires some text."""
 
 TABLE_OF_FACT: Mapping[str, str] = MappingProxyType(
     {
@@ -33,10 +37,12 @@ TABLE_OF_FACT: Mapping[str, str] = MappingProxyType(
         "death": "death",
         "episode": "episode",
         "observation_period": "observation_period",
+        "note": "note",
+        "specimen": "specimen",
     }
 )
 
-ROUTED_FACTS = frozenset({"condition", "measurement", "observation", "procedure", "drug", "device"})
+ROUTED_FACTS = frozenset({"condition", "measurement", "observation", "procedure", "drug", "device", "specimen"})
 """The facts whose table the concept's domain decides; the others have a table of their own."""
 
 FIELD_CONCEPT: Mapping[str, int] = MappingProxyType(

@@ -21,6 +21,7 @@ from oncoweave.engine.connection import without_values
 from oncoweave.engine.parquet import copy, identifier
 from oncoweave.events import constant_sql, select_events, union_of
 from oncoweave.omop.fields import DATE_OF, FIELDS, TIME_OF
+from oncoweave.omop.metadata import MetadataRow
 from oncoweave.omop.model import CDM_VERSION, CDM_VERSION_CONCEPT, CdmField, CdmTable, tables
 from oncoweave.omop.routing import FIELD_CONCEPT
 from oncoweave.records import EventFile
@@ -135,6 +136,23 @@ class TableWriter:
             f"{_limited(f, f'CAST(${f.name} AS {f.type})')} AS {identifier(f.name)}" for f in table.fields
         )
         return self._copy(table, f"SELECT {inner}", parameters=values)
+
+    def write_metadata(self, rows: Sequence[MetadataRow]) -> int:
+        """metadata: what the data rest on; its concepts are 0, for none exists."""
+        table = tables()["metadata"]
+        columns = {"metadata_id": "id", "name": "name", "value_as_string": "text", "value_as_number": "number"}
+        values = {f.name: columns.get(f.name, "0" if f.required else "NULL") for f in table.fields}
+        nodes = ", ".join(f"{_limited(f, f'CAST({values[f.name]} AS {f.type})')} AS {f.name}" for f in table.fields)
+        given = (
+            """SELECT unnest($ids) AS id, unnest($names) AS name, unnest($texts) AS text, unnest($numbers) AS number"""
+        )
+        parameters = {
+            "ids": [row.id for row in rows],
+            "names": [row.name for row in rows],
+            "texts": [row.text for row in rows],
+            "numbers": [row.number for row in rows],
+        }
+        return self._copy(table, f"SELECT {nodes} FROM ({given})", parameters=parameters)
 
     def _too_long(self, name: str, files: Sequence[EventFile]) -> dict[tuple[str, str], int]:
         """How many texts are longer than the CDM allows, by field and event file; only where there are any."""

@@ -355,6 +355,14 @@ _DATES = (
         column=Parameter("column", "The target field that holds the year."),
     ),
     _ours(
+        "expect_text_to_be_declared",
+        "A text other than what stands for a withheld one is there only if METADATA has a row that lets it leave.",
+        RowSql("NOT EXISTS (SELECT 1 FROM metadata AS m WHERE m.name IN $declared)", "$column NOT IN $withheld"),
+        column=COLUMN,
+        declared=Parameter("texts", "The names in METADATA of which one must be there."),
+        withheld=Parameter("texts", "What stands for a withheld text."),
+    ),
+    _ours(
         "expect_birth_parts_to_agree",
         "birth_datetime, where filled, is the day that year, month and day of birth say.",
         RowSql(

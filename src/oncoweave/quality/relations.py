@@ -30,6 +30,8 @@ _START = {
     "visit_occurrence": "visit_start_date",
     "measurement": "measurement_date",
     "observation": "observation_date",
+    "note": "note_date",
+    "specimen": "specimen_date",
     "episode": "episode_start_date",
 }
 _CONCEPT_FIELDS = (

@@ -8,6 +8,7 @@ from oncoweave.harmonise import harmonise
 from oncoweave.privacy.pseudonym import load_key
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import ExtractRecord, MapRecord
+from oncoweave.run_identity import read_identity
 
 
 def map(run: RunFolder, project: Project) -> MapRecord:  # noqa: A001 - the stage, the verb and the task have one name
@@ -22,6 +23,17 @@ def map(run: RunFolder, project: Project) -> MapRecord:  # noqa: A001 - the stag
     key = load_key()
     plan, inputs = compile_mapping(project, run.source, {t.table: t.columns for t in extracted.tables})
     forget(record_path)
-    record = harmonise(run, project, extracted, plan, inputs.bundle, key)
+    record = harmonise(run, project, extracted, plan, inputs.bundle, key, _rests_on(run))
     write_json(record_path, record)
     return record
+
+
+def _rests_on(run: RunFolder) -> dict[str, str]:
+    """What METADATA says of the software and the specification that a run rests on."""
+    known = read_identity(run)
+    return {
+        "software": known.software,
+        "code SHA-256": known.code_sha256,
+        "mapping SHA-256": known.mapping_sha256,
+        "vocabulary release": known.vocabulary,
+    }

@@ -55,6 +55,7 @@ def release_manifest(run: RunFolder) -> ReleaseManifest:
         truncated=mapped.truncated,
         unconfirmed_concepts=mapped.unconfirmed_concepts,
         expectations=checked.results,
+        released_text=mapped.released_text,
     )
 
 
