@@ -62,7 +62,7 @@ def content_text(nodes: Sequence[Node]) -> Node:
     for node in nodes:
         size = coalesce(call("to_text", call("length", node.copy())), text("-"))
         parts += [size, text(":"), coalesce(node.copy(), text(""))]
-    return call("concat", *parts)
+    return call("concat_ws", text(""), *parts)  # `||` would copy the growing text at each of its parts
 
 
 def person_hash(source: Source, key: Node) -> Node:
