@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from oncoweave.cli.demo import demo_sources
 from oncoweave.vocabulary.bundle import Bundle, ConceptRow
 from oncoweave.vocabulary.starter import build
 
@@ -70,11 +71,14 @@ def test_every_vocabulary_of_a_concept_is_listed(checkout: Path, rows: list[Conc
     assert {row.vocabulary_id for row in rows} <= listed
 
 
-def test_every_concept_of_a_concept_map_is_in_the_starter_vocabulary(checkout: Path, rows: list[ConceptRow]) -> None:
+def test_every_concept_of_the_demos_concept_maps_is_in_the_starter_vocabulary(
+    checkout: Path, rows: list[ConceptRow]
+) -> None:
     known = {(row.concept_id, row.concept_name, row.domain_id) for row in rows} | {(0, "Unmapped", "Unknown")}
     assert not [
         (path.name, row["sourceCode"])
-        for path in sorted((checkout / "mappings").glob("**/concepts/*.csv"))
+        for source in ("concepts", *(f"sources/{name}/concepts" for name in demo_sources()))
+        for path in sorted((checkout / "mappings" / source).glob("*.csv"))
         for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines())
         if (int(row["conceptId"]), row["conceptName"], row["domainId"]) not in known
     ]

@@ -39,6 +39,23 @@ class Spelling:
 
 _ICD10 = Spelling((Form("([A-Z][0-9][0-9A-Z])[.]?([0-9A-Z]+)", r"\1.\2"),))
 _ICD9 = Spelling((Form("([0-9]{3}|V[0-9]{2}|E[0-9]{3})[.]?([0-9]{1,2})", r"\1.\2"),))
+_OF = "/(m?L|dL|g|mg|h)"
+_UCUM = (
+    Spelling(  # OMOP writes the units of UCUM that have no size of their own in brackets, with their prefix as a power
+        (
+            Form("U" + _OF, r"[U]/\1"),
+            Form("kU" + _OF, r"10*3.[U]/\1"),
+            Form("mU" + _OF, r"10*-3.[U]/\1"),
+            Form("uU" + _OF, r"10*-6.[U]/\1"),
+            Form(r"\[IU\]" + _OF, r"[iU]/\1"),
+            Form(r"k\[IU\]" + _OF, r"10*3.[iU]/\1"),
+            Form(r"m\[IU\]" + _OF, r"10*-3.[iU]/\1"),
+            Form(r"u\[IU\]" + _OF, r"10*-6.[iU]/\1"),
+            Form(r"\{score\}", "[score]"),
+        ),
+        capitals=False,
+    )
+)
 SPELLINGS: Mapping[str, Spelling] = MappingProxyType(
     {
         **dict.fromkeys(("ICD10", "ICD10CM", "ICD10GM", "CIM10", "KCD7"), _ICD10),
@@ -46,9 +63,10 @@ SPELLINGS: Mapping[str, Spelling] = MappingProxyType(
         "ICD9CM": _ICD9,
         "ICD9Proc": Spelling((Form("([0-9]{2})[.]?([0-9]{1,2})", r"\1.\2"),)),
         "ICDO3": Spelling((Form("(C[0-9]{2})[.]?([0-9])", r"\1.\2"), Form("([0-9]{4})/?([0-9])", r"\1/\2")), axes=True),
+        "UCUM": _UCUM,
     }
 )
-"""The vocabularies that are spelt in several ways. All others keep case and signs: UCUM tells `Mm` from `mm`."""
+"""The vocabularies that are spelt in several ways. UCUM keeps its case (it tells `Mm` from `mm`), all others case and signs."""
 
 _AS_IS = Spelling((), capitals=False)
 

@@ -110,7 +110,13 @@ _RELATION = f"""
             SELECT concept_id_1 AS source_id, concept_id_2, relationship_id = 'Maps to value' AS is_value
             FROM read_parquet($relationships)
             WHERE relationship_id IN ('Maps to', 'Maps to value') AND {_VALID}
-                AND concept_id_1 IN (SELECT concept_id FROM source)"""
+                AND concept_id_1 IN (SELECT concept_id FROM source)
+            UNION ALL SELECT concept_id, concept_id, false FROM read_parquet($concepts)
+            WHERE standard_concept = 'S' AND {_VALID} AND concept_id <= {CUSTOM}
+                AND concept_id IN (SELECT concept_id FROM source)
+                AND concept_id NOT IN (SELECT concept_id_1 FROM read_parquet($relationships)
+                    WHERE relationship_id = 'Maps to' AND {_VALID} AND concept_id_1 IN (SELECT concept_id FROM source))"""
+"""What leads from a concept on. A valid standard concept is its own target, also where a selection has no row that says so."""
 
 _LINK = f"""
             SELECT r.source_id, r.is_value, c.concept_id, c.domain_id
