@@ -51,7 +51,7 @@ start_precision     VARCHAR    day, month or year: what the source really knows
 start_raw           VARCHAR    text of the date in the source
 end_date            DATE       last day
 end_time            TIME       time of the last day, where the source knows it
-end_precision       VARCHAR    day, month or year
+end_precision       VARCHAR    day, month or year; ongoing: a visit that had not ended on the day of the delivery
 end_raw             VARCHAR    text of the end date in the source
 value_number        DOUBLE     numeric value
 value_text          VARCHAR    text value of a coded field
@@ -88,6 +88,12 @@ modifies            BIGINT     event that this one qualifies
 modifies_target     VARCHAR    CDM table of that event
 episode             BIGINT     episode that this event belongs to
 visit               BIGINT     visit that this event belongs to
+visit_detail        BIGINT     visit detail that this event belongs to
+parent              BIGINT     visit detail that this one lies within
+admitted_from_concept_id INTEGER where a visit's person came from
+admitted_from_source_value VARCHAR the same as the source has it
+discharged_to_concept_id INTEGER where a visit's person went to
+discharged_to_source_value VARCHAR the same as the source has it
 rule                VARCHAR    rule of the mapping
 rule_column         VARCHAR    column of the rule, where it has columns
 ordinal             INTEGER    0, or 1, 2 ... for further targets of the same code
@@ -103,7 +109,12 @@ TYPES = {column.name: column.type for column in COLUMNS}
 def select_events(folder: Path, file: EventFile, columns: Iterable[str] = tuple(TYPES)) -> str:
     """SQL of a SELECT of these event columns from one event file: what varies from Parquet, what does not as constants."""
     path = "'" + str(folder / file.name).replace("'", "''") + "'"
-    return f"SELECT {', '.join(_column(file, name) for name in columns)} FROM read_parquet({path})"
+    return select_columns(file, f"read_parquet({path})", columns)
+
+
+def select_columns(file: EventFile, rows: str, columns: Iterable[str] = tuple(TYPES)) -> str:
+    """SQL of a SELECT of these event columns from `rows`, which hold what varies in an event file."""
+    return f"SELECT {', '.join(_column(file, name) for name in columns)} FROM {rows}"
 
 
 def union_of(folder: Path, files: Sequence[EventFile], columns: Iterable[str] = tuple(TYPES)) -> str:

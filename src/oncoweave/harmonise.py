@@ -50,7 +50,7 @@ def harmonise(
         connect(work=work, allow=[run.path, restricted, bundle.folder]) as connection,
     ):
         snapshot = {t.table: run.snapshot / f"{t.table}.parquet" for t in extracted.tables}
-        execution = Execution(connection, plan, bundle, key, snapshot, events)
+        execution = Execution(connection, plan, bundle, key, snapshot, events, extracted.delivery_date)
         execution.run()
         make_private_folder(run.quarantine)
         execution.write_quarantine(run.quarantine / "map.parquet")

@@ -29,6 +29,7 @@ RULES = """
   columns: {size: {concept: size, unit: millimeter}, code: {concept: {map: codes}}}
 - {fact: procedure, name: excisions, from: tumours, concept: excision, date: seen, quantity: nodes}
 - {fact: visit, name: stays, from: tumours, concept: inpatient_visit, start: seen, end: left}
+- {fact: visit_detail, name: wards, from: tumours, concept: inpatient_visit, start: seen, end: left, visit: stays}
 - {fact: device, name: ports, from: tumours, concept: port_catheter, start: seen, visit: stays}
 - {fact: drug, name: drugs, from: tumours, concept: tamoxifen_tablet, start: seen, end: left, quantity: size, days_supply: nodes}
 - {fact: observation, name: history, from: tumours, concept: family_history, date: seen, value: code}
@@ -99,7 +100,11 @@ def test_keys_are_bigint_and_concepts_integer(made: Mapped) -> None:
             assert kind == field.type
             if column.endswith("_concept_id"):
                 assert kind == "INTEGER"
-            elif re.search(r"_id$", column) and column not in ("unique_device_id", "production_id", "specimen_source_id"):
+            elif re.search(r"_id$", column) and column not in (
+                "unique_device_id",
+                "production_id",
+                "specimen_source_id",
+            ):
                 assert kind == "BIGINT"
 
 

@@ -112,6 +112,11 @@ CONCEPTS = """
 801,Oral,Route,SNOMED,S
 802,Inpatient Visit,Visit,Visit,S
 803,Outpatient Visit,Visit,Visit,S
+262,Emergency Room and Inpatient Visit,Visit,Visit,S
+9201,Inpatient stay,Visit,Visit,S
+9202,Outpatient contact,Visit,Visit,S
+9203,Emergency Room Visit,Visit,Visit,S
+581476,Home Visit,Visit,Visit,S
 804,Port catheter,Device,SNOMED,S
 901,Histology proven,Condition Status,SNOMED,S
 9001,C50 Malignant neoplasm of breast,Condition,ICD10,,C50

@@ -66,7 +66,10 @@ VALUES (41, 1, 4273629, '2000-03-01', 32879, 1);
 INSERT INTO visit_occurrence (visit_occurrence_id, person_id, visit_concept_id, visit_start_date, visit_end_date,
     visit_type_concept_id)
 VALUES (81, 1, 9201, '2000-02-01', '2000-02-03', 32879);
-UPDATE condition_occurrence SET visit_occurrence_id = 81 WHERE person_id = 1;
+INSERT INTO visit_detail (visit_detail_id, person_id, visit_detail_concept_id, visit_detail_start_date,
+    visit_detail_end_date, visit_detail_type_concept_id, visit_occurrence_id)
+VALUES (101, 1, 9201, '2000-02-01', '2000-02-02', 32879, 81);
+UPDATE condition_occurrence SET visit_occurrence_id = 81, visit_detail_id = 101 WHERE person_id = 1;
 INSERT INTO device_exposure (device_exposure_id, person_id, device_concept_id, device_exposure_start_date,
     device_exposure_end_date, device_type_concept_id, visit_occurrence_id)
 VALUES (91, 1, 4236900, '2000-02-02', '2000-08-02', 32879, 81);

@@ -35,7 +35,7 @@ def test_every_target_table_has_a_suite_of_its_name(cdm: Cdm) -> None:
     planned = checks(cdm.project, cdm.run.source)
     assert {check.table.name for check in planned if check.suite == check.table.name} == {
         "person", "observation_period", "condition_occurrence", "drug_exposure", "procedure_occurrence", "measurement",
-            "visit_occurrence", "device_exposure",
+            "visit_occurrence", "visit_detail", "device_exposure",
         "observation", "death", "episode", "episode_event", "cdm_source", "note", "specimen", "metadata",
         "condition_era", "drug_era", "dose_era",
     }  # fmt: skip

@@ -109,10 +109,12 @@ def notes_of(run: RunSummary) -> list[str]:
     if run.unconfirmed_concepts:
         ids = ", ".join(map(str, run.unconfirmed_concepts))
         notes.append(f"concepts that wait for an Athena release to confirm them: {ids}")
-    partial = {field: sum(n.values()) for field, n in run.imputed.items() if not field.startswith("person.")}
+    partial = _imputed(run, "month", "year")
     if partial:
-        told = ", ".join(f"{field} {rows:,}" for field, rows in partial.items())
-        notes.append(f"dates known to the month or year only, for which a day stands (`imputation:`): {told}")
+        notes.append(f"dates known to the month or year only, for which a day stands (`imputation:`): {partial}")
+    ongoing = _imputed(run, "ongoing")
+    if ongoing:
+        notes.append(f"visits that had not ended end on the day of the delivery (`without_end:`): {ongoing}")
     if run.synthetic_origin:
         notes.append(f"dates count from a synthetic origin, {run.synthetic_origin[0]}: {run.synthetic_origin[1]}")
     for free in run.released_text:
@@ -121,6 +123,12 @@ def notes_of(run: RunSummary) -> list[str]:
             f"free text leaves the site: {what} of {free.notes:,} notes (`{free.rule}`), because {free.because}"
         )
     return notes
+
+
+def _imputed(run: RunSummary, *precisions: str) -> str:
+    """How many days of each date stand for something of these precisions; not of births."""
+    counted = {field: sum(n.get(p, 0) for p in precisions) for field, n in run.imputed.items()}
+    return ", ".join(f"{field} {rows:,}" for field, rows in counted.items() if rows and not field.startswith("person."))
 
 
 def _held(run: RunSummary) -> str:

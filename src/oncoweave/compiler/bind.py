@@ -50,6 +50,7 @@ CHOICES: Mapping[str, str] = {
     "value_concept": "value", "unit": "unit", "operator": "operator", "status": "status", "qualifier": "qualifier",
     "route": "route", "object": "object", "cause": "cause", "anatomic_site": "anatomic_site",
     "disease_status": "disease_status", "encoding": "encoding", "language": "language",
+    "admitted_from": "place", "discharged_to": "place",
 }  # fmt: skip
 """The keys that hold a further concept, with the role that `concepts.DOMAINS` knows."""
 
@@ -179,7 +180,7 @@ class Binder:
 
     def _targets(self, rule: Rule, concept: Choice | None) -> frozenset[str]:
         """The CDM tables that a rule's events may go to, by the domains of its concepts."""
-        own = frozenset({TABLE_OF_FACT[rule.fact]})
+        own = frozenset({"visit_detail" if getattr(rule, "roll_up", False) else TABLE_OF_FACT[rule.fact]})
         if rule.fact not in ROUTED_FACTS or concept is None:
             return own
         if not isinstance(concept, Looked):
@@ -267,7 +268,7 @@ class Binder:
         self, rule: Rule, model: object, column: str | None, table: Table, scope: Scope, loc: Loc
     ) -> Choice | None:
         written = getattr(model, "concept", None)
-        role = rule.fact if rule.fact in ("episode", "visit") else "concept"
+        role = rule.fact if rule.fact in ("episode", "visit", "visit_detail") else "concept"
         choice = self._choice(written, role, column, table, scope, (*loc, "concept"))
         if choice is None or isinstance(choice, Looked) or rule.fact not in ROUTED_FACTS:
             return choice

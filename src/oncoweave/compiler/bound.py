@@ -92,7 +92,8 @@ class Reference:
     """How a rule finds the fact of another rule: by that rule's unit key, computed from fields of this table.
 
     `same_row` says that both rules make one fact of the same row and the other's can only be in the CDM table
-    `target`, so that nothing but its absence has to be looked up.
+    `target`, so that nothing but its absence has to be looked up. `by_date`: a visit, by the person and the day instead.
+    `tells_visit`: what is found is a part of a visit (a detail, an encounter that was rolled up), and tells which.
     """
 
     rule: str
@@ -100,11 +101,25 @@ class Reference:
     fields: tuple[str, ...] | None
     same_row: bool = False
     target: str | None = None
+    by_date: bool = False
+    tells_visit: bool = False
+
+
+@dataclass(frozen=True)
+class VisitKinds:
+    """The visit concepts of the kinds that the conventions tell apart, by id; any other visit is of none of them."""
+
+    inpatient: tuple[int, ...]
+    emergency: tuple[int, ...]
+    outpatient: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class BoundRule:
-    """A rule with everything settled. `unit` are the fields that identify what it makes a fact of; None is the row's key."""
+    """A rule with everything settled. `unit` are the fields that identify what it makes a fact of; None is the row's key.
+
+    `kinds` are there for a rule of visits that needs them; `by_date` says that others find its visits by their days.
+    """
 
     spec: Rule
     table: str
@@ -113,6 +128,8 @@ class BoundRule:
     branches: tuple[Branch, ...]
     references: Mapping[str, Reference] = field(default_factory=dict)
     order: tuple[str, ...] = ()
+    kinds: VisitKinds | None = None
+    by_date: bool = False
 
     @property
     def name(self) -> str:
@@ -121,6 +138,11 @@ class BoundRule:
     @property
     def fact(self) -> str:
         return self.spec.fact
+
+    @property
+    def rolls_up(self) -> bool:
+        """Whether its facts are encounters, of which visits are made."""
+        return bool(getattr(self.spec, "roll_up", False))
 
     @property
     def grouped(self) -> bool:

@@ -39,6 +39,8 @@ DOMAINS: Mapping[str, frozenset[str]] = {
     "disease_status": frozenset({"Spec Disease Status"}),
     "episode": frozenset({"Episode"}),
     "visit": frozenset({"Visit"}),
+    "visit_detail": frozenset({"Visit"}),
+    "place": frozenset({"Visit"}),
     "object": frozenset({"Condition", "Procedure", "Regimen", "Drug", "Observation", "Episode"}),
     "cause": frozenset({"Condition", "Observation"}),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -18,10 +19,12 @@ from oncoweave.compiler.sql import (
     col,
     equals,
     is_not_null,
+    is_null,
     null,
     number,
+    parameter,
     text,
-)
+)  # fmt: skip
 from oncoweave.compiler.units import dated
 from oncoweave.engine.expressions import Kind
 from oncoweave.engine.signatures import precision_node
@@ -65,7 +68,7 @@ class EventValues:
         return {
             "event_id": event,
             "person_id": col("person"),
-            "fact": text(self.rule.fact),
+            "fact": text("visit_detail" if self.rule.rolls_up else self.rule.fact),
             "kind": text(self.branch.kind) if self.branch.kind else null("VARCHAR"),
             "target": self._target(),
             "type_concept_id": number(self.branch.type_concept_id),
@@ -146,7 +149,21 @@ class EventValues:
                 found[f"{name}_time"] = case([(is_not_null(col(name)), time)], null("TIME"))
             if slot.raw and slot.expression.precision is not None:
                 found[f"{name}_raw"] = col(f"{name}@")
-        return found
+        return found | self._ongoing(found)
+
+    def _ongoing(self, dates: Mapping[str, Node]) -> dict[str, Node]:
+        """The end of an inpatient visit that had not ended: the day of the delivery (CDM, visit_end_date)."""
+        if self.rule.kinds is None or getattr(self.rule.spec, "without_end", "start") != "ongoing":
+            return {}
+        inpatient = exp.In(
+            this=self._concept()["concept_id"], expressions=[number(i) for i in self.rule.kinds.inpatient]
+        )
+        ongoing = all_of([is_null(col("end")), inpatient])
+        last = call("greatest", col("start"), cast(parameter("delivery"), "DATE"))
+        return {
+            "end_date": case([(ongoing, last)], dates["end_date"]),
+            "end_precision": case([(ongoing.copy(), text("ongoing"))], dates["end_precision"]),
+        }
 
     def _value(self) -> dict[str, Node]:
         """Number, text and concept of the value; its text as the source has it, where it may leave."""
@@ -213,7 +230,17 @@ class EventValues:
 
     def _further(self) -> dict[str, Node]:
         found: dict[str, Node] = {}
-        for key in ("status", "qualifier", "route", "cause", "anatomic_site", "disease_status"):
+        keys = (
+            "status",
+            "qualifier",
+            "route",
+            "cause",
+            "anatomic_site",
+            "disease_status",
+            "admitted_from",
+            "discharged_to",
+        )
+        for key in keys:
             choice = self.branch.choices.get(key)
             chosen = self._chosen(key)
             if choice is not None and chosen is not None:
@@ -278,15 +305,28 @@ class EventValues:
 
     def _references(self) -> dict[str, Node]:
         found: dict[str, Node] = {}
-        for key in self.rule.references:
-            target = "episode" if key == "parent" else key
-            found[target] = col(f"event:{key}")
-            if key == "visit":
-                found[target] = case([(is_not_null(col("target:visit")), col("event:visit"))], null("BIGINT"))
+        for key, reference in self.rule.references.items():
+            there = (is_not_null(col(f"target:{key}")), col(f"event:{key}"))
             if key == "modifies":
-                known = self.rule.references[key].target
-                found["modifies_target"] = text(known) if known else col("target:modifies")
-        return found
+                found["modifies"] = col("event:modifies")
+                found["modifies_target"] = text(reference.target) if reference.target else col("target:modifies")
+            elif key == "episode" or self.rule.fact == "episode":
+                found["episode"] = col(f"event:{key}")
+            else:
+                found[key] = case([there], null("BIGINT"))
+        return found | self._visits(found)
+
+    def _visits(self, found: Mapping[str, Node]) -> dict[str, Node]:
+        """The visit and its detail, where what the rule refers to is a part of a visit."""
+        told = {k: col(f"visit:{k}") for k, r in self.rule.references.items() if r.tells_visit}
+        visits: dict[str, Node] = {}
+        if "visit" in told:  # an encounter that was rolled up: the visit's detail, or that which a detail lies within
+            within = "parent" if self.rule.fact == "visit_detail" else "visit_detail"
+            visits = {within: found.get(within, found["visit"]), "visit": told["visit"]}
+        if "visit_detail" in told:
+            known = [n for n in (visits.get("visit", found.get("visit")),) if n is not None]
+            visits["visit"] = coalesce(*known, told["visit_detail"])
+        return visits
 
     def _lineage(self) -> dict[str, Node]:
         ordinal: Node = number(0)

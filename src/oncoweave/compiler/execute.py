@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,18 @@ from sqlglot import exp
 
 from oncoweave.compiler.bound import Branch, Looked
 from oncoweave.compiler.code_lookups import code_lookup
-from oncoweave.compiler.facts import ACTIVITY, FactSelect, events_view, held_table
+from oncoweave.compiler.facts import ACTIVITY, FactSelect, days_table, events_view, held_table
 from oncoweave.compiler.lookups import COLUMNS as LOOKUP_COLUMNS
 from oncoweave.compiler.lookups import CodeLookup, LookupRow, MapLookup
 from oncoweave.compiler.plan import Plan, RulePlan
+from oncoweave.compiler.roll_up import OF_THE_STAY, by_day, rolled_up, visits_of
 from oncoweave.compiler.sql import table
 from oncoweave.compiler.staging import DELIVERED, PERSONS, StagePlan, snapshot_view
 from oncoweave.engine.connection import without_values
 from oncoweave.engine.dialect import to_duckdb
 from oncoweave.engine.parquet import copy, copy_sorted, identifier
 from oncoweave.errors import DataError, OncoweaveError
-from oncoweave.events import TYPES, select_events, union_of
+from oncoweave.events import TYPES, select_columns, select_events, union_of
 from oncoweave.privacy.pseudonym import Key
 from oncoweave.records import EventFile, LedgerEntry, UnmappedCount
 from oncoweave.vocabulary.bundle import Bundle
@@ -49,6 +51,7 @@ class Execution:
     key: Key
     snapshot: Mapping[str, Path]
     events: Path
+    delivery: date
     files: list[EventFile] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
     unmapped: list[UnmappedCount] = field(default_factory=list)
@@ -174,10 +177,14 @@ class Execution:
             self._facts(plan, select, bound) for select, bound in zip(plan.branches, plan.rule.branches, strict=True)
         ]
         self.files += files
+        more = [self._visits_of(plan, file) for file in files if plan.rule.rolls_up]
+        self.files += more
         sql = union_of(self.events, files)
         self._do(f"CREATE TEMP VIEW {identifier(events_view(plan.name))} AS {sql}", f"opening {plan.name}")
+        if plan.rule.by_date:
+            self._list_days(plan)
         for file, select, bound in zip(files, plan.branches, plan.rule.branches, strict=True):
-            entry = self._entry(plan, select, file)
+            entry = self._entry(plan, select, file, sum(f.rows for f in more))
             self.ledger.append(entry)
             self.unmapped += self._unmapped(file, bound, concept=entry.unmapped > 0)
 
@@ -191,12 +198,51 @@ class Execution:
     def _facts(self, plan: RulePlan, select: FactSelect, bound: Branch) -> EventFile:
         """Writes the facts of a branch."""
         name = f"{plan.name}.{select.column}.parquet" if select.column else f"{plan.name}.parquet"
-        rows = copy(self.connection, to_duckdb(select.events), self.events / name)
-        return EventFile(
+        file = EventFile(
             name=name, rule=plan.name, column=select.column, fact=plan.rule.fact, targets=tuple(sorted(bound.targets)),
             columns=tuple(n for n in TYPES if n not in select.constants), constants=dict(select.constants),
-            derived=dict(select.derived), rows=rows,
+            derived=dict(select.derived), rows=0,
         )  # fmt: skip
+        events = to_duckdb(select.events)
+        if plan.rule.rolls_up:
+            file, events = self._roll_up(plan, file, events)
+        rows = copy(self.connection, events, self.events / name, parameters=self._given(events))
+        return file.model_copy(update={"rows": rows})
+
+    def _roll_up(self, plan: RulePlan, file: EventFile, events: str) -> tuple[EventFile, str]:
+        """Finds the visit of each encounter: the encounters' file and events, with the visit."""
+        assert plan.rule.kinds is not None
+        raw, rolled = _encounters(plan), _rolled(plan)
+        self._do(f"CREATE TEMP TABLE {raw} AS {events}", f"reading {plan.name}")
+        sql = rolled_up(select_columns(file, raw), plan.name, plan.rule.kinds)
+        self._do(f"CREATE TEMP TABLE {rolled} AS {sql}", f"rolling up {plan.name}")
+        columns = tuple(n for n in TYPES if n in (*file.columns, "visit"))
+        constants = {n: v for n, v in file.constants.items() if n != "visit"}
+        joined = f"SELECT e.*, r.visit FROM {raw} AS e LEFT JOIN {rolled} AS r ON r.event_id = e.event_id"
+        return file.model_copy(update={"columns": columns, "constants": constants}), joined
+
+    def _visits_of(self, plan: RulePlan, encounters: EventFile) -> EventFile:
+        """Writes the visits of the encounters of a rule."""
+        columns = tuple(n for n in TYPES if n in (*encounters.columns, *OF_THE_STAY) and n != "visit")
+        constants = {n: encounters.constants.get(n) for n in TYPES if n not in columns}
+        constants |= {"fact": "visit", "target": "visit_occurrence"}
+        held = tuple(n for n in encounters.columns if n != "visit")
+        stored = encounters.model_copy(update={"columns": held})
+        sql = visits_of(select_columns(stored, _encounters(plan)), _rolled(plan), columns)
+        name = f"{plan.name}.visits.parquet"
+        rows = copy(self.connection, sql, self.events / name)
+        for table_ in (_encounters(plan), _rolled(plan)):
+            self._do(f"DROP TABLE {table_}", f"tidying up {plan.name}")
+        return EventFile(
+            name=name, rule=plan.name, column=None, fact="visit", targets=("visit_occurrence",), columns=columns,
+            constants=constants, derived={}, rows=rows,
+        )  # fmt: skip
+
+    def _list_days(self, plan: RulePlan) -> None:
+        """The visits of a rule by day, for the facts that find theirs by date."""
+        assert plan.rule.kinds is not None
+        sql = by_day(f"SELECT * FROM {identifier(events_view(plan.name))}", plan.rule.kinds)
+        self._do(f"CREATE TEMP TABLE {identifier(days_table(plan.name))} AS {sql}", f"listing the days of {plan.name}")
 
     def _keep_held(self, plan: RulePlan, select: FactSelect, *, none: bool) -> None:
         """Keeps what is no fact. Working that out costs as much as the facts, so not where every row is known to be one."""
@@ -210,9 +256,10 @@ class Execution:
         found = {name: self.plan.lookups.get(name) for name in (getattr(c, "lookup", "") for c in choices)}
         return [lookup for lookup in found.values() if isinstance(lookup, CodeLookup)]
 
-    def _entry(self, plan: RulePlan, select: FactSelect, file: EventFile) -> LedgerEntry:
+    def _entry(self, plan: RulePlan, select: FactSelect, file: EventFile, more: int) -> LedgerEntry:
         """The ledger of a branch; read comes from the snapshot itself, so that a row that got lost is noticed.
 
+        `more` is the number of events that were made of those of the file: the visits of encounters.
         Raises OncoweaveError (our bug) when the rows do not add up.
         """
         ((read,),) = self._rows(f"SELECT count(*) FROM {identifier(snapshot_view(plan.rule.table))}", "counting rows")
@@ -231,7 +278,7 @@ class Execution:
             self._hold_back(plan, select.column, identifier(held_table(plan.name, select.column)), places)
         return LedgerEntry(
             rule=plan.name, column=select.column, table=plan.rule.table, fact=plan.rule.fact, read=read, mapped=mapped,
-            events=file.rows, unmapped=unmapped, reasons=reasons, **split,
+            events=file.rows + more, unmapped=unmapped, reasons=reasons, **split,
         )  # fmt: skip
 
     def _mapped(self, plan: RulePlan, select: FactSelect, file: EventFile) -> tuple[int, int]:
@@ -289,7 +336,11 @@ class Execution:
     def _do(self, sql: str, doing: str, *, keyed: bool = False) -> None:
         pads = {"inner": self.key.inner, "outer": self.key.outer} if keyed else {}
         with without_values(doing):
-            self.connection.execute(sql, {k: v for k, v in pads.items() if f"${k}" in sql})
+            self.connection.execute(sql, {k: v for k, v in pads.items() if f"${k}" in sql} | self._given(sql))
+
+    def _given(self, sql: str) -> dict[str, date]:
+        """What a statement needs to know of the delivery: its day, the end of a visit that has not ended."""
+        return {"delivery": self.delivery} if "$delivery" in sql else {}
 
     def _rows(self, sql: str, doing: str) -> list[tuple[Any, ...]]:
         with without_values(doing):
@@ -299,3 +350,13 @@ class Execution:
 def _held(plan: RulePlan) -> str:
     """The rows that do not get into a group of the rule: file, line, verdict."""
     return identifier(f"before:{plan.name}")
+
+
+def _encounters(plan: RulePlan) -> str:
+    """The encounters of a rule before they are rolled up: the event columns that vary."""
+    return identifier(f"encounters:{plan.name}")
+
+
+def _rolled(plan: RulePlan) -> str:
+    """The visit of each encounter of a rule."""
+    return identifier(f"rolled:{plan.name}")

@@ -66,6 +66,11 @@ def events_view(rule: str) -> str:
     return f"events_{rule}"
 
 
+def days_table(rule: str) -> str:
+    """The temporary table of a rule's visits by day: person_id, first day, and the visit from then on (or none)."""
+    return f"days:{rule}"
+
+
 def held_table(rule: str, column: str | None = None) -> str:
     """The temporary table of the units of a branch that are no fact: unit, file, line, verdict, and rows, files and lines of a group."""
     return f"held:{rule}:{column or ''}"
@@ -182,26 +187,47 @@ class FactBuilder:
     def _referring(self, select: exp.Select, key: str, reference: Reference) -> exp.Select:
         """Joins the facts referred to: only those that are missing where both rules read the same rows, else all."""
         alias = f"r:{key}"
+        if reference.by_date:
+            return self._on_that_day(select, key, reference)
         if reference.same_row:
             held = table(held_table(reference.rule), alias)
             select = left_join(select, held, equals(col("unit", alias), col("unit", "u")))
             there = case([(is_null(col("unit", alias)), text(str(reference.target)))], null("VARCHAR"))
             return select.select(named(there, f"target:{key}"), copy=False)
-        parent = exp.select(col("event_id"), col("target"), col("person_id")).from_(
-            table(events_view(reference.rule), "e")
-        )
+        told = ["visit"] if reference.tells_visit else []
+        wanted = [col(name) for name in ("event_id", "target", "person_id", *told)]
+        parent = exp.select(*wanted).from_(table(events_view(reference.rule), "e"))
         parent = parent.where(equals(col("ordinal", "e"), number(0)))
         same = [equals(col("event_id", alias), col(f"event:{key}", "u"))]
-        if key == "visit":  # another person's visit is no visit of this fact
+        if self._optional(key):  # another person's visit is no visit of this fact
             same.append(equals(col("person_id", alias), col("person", "u")))
         select = left_join(select, subquery(parent, alias), all_of(same))
         person = [named(col("person_id", alias), f"person:{key}")] if self._may_be_anothers(reference) else []
-        return select.select(named(col("target", alias), f"target:{key}"), *person, copy=False)
+        visit = [named(col(name, alias), f"{name}:{key}") for name in told]
+        return select.select(named(col("target", alias), f"target:{key}"), *person, *visit, copy=False)
+
+    def _on_that_day(self, select: exp.Select, key: str, reference: Reference) -> exp.Select:
+        """Joins the visit of the person on the day of the fact, where the source knows the day: one at most."""
+        alias = f"r:{key}"
+        day = case([(equals(col("start#", "u"), text("day")), col("start", "u"))], null("DATE"))
+        since = exp.GTE(this=exp.Paren(this=day), expression=col("first", alias))
+        same = all_of([equals(col("person", "u"), col("person_id", alias)), since])
+        days = exp.Join(this=table(days_table(reference.rule), alias), method="ASOF", side="LEFT", on=same)
+        select.append("joins", days)
+        there = case([(is_not_null(col("event_id", alias)), text(reference.rule))], null("VARCHAR"))
+        found = {f"event:{key}": col("event_id", alias), f"visit:{key}": col("visit", alias), f"target:{key}": there}
+        return select.select(*(named(node, name) for name, node in found.items()), copy=False)
+
+    def _optional(self, key: str) -> bool:
+        """Whether a fact is kept where what it refers to is not there; a visit's detail needs its visit."""
+        return key in ("parent" if self.rule.fact == "visit_detail" else "visit", "visit_detail")
 
     def _may_be_anothers(self, reference: Reference) -> bool:
         """Whether the fields that lead to another fact leave open whose it is."""
         person = keys.person_fields(self.source.tables[reference.table])
-        return not reference.same_row and not set(person or ()) <= set(reference.fields or person or ())
+        return not (reference.same_row or reference.by_date) and not set(person or ()) <= set(
+            reference.fields or person or ()
+        )
 
     def _verdict(self) -> Node:
         """What becomes of the unit, the first that applies; NULL: it is a fact."""
@@ -290,12 +316,15 @@ class FactBuilder:
         return isinstance(concept, Looked) and concept.ignores and self.rule.fact != "person"
 
     def _unreferenced(self) -> list[tuple[Node, Node]]:
-        """A modifier or a part of an episode is nothing without it; a fact without its visit is still a fact."""
+        """A modifier or a part of an episode or visit is nothing without it; a fact without its visit is still a fact."""
         found: list[tuple[Node, Node]] = []
         for key, reference in self.rule.references.items():
-            if key == "visit":
+            if self._optional(key):
                 continue
-            found.append((is_null(col(f"target:{key}")), text(f"quarantined: {reference.rule} not mapped")))
+            missing = (
+                f"no visit of {reference.rule} on that day" if reference.by_date else f"{reference.rule} not mapped"
+            )
+            found.append((is_null(col(f"target:{key}")), text(f"quarantined: {missing}")))
             if self._may_be_anothers(reference):
                 other = exp.NEQ(this=col(f"person:{key}"), expression=col("person"))
                 found.append((other, text(f"quarantined: {reference.rule} is of another person")))

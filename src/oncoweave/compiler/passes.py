@@ -15,6 +15,7 @@ from oncoweave.compiler.draft import Draft
 from oncoweave.compiler.inputs import Inputs
 from oncoweave.compiler.planning import build_plan
 from oncoweave.compiler.references import find_references
+from oncoweave.compiler.visits import find_visit_kinds
 from oncoweave.errors import Problem
 from oncoweave.spec.document import Loc
 
@@ -57,6 +58,7 @@ PASSES: tuple[Callable[[Draft], Draft], ...] = (
     compile_corrections,
     bind_rules,
     find_references,
+    find_visit_kinds,
     check_persons,
     check_fields,
     order_rules,

@@ -12,6 +12,7 @@ from oncoweave.compiler.bound import BoundRule
 from oncoweave.compiler.facts import FactSelect
 from oncoweave.compiler.lookups import Lookup
 from oncoweave.compiler.printing import lookup_line, rule_lines
+from oncoweave.compiler.roll_up import by_day, rolled_up
 from oncoweave.compiler.staging import StagePlan
 from oncoweave.engine.dialect import to_duckdb
 from oncoweave.spec.mapping import Mapping as MappingSpec
@@ -69,3 +70,7 @@ class Plan:
 def _statements(plan: RulePlan) -> Iterator[str]:
     for branch in plan.branches:
         yield f"    {to_duckdb(branch.events)}"
+    if plan.rule.rolls_up and plan.rule.kinds:
+        yield f"    {rolled_up('encounters', plan.name, plan.rule.kinds)}"
+    if plan.rule.by_date and plan.rule.kinds:
+        yield f"    {by_day('visits', plan.rule.kinds)}"

@@ -17,7 +17,11 @@ def rule_lines(rule: BoundRule, concepts: Mapping[str, str]) -> Iterator[str]:
     if rule.spec.where:
         yield f"  where {rule.spec.where}; else excluded: {rule.spec.because}"
     for key, reference in rule.references.items():
-        yield f"  {key}: {reference.rule}"
+        yield f"  {key}: {reference.rule}{' by date' if reference.by_date else ''}"
+    if rule.rolls_up:
+        yield "  roll_up: encounters of one hospital stay make one visit"
+    if getattr(rule.spec, "without_end", "start") == "ongoing":
+        yield "  without_end: an inpatient visit without an end lasts until the delivery"
     yield from (f"  {line}" for line in _fields(rule.spec, concepts))
     for branch in rule.branches:
         yield f"  {f'{branch.column} ' if branch.column else ''}-> {', '.join(sorted(branch.targets))}"

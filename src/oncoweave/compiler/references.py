@@ -1,4 +1,4 @@
-"""The pass over `modifies`, `episode` and `parent`: how a rule finds the fact of another rule, or why it cannot."""
+"""The pass over `modifies`, `episode`, `parent` and `visit`: how a rule finds the fact of another rule, or why it cannot."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from oncoweave.compiler.inputs import Inputs
 from oncoweave.errors import Problem, nearest
 from oncoweave.omop.routing import ROUTED_FACTS
 from oncoweave.spec.document import Loc
-from oncoweave.spec.mapping import Rule
+from oncoweave.spec.mapping import Rule, VisitLink
 
 REFERENCES: Mapping[str, frozenset[str]] = {
     "modifies": ROUTED_FACTS - {"specimen"},
     "episode": frozenset({"episode"}),
-    "parent": frozenset({"episode"}),
+    "parent": frozenset({"episode", "visit_detail"}),
     "visit": frozenset({"visit"}),
+    "visit_detail": frozenset({"visit_detail"}),
 }
 """The keys that name another rule, and the facts that rule may have."""
 
@@ -41,13 +42,19 @@ class _Finder:
         """The rule with its references."""
         number = self.inputs.mapping.rules.index(rule.spec)
         found: dict[str, Reference] = {}
-        for key, facts in REFERENCES.items():
-            name = getattr(rule.spec, key, None)
-            reference = self._reference(rule, name, facts, ("rules", number, key)) if name else None
-            found |= {key: self._same_row(rule, reference)} if reference else {}
+        for key, allowed in REFERENCES.items():
+            facts = frozenset({rule.fact}) if key == "parent" else allowed
+            named, loc = getattr(rule.spec, key, None), ("rules", number, key)
+            if isinstance(named, VisitLink):
+                reference = self._reference(rule, named.rule, facts, (*loc, "rule"), by_date=True)
+            else:
+                reference = self._reference(rule, named, facts, loc) if named else None
+            found |= {key: self._same_row(rule, key, reference)} if reference else {}
         return replace(rule, references=found)
 
-    def _reference(self, rule: BoundRule, name: str, facts: frozenset[str], loc: Loc) -> Reference | None:
+    def _reference(
+        self, rule: BoundRule, name: str, facts: frozenset[str], loc: Loc, *, by_date: bool = False
+    ) -> Reference | None:
         """The reference to the rule of that name; None with a problem told, here or where that rule stands."""
         rules = {r.name: r for r in self.inputs.mapping.rules}
         parent = rules.get(name)
@@ -61,6 +68,8 @@ class _Finder:
         if getattr(parent, "columns", None):
             message = f"`{name}` makes several facts of a row, so it cannot be referred to"
             return self._refuse(message, loc, "refer to a rule without `columns`")
+        if by_date:
+            return Reference(name, parent.from_, None, by_date=True)
         fields = tuple(parent.group) or self.inputs.source.tables[parent.from_].row.fields or None
         if self._reachable(rule, parent, fields):
             return Reference(name, parent.from_, fields)
@@ -79,9 +88,12 @@ class _Finder:
         own: Sequence[str] = rule.spec.group or tuple(self.inputs.source.tables[rule.table].fields)
         return set(fields) <= set(own)
 
-    def _same_row(self, rule: BoundRule, reference: Reference) -> Reference:
+    def _same_row(self, rule: BoundRule, key: str, reference: Reference) -> Reference:
         """The reference, marked where both rules make one fact of the same row, bound for one CDM table."""
         parent = self.bound.get(reference.rule)
+        tells_visit = key == "visit_detail" or (parent is not None and parent.rolls_up)
+        if reference.by_date or tells_visit:
+            return replace(reference, tells_visit=tells_visit)
         if parent is None or parent.table != rule.table or parent.grouped or rule.grouped:
             return reference
         targets = parent.branches[0].targets

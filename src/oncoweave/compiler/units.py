@@ -221,6 +221,8 @@ class UnitBuilder:
         """The event id of each fact that the rule refers to, whether or not that fact was mapped."""
         found = {}
         for key, reference in self.rule.references.items():
+            if reference.by_date:
+                continue
             unit = unit_referred_to(self.rule, reference, self.source)
             node = keys.xor(self._over_group(col(unit, "s")), keys.event_salt(reference.rule, None))
             found[f"event:{key}"] = node

@@ -11,6 +11,8 @@ from types import MappingProxyType
 from oncoweave.omop.routing import FIELD_CONCEPT
 
 _FIELD_OF = "CASE {0} " + " ".join(f"WHEN '{t}' THEN {c}" for t, c in FIELD_CONCEPT.items()) + " END"
+_PLACE = "coalesce({0}_concept_id, CASE WHEN {0}_source_value IS NOT NULL THEN 0 END)"
+"""Where a person came from or went to: 0 for home, which a concept map leaves out, as the CDM asks."""
 
 FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -39,6 +41,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "condition_type_concept_id": "type_concept_id",
             "condition_status_concept_id": "status_concept_id",
             "visit_occurrence_id": "visit",
+            "visit_detail_id": "visit_detail",
             "condition_source_value": "source_value",
             "condition_source_concept_id": "source_concept_id",
             "condition_status_source_value": "status_source_value",
@@ -55,6 +58,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "days_supply": "days_supply",
             "route_concept_id": "route_concept_id",
             "visit_occurrence_id": "visit",
+            "visit_detail_id": "visit_detail",
             "drug_source_value": "source_value",
             "drug_source_concept_id": "source_concept_id",
             "route_source_value": "route_source_value",
@@ -68,6 +72,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "device_type_concept_id": "type_concept_id",
             "quantity": "quantity",
             "visit_occurrence_id": "visit",
+            "visit_detail_id": "visit_detail",
             "device_source_value": "source_value",
             "device_source_concept_id": "source_concept_id",
         },
@@ -80,6 +85,26 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "visit_type_concept_id": "type_concept_id",
             "visit_source_value": "source_value",
             "visit_source_concept_id": "source_concept_id",
+            "admitted_from_concept_id": _PLACE.format("admitted_from"),
+            "admitted_from_source_value": "admitted_from_source_value",
+            "discharged_to_concept_id": _PLACE.format("discharged_to"),
+            "discharged_to_source_value": "discharged_to_source_value",
+        },
+        "visit_detail": {
+            "visit_detail_id": "event_id",
+            "person_id": "person_id",
+            "visit_detail_concept_id": "concept_id",
+            "visit_detail_start_date": "start_date",
+            "visit_detail_end_date": "coalesce(end_date, start_date)",
+            "visit_detail_type_concept_id": "type_concept_id",
+            "visit_detail_source_value": "source_value",
+            "visit_detail_source_concept_id": "source_concept_id",
+            "admitted_from_concept_id": _PLACE.format("admitted_from"),
+            "admitted_from_source_value": "admitted_from_source_value",
+            "discharged_to_concept_id": _PLACE.format("discharged_to"),
+            "discharged_to_source_value": "discharged_to_source_value",
+            "parent_visit_detail_id": "parent",
+            "visit_occurrence_id": "visit",
         },
         "procedure_occurrence": {
             "procedure_occurrence_id": "event_id",
@@ -90,6 +115,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "procedure_type_concept_id": "type_concept_id",
             "quantity": "CASE WHEN quantity = 0 THEN 1 ELSE quantity END",
             "visit_occurrence_id": "visit",
+            "visit_detail_id": "visit_detail",
             "procedure_source_value": "source_value",
             "procedure_source_concept_id": "source_concept_id",
         },
@@ -106,6 +132,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "range_low": "range_low",
             "range_high": "range_high",
             "visit_occurrence_id": "visit",
+            "visit_detail_id": "visit_detail",
             "measurement_source_value": "source_value",
             "measurement_source_concept_id": "source_concept_id",
             "unit_source_value": "unit_source_value",
@@ -125,6 +152,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "qualifier_concept_id": "qualifier_concept_id",
             "unit_concept_id": "unit_concept_id",
             "visit_occurrence_id": "visit",
+            "visit_detail_id": "visit_detail",
             "observation_source_value": "source_value",
             "observation_source_concept_id": "source_concept_id",
             "unit_source_value": "unit_source_value",
@@ -144,6 +172,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "encoding_concept_id": "coalesce(encoding_concept_id, 0)",
             "language_concept_id": "coalesce(language_concept_id, 0)",
             "visit_occurrence_id": "visit",
+            "visit_detail_id": "visit_detail",
             "note_source_value": "source_value",
             "note_event_id": "modifies",
             "note_event_field_concept_id": _FIELD_OF.format("modifies_target"),
@@ -196,6 +225,8 @@ DATE_OF: Mapping[str, str] = MappingProxyType(
         "device_exposure_end_datetime": "device_exposure_end_date",
         "visit_start_datetime": "visit_start_date",
         "visit_end_datetime": "visit_end_date",
+        "visit_detail_start_datetime": "visit_detail_start_date",
+        "visit_detail_end_datetime": "visit_detail_end_date",
         "condition_end_datetime": "condition_end_date",
         "drug_exposure_start_datetime": "drug_exposure_start_date",
         "drug_exposure_end_datetime": "drug_exposure_end_date",
@@ -216,3 +247,18 @@ _END_TIME = "CASE WHEN end_date > start_date THEN end_time ELSE coalesce(end_tim
 TIME_OF: Mapping[str, str] = MappingProxyType({f: _END_TIME if "_end_" in f else "start_time" for f in DATE_OF})
 """The SQL of the time of each of these fields over one event. An end whose time is not known, on the day of the start, has
 the time of the start: at midnight it would come before it."""
+
+PRECEDING: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "visit_occurrence": (
+            "preceding_visit_occurrence_id",
+            ("visit_start_date", "visit_end_date", "visit_occurrence_id"),
+        ),
+        "visit_detail": (
+            "preceding_visit_detail_id",
+            ("visit_detail_start_date", "visit_detail_end_date", "visit_detail_id"),
+        ),
+    }
+)
+"""The field that names the person's row before, and the fields that order a person's rows (the
+time of the first after it); the last is the row's id."""

@@ -60,6 +60,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "condition_occurrence": ("person_id", "condition_occurrence_id"),
         "drug_exposure": ("person_id", "drug_exposure_id"),
         "visit_occurrence": ("person_id", "visit_occurrence_id"),
+        "visit_detail": ("person_id", "visit_detail_id"),
         "procedure_occurrence": ("person_id", "procedure_occurrence_id"),
         "device_exposure": ("person_id", "device_exposure_id"),
         "measurement": ("person_id", "measurement_id"),

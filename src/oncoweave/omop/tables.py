@@ -20,7 +20,7 @@ from sqlglot import exp
 from oncoweave.engine.connection import without_values
 from oncoweave.engine.parquet import copy, identifier
 from oncoweave.events import constant_sql, select_events, union_of
-from oncoweave.omop.fields import DATE_OF, FIELDS, TIME_OF
+from oncoweave.omop.fields import DATE_OF, FIELDS, PRECEDING, TIME_OF
 from oncoweave.omop.metadata import MetadataRow
 from oncoweave.omop.model import CDM_VERSION, CDM_VERSION_CONCEPT, CdmField, CdmTable, tables
 from oncoweave.omop.routing import FIELD_CONCEPT
@@ -63,10 +63,15 @@ class TableWriter:
         files = self._of(name)
         long = self._too_long(name, files)
         moving = [f for f in table.fields if any(_varies(FIELDS[name].get(f.name), file) for file in files)]
-        payload = [f for f in table.fields if f in moving or f.name in table.key]
+        before, order = PRECEDING.get(name, ("", ()))
+        payload = [f for f in table.fields if f in moving or f.name in (*table.key, *order)]
         times = [f.name for f in table.fields if any(_varies(TIME_OF.get(f.name), file) for file in files)]
         selects = [self._payload(name, payload, times, file, number, long) for number, file in enumerate(files)]
         rows = " UNION ALL ".join(selects) or _no_rows(payload)
+        if before:
+            clock = [_time_column(t) for t in times if "_start_" in t]
+            rows = _with_preceding(rows, before, (order[0], *clock, *order[1:]))
+            payload.append(table.field(before))
         fixed = {f.name: _fixed(FIELDS[name].get(f.name), f, files) for f in table.fields if f not in payload}
         sorted_ = {name: identifier(name) for name in (*(f.name for f in payload), *map(_time_column, times))}
         count = self._copy(table, rows, {**fixed, **sorted_})
@@ -210,6 +215,13 @@ class TableWriter:
 _ISLANDS = """SELECT *, sum(begins) OVER (PARTITION BY person_id ORDER BY start_date, end_date, id ROWS UNBOUNDED PRECEDING) AS island
     FROM (SELECT *, CASE WHEN start_date <= max(end_date) OVER before + 1 THEN 0 ELSE 1 END AS begins FROM spans
     WINDOW before AS (PARTITION BY person_id ORDER BY start_date, end_date, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))"""
+
+
+def _with_preceding(rows: str, name: str, order: Sequence[str]) -> str:
+    """The rows with the id of the person's row before, in this order of fields; the last of them is the id."""
+    by = ", ".join(f"{identifier(field)} NULLS FIRST" for field in order)
+    before = f"lag({identifier(order[-1])}) OVER (PARTITION BY person_id ORDER BY {by})"
+    return f"SELECT *, {before} AS {identifier(name)} FROM ({rows})"
 
 
 def _whens() -> str:

@@ -349,6 +349,29 @@ _DATES = (
         days=Parameter("integer", "Days within which two eras would be one; 0: they only share no day."),
     ),
     _ours(
+        "expect_long_visits_not_to_overlap",
+        "Two visits of a person of several days each share no day but the last of one and the first of the other.",
+        RowSql(
+            "coalesce($start < r.check_last_end, false)", "$end > $start",
+            rows="SELECT *, max(CASE WHEN $end > $start THEN $end END) OVER (PARTITION BY r.person_id ORDER BY $start, $end "
+            "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS check_last_end FROM batch AS r",
+        ),
+        start=Parameter("column", "First day of the visit."),
+        end=Parameter("column", "Last day of the visit."),
+    ),
+    _ours(
+        "expect_details_within_visit",
+        "The days of the detail lie within those of its visit, which is of the same person.",
+        RowSql(
+            "NOT EXISTS (SELECT 1 FROM visit_occurrence AS v WHERE v.visit_occurrence_id = $visit "
+            "AND v.person_id = r.person_id AND $start >= v.visit_start_date AND $end <= v.visit_end_date)",
+            "$visit IS NOT NULL",
+        ),
+        start=Parameter("column", "First day of the detail."),
+        end=Parameter("column", "Last day of the detail."),
+        visit=Parameter("column", "The field that holds the id of the visit."),
+    ),
+    _ours(
         "expect_year_not_after_delivery",
         "The year is not after the year of the delivery.",
         RowSql("$column > (SELECT year(delivery) FROM check_delivery)", "$column IS NOT NULL"),

@@ -28,6 +28,7 @@ _START = {
     "procedure_occurrence": "procedure_date",
     "device_exposure": "device_exposure_start_date",
     "visit_occurrence": "visit_start_date",
+    "visit_detail": "visit_detail_start_date",
     "measurement": "measurement_date",
     "observation": "observation_date",
     "note": "note_date",

@@ -120,6 +120,16 @@ class Column(Spec):
     kind: Kind | None = Field(default=None, description="Clinical role of the fact, for FHIR and the reports.")
 
 
+class VisitLink(Spec):
+    """The visit that a fact happened in, by its date."""
+
+    rule: Name = Field(description="The rule of the visits.")
+    by: Literal["date"] = Field(
+        description="date: the visit of the same person whose days hold the fact's first day; where there are several, an "
+        "inpatient visit before an emergency before any other, then the shortest, then the latest start."
+    )
+
+
 class FactSpec(RuleSpec):
     """What the rules of coded clinical facts share: a concept, or several columns with one each."""
 
@@ -135,9 +145,14 @@ class FactSpec(RuleSpec):
         default=None, description="The rule whose fact of the same row (or group) this one qualifies."
     )
     episode: Name | None = Field(default=None, description="The episode rule that this fact belongs to.")
-    visit: Name | None = Field(
+    visit: Name | VisitLink | None = Field(
         default=None,
-        description="The visit rule that this fact belongs to; the fact is kept where the visit is not mapped.",
+        description="The visit rule that this fact belongs to, by the fields that identify the visit; or {rule: …, by: date}. "
+        "The fact is kept where there is no such visit.",
+    )
+    visit_detail: Name | VisitLink | None = Field(
+        default=None,
+        description="The visit_detail rule that this fact belongs to, found as `visit` is; without `visit` it tells the visit too.",
     )
 
     @model_validator(mode="after")
@@ -227,16 +242,44 @@ class DeviceRule(FactSpec):
     quantity: Expr | None = Field(default=None, description="Number of devices.")
 
 
-class VisitRule(RuleSpec):
-    """A visit: a stay or a contact, to which other facts belong."""
+class StaySpec(RuleSpec):
+    """What the rules of visits and of their details share."""
 
-    fact: Literal["visit"] = Field(description="A visit.")
     concept: Concept = Field(description="Kind of visit: inpatient, outpatient, emergency …")
     start: Expr = Field(description="Expression of the first day.")
     end: Expr | None = Field(default=None, description="Expression of the last day; the first day if unset.")
-    source_value: Expr | None = Field(
-        default=None, description="Text for visit_source_value, when it is not the code itself."
+    without_end: Literal["start", "ongoing"] = Field(
+        default="start",
+        description="What an empty `end` means. start: it ended on its first day. ongoing: an inpatient was still there "
+        "on the day of the delivery; every other kind of visit ended on its first day.",
     )
+    admitted_from: Concept | None = Field(default=None, description="Where the person came from, a kind of visit.")
+    discharged_to: Concept | None = Field(default=None, description="Where the person went to, a kind of visit.")
+    source_value: Expr | None = Field(
+        default=None, description="Text for *_source_value, when it is not the code itself."
+    )
+
+
+class VisitRule(StaySpec):
+    """A visit: a stay or a contact, to which other facts belong."""
+
+    fact: Literal["visit"] = Field(description="A visit.")
+    roll_up: bool = Field(
+        default=False,
+        description="true: the rows are encounters. Those of one hospital stay become one visit, every encounter a visit "
+        "detail, and facts that name this rule belong to both.",
+    )
+
+
+class VisitDetailRule(StaySpec):
+    """A part of a visit: a ward, a transfer, an encounter within a stay."""
+
+    fact: Literal["visit_detail"] = Field(description="A part of a visit: a ward, an encounter within a stay.")
+    visit: Name | VisitLink = Field(
+        description="The visit rule that it is a part of, by name or {rule: …, by: date}; a detail without its visit is "
+        "quarantined, since the CDM has none."
+    )
+    parent: Name | None = Field(default=None, description="The visit_detail rule that this detail lies within.")
 
 
 class NoteRelease(Spec):
@@ -280,9 +323,12 @@ class NoteRule(RuleSpec):
     modifies: Name | None = Field(
         default=None, description="The rule whose fact of the same row (or group) the note is about."
     )
-    visit: Name | None = Field(
+    visit: Name | VisitLink | None = Field(
         default=None,
-        description="The visit rule that the note belongs to; the note is kept where the visit is not mapped.",
+        description="The visit rule that the note belongs to, or {rule: …, by: date}; the note is kept where there is no such visit.",
+    )
+    visit_detail: Name | VisitLink | None = Field(
+        default=None, description="The visit_detail rule that the note belongs to, found as `visit` is."
     )
 
 
@@ -334,7 +380,7 @@ class ObservationPeriodRule(RuleSpec):
 
 
 Rule = Annotated[
-    PersonRule | ConditionRule | MeasurementRule | ObservationRule | ProcedureRule | DrugRule | DeviceRule | VisitRule | DeathRule | EpisodeRule
+    PersonRule | ConditionRule | MeasurementRule | ObservationRule | ProcedureRule | DrugRule | DeviceRule | VisitRule | VisitDetailRule | DeathRule | EpisodeRule
     | ObservationPeriodRule | NoteRule | SpecimenRule,
     Field(discriminator="fact"),
 ]  # fmt: skip

@@ -148,6 +148,23 @@ class Bundle:
         found = self._select(days, "c.concept_id IN (SELECT unnest($wanted))", wanted=sorted(set(ids)))
         return {row.concept_id: (both.partition(" ")[0], both.partition(" ")[2]) for both, row in found}
 
+    @property
+    def has_ancestors(self) -> bool:
+        """Whether the release has CONCEPT_ANCESTOR; a starter has not."""
+        return self.table("CONCEPT_ANCESTOR").is_file()
+
+    def descendants(self, ids: Iterable[int]) -> dict[int, frozenset[int]]:
+        """For each id, itself and its descendants; itself alone in a release without CONCEPT_ANCESTOR."""
+        found = {i: {i} for i in ids}
+        if self.has_ancestors:
+            sql = """SELECT ancestor_concept_id, descendant_concept_id FROM read_parquet($ancestors)
+                WHERE ancestor_concept_id IN (SELECT unnest($wanted))"""
+            parameters = {"ancestors": str(self.table("CONCEPT_ANCESTOR")), "wanted": sorted(found)}
+            with _connection(self.folder) as connection, without_values("reading CONCEPT_ANCESTOR.parquet"):
+                for ancestor, descendant in connection.execute(sql, parameters).fetchall():
+                    found[int(ancestor)].add(int(descendant))
+        return {i: frozenset(below) for i, below in found.items()}
+
     def vocabularies(self) -> list[str]:
         """The vocabularies of the release, and those whose codes a source_to_concept_map of it leads to targets, by name."""
         sql, files = "SELECT vocabulary_id FROM read_parquet(?)", [str(self.table("VOCABULARY"))]
