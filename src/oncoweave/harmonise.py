@@ -12,6 +12,7 @@ import duckdb
 
 from oncoweave.compiler import Plan
 from oncoweave.compiler.execute import Execution
+from oncoweave.compiler.join_tables import warnings_of
 from oncoweave.compiler.keys import is_one_a_person
 from oncoweave.engine.connection import connect, without_values
 from oncoweave.engine.parquet import copy_sorted
@@ -172,6 +173,7 @@ def _record(
     made: Made,
     derived: Sequence[DerivedTable],
 ) -> MapRecord:
+    joins = [count for _, count in sorted(execution.joins.items())]
     return MapRecord(
         vocabulary=plan.vocabulary,
         unconfirmed_concepts=plan.unconfirmed,
@@ -185,7 +187,8 @@ def _record(
         persons=counts["person"],
         events={n: c for n, c in counts.items() if n not in ("person", "cdm_source", "metadata")},
         tables=tuple(files),
-        warnings=plan.warnings,
         derived=tuple(derived),
         released_text=tuple(made.released),
+        warnings=(*plan.warnings, *warnings_of(joins)),
+        joins=tuple(joins),
     )

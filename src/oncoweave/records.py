@@ -81,6 +81,18 @@ class UnmappedCount(Record):
     events: int
 
 
+class JoinCount(Record):
+    """One join of the mapping: how many rows of its table there are, how many have nothing to look a partner up by
+    (`empty`), and how many find none although they have (`without`)."""
+
+    table: str
+    join: str
+    to: str
+    rows: int
+    empty: int
+    without: int
+
+
 class ReleasedText(Record):
     """Free text that the mapping lets leave the site: the rule of the notes, what of them, why, and how many."""
 
@@ -147,6 +159,7 @@ class MapRecord(Record):
     warnings: tuple[str, ...] = ()
     derived: tuple[DerivedTable, ...] = ()
     released_text: tuple[ReleasedText, ...] = ()
+    joins: tuple[JoinCount, ...] = ()
 
 
 class ExpectationResult(Record):

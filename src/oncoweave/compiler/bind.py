@@ -5,7 +5,6 @@ Works on all rules whatever is wrong with one of them, so that an author sees al
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -27,8 +26,6 @@ from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT, table_of
 from oncoweave.spec.document import Loc
 from oncoweave.spec.mapping import Birth, CodeRef, Concept, MapRef, PersonConcept, PersonRule, Rule
 from oncoweave.spec.source import Table
-
-_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 
 SLOTS: Mapping[str, frozenset[Kind] | None] = {
     "start": frozenset({Kind.DATE}),
@@ -258,7 +255,7 @@ class Binder:
                 _mend_kind(written, wanted, table),
             )
             return None
-        raw = written.strip() if _NAME.match(written.strip()) and written.strip() in table.fields else None
+        raw = written.strip() if written.strip() in table.fields else None
         fields, only = fields_of(expression), only_fields_of(expression)
         return Slot(name, expression, fields, only, raw, released(told(expression.node), table))
 

@@ -91,6 +91,7 @@ class Branch:
 class Reference:
     """How a rule finds the fact of another rule: by that rule's unit key, computed from fields of this table.
 
+    `fields` are those of the other rule's unit, `by` those of this table that hold the same texts.
     `same_row` says that both rules make one fact of the same row and the other's can only be in the CDM table
     `target`, so that nothing but its absence has to be looked up. `by_date`: a visit, by the person and the day instead.
     `tells_visit`: what is found is a part of a visit (a detail, an encounter that was rolled up), and tells which.
@@ -99,6 +100,7 @@ class Reference:
     rule: str
     table: str
     fields: tuple[str, ...] | None
+    by: tuple[str, ...] | None = None
     same_row: bool = False
     target: str | None = None
     by_date: bool = False
@@ -156,7 +158,7 @@ class BoundRule:
         slots += [self.where] if self.where else []
         named = {*self.spec.group, *self.order}
         named |= {number} if (number := getattr(self.spec, "source_id", None)) else set()
-        named |= {f for r in self.references.values() for f in r.fields or ()}
+        named |= {f for r in self.references.values() for f in r.by or ()}
         return frozenset(named).union(*(s.fields for s in slots)) if slots else frozenset(named)
 
 

@@ -6,17 +6,21 @@ from dataclasses import replace
 
 from oncoweave.compiler.bound import BoundRule
 from oncoweave.compiler.draft import Draft
+from oncoweave.compiler.joins import DOT, fields_looked_into
 from oncoweave.compiler.keys import person_fields
 from oncoweave.errors import Problem, nearest
+from oncoweave.spec.document import Loc
 
 
 def check_tables(draft: Draft) -> Draft:
     """source.yaml: keys name declared fields, which every delivery has."""
     found = []
     for name, spec in draft.inputs.source.tables.items():
-        for key, fields in (("row", spec.row.fields), ("person", spec.person)):
+        keys: list[tuple[Loc, tuple[str, ...]]] = [(("row", "fields"), spec.row.fields), (("person",), spec.person)]
+        keys += [(("unique", n), fields) for n, fields in enumerate(spec.unique)]
+        for key, fields in keys:
             for i, field_ in enumerate(fields):
-                loc = ("tables", name, key, *(("fields",) if key == "row" else ()), i)
+                loc: Loc = ("tables", name, *key, i)
                 if field_ not in spec.fields:
                     message = f"`{field_}` is not a declared field of `{name}`"
                     help_ = nearest(field_, spec.fields)
@@ -64,19 +68,20 @@ def check_persons(draft: Draft) -> Draft:
 
 def _other_persons(draft: Draft, home: str) -> list[Problem]:
     """Tables whose rows tell their person by other fields than the table of the persons does: probably a mistake."""
-    tables = draft.inputs.source.tables
+    tables = draft.reading.source.tables
     if home not in tables:
         return []
     own = person_fields(tables[home]) or ()
     found = []
     for name in dict.fromkeys(r.from_ for r in draft.inputs.mapping.rules if r.from_ in tables):
         theirs = person_fields(tables[name]) or ()
-        if set(theirs) == set(own):
+        if {f.rpartition(DOT)[2] for f in theirs} == {f.rpartition(DOT)[2] for f in own}:
             continue
         told = " and ".join(f"`{f}`" for f in theirs) or "its content"
-        key = "person" if tables[name].person else "row"
+        key = "person" if draft.inputs.source.tables[name].person else "row"
         message = f"a row of `{name}` tells its person by {told}, a row of `{home}` by {' and '.join(f'`{f}`' for f in own) or 'its content'}"
         mend = "add `person:` with the field that holds the person's id, named as in the other table (`header:` is the file's name)"
+        mend += f", or join a table that has it: under `joins:` of the mapping, `- {_join_to(draft, name, set(own))}`"
         found.append(
             draft.inputs.source_document.problem(
                 "person", message, ("tables", name, key), help=mend, severity="warning", at="key"
@@ -85,9 +90,18 @@ def _other_persons(draft: Draft, home: str) -> list[Problem]:
     return found
 
 
+def _join_to(draft: Draft, name: str, person: set[str]) -> str:
+    """The join by which a table would find its persons: through the first table that its fields lead to."""
+    tables = draft.inputs.source.tables
+    keys = {t: spec.row.fields for t, spec in tables.items() if t != name and person <= set(person_fields(spec) or ())}
+    to = next((t for t, key in keys.items() if key and set(key) <= set(tables[name].fields)), None)
+    by = ", ".join(f"{field}: {field}" for field in keys[to]) if to else "…"
+    return f"{{from: {name}, to: {to or '…'}, by: {{{by}}}, person: true}}"
+
+
 def check_fields(draft: Draft) -> Draft:
     """Every declared source field is mapped, a key, or ignored with a reason."""
-    used = {(r.table, f) for r in draft.rules for f in r.fields}
+    used = {(r.table, f) for r in draft.rules for f in r.fields} | _looked_into(draft)
     corrected = {(a.table, f) for a in draft.amendments for f in a.texts}
     declared = {f for t in draft.inputs.source.tables.values() for f in t.fields}
     document = draft.inputs.document
@@ -103,6 +117,16 @@ def check_fields(draft: Draft) -> Draft:
         if f not in declared
     ]
     return draft.with_problems(found) if len(draft.rules) == len(draft.inputs.mapping.rules) else draft
+
+
+def _looked_into(draft: Draft) -> set[tuple[str, str]]:
+    """The fields that joins are by, and those that rules read through them: (table, field)."""
+    tables = draft.reading.source.tables
+    read: dict[str, set[str]] = {}
+    for rule in draft.rules:
+        read.setdefault(rule.table, set(tables[rule.table].person)).update(rule.fields)
+    found = {(join.to, field) for join, fields in fields_looked_into(draft.joins, read).items() for field in fields}
+    return found | {side for join in draft.joins for a, b in join.by for side in ((join.table, a), (join.to, b))}
 
 
 def _unused(draft: Draft, table: str, fields: list[str]) -> Problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,6 +14,7 @@ from sqlglot import exp
 from oncoweave.compiler.bound import Branch, Looked
 from oncoweave.compiler.code_lookups import code_lookup
 from oncoweave.compiler.facts import ACTIVITY, FactSelect, days_table, events_view, held_table
+from oncoweave.compiler.join_tables import count_found, make_joined_table
 from oncoweave.compiler.lookups import COLUMNS as LOOKUP_COLUMNS
 from oncoweave.compiler.lookups import CodeLookup, LookupRow, MapLookup
 from oncoweave.compiler.plan import Plan, RulePlan
@@ -26,7 +27,7 @@ from oncoweave.engine.parquet import copy, copy_sorted, identifier
 from oncoweave.errors import DataError, OncoweaveError
 from oncoweave.events import TYPES, select_columns, select_events, union_of
 from oncoweave.privacy.pseudonym import Key
-from oncoweave.records import EventFile, LedgerEntry, UnmappedCount
+from oncoweave.records import EventFile, JoinCount, LedgerEntry, UnmappedCount
 from oncoweave.vocabulary.bundle import Bundle
 
 UNDATED = frozenset({"person", "observation_period", "episode"})
@@ -55,6 +56,7 @@ class Execution:
     files: list[EventFile] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
     unmapped: list[UnmappedCount] = field(default_factory=list)
+    joins: dict[tuple[str, str], JoinCount] = field(default_factory=dict)
     corrected: int = 0
 
     def run(self) -> None:
@@ -93,6 +95,12 @@ class Execution:
         for lookup in self.plan.lookups.values():
             if isinstance(lookup, MapLookup):
                 self._load_lookup(lookup.name, list(lookup.rows))
+        for joined in self.plan.joined:
+            self._note_joins(make_joined_table(self.connection, joined))
+
+    def _note_joins(self, counts: Iterable[JoinCount]) -> None:
+        """Keeps how many rows find no partner; a join that is made twice counts the same rows."""
+        self.joins |= {(count.table, count.join): count for count in counts}
 
     def _load_lookup(self, name: str, rows: list[LookupRow]) -> None:
         columns = ", ".join(f"{identifier(n)} {t}" for n, t in LOOKUP_COLUMNS)
@@ -116,6 +124,7 @@ class Execution:
         self._check_corrections(stage)
         sql = f"CREATE TEMP TABLE {identifier(stage.name)} AS {to_duckdb(stage.select)}"
         self._do(sql, f"staging {stage.table}", keyed=True)
+        self._note_joins(count_found(self.connection, stage.name, stage.joins))
         if stage.by_content:
             self._number_occurrences(stage)
         else:

@@ -109,6 +109,8 @@ _OPERATORS: Mapping[type[exp.Expression], Function] = {
 }  # fmt: skip
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div)
 _BINARY_ARGS = {"this", "expression", "typed", "safe"}
+NOT_JOINED = "join the table first"
+"""What the mend begins with for a field of a table that is not joined."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -131,10 +133,10 @@ class _Compiler:
 
     def field(self, node: exp.Expression) -> Expression:
         """A field of the source table; in a grouped rule its one value in the group."""
-        name = node.name
+        name = _written(node)
         if name not in self.scope.fields:
-            known = self.scope.fields or {}
-            raise ExpressionError(f"there is no field `{shown(name)}`", nearest(name.lower(), known), offset_of(node))
+            hint = _no_such_field(name.lower(), self.scope.fields)
+            raise ExpressionError(f"there is no field `{shown(name)}`", hint, offset_of(node))
         value = self.scope.fields[name]
         if not self.scope.grouped or self._aggregate or name in self.scope.by:
             return value
@@ -315,6 +317,15 @@ _RULES: Mapping[type[exp.Expression], Callable[[_Compiler, exp.Expression], Expr
 }  # fmt: skip
 
 
+def _no_such_field(name: str, known: Mapping[str, Expression]) -> str:
+    """The mend for a field that is not there: a field of the same table, of the joined one, or the join itself."""
+    owner, dot, _ = name.rpartition(".")
+    joined = {field for field in known if dot and field.startswith(f"{owner}.")}
+    if dot and not joined:
+        return f"{NOT_JOINED}: under `joins:`, `- {{from: …, to: {owner}, by: …}}`"
+    return nearest(name, joined or {field for field in known if "." not in field} or known)
+
+
 def _comparable(left: exp.Expression, a: Expression, right: exp.Expression, b: Expression) -> None:
     """ExpressionError unless two values have kinds that can be compared; the mend names the field or the literal."""
     for node, value in ((left, a), (right, b)):
@@ -346,13 +357,20 @@ def _mend(left: exp.Expression, a: Expression, right: exp.Expression, b: Express
 
 def _declare(node: exp.Expression) -> str:
     if isinstance(node, exp.Column):
-        return f"declare `{node.name}` as integer or number in source.yaml"
+        return f"declare `{_written(node)}` as integer or number in source.yaml"
     return "use to_integer(…) or to_number(…)"
 
 
+def _written(node: exp.Expression) -> str:
+    """A field as the mapping writes it: `field`, or `table.field` of a joined table."""
+    return ".".join(part.name for part in node.parts) if isinstance(node, exp.Column) else node.name
+
+
 def _named(node: exp.Expression) -> str:
-    if isinstance(node, exp.Column | exp.Anonymous):
-        return f"`{shown(node.name)}`" + ("(…)" if isinstance(node, exp.Anonymous) else "")
+    if isinstance(node, exp.Column):
+        return f"`{shown(_written(node))}`"
+    if isinstance(node, exp.Anonymous):
+        return f"`{shown(node.name)}`(…)"
     if isinstance(node, exp.Literal):
         return f"'{shown(node.name)}'" if node.is_string else f"`{shown(node.name)}`"
     return "this"

@@ -224,10 +224,14 @@ class FactBuilder:
 
     def _may_be_anothers(self, reference: Reference) -> bool:
         """Whether the fields that lead to another fact leave open whose it is."""
-        person = keys.person_fields(self.source.tables[reference.table])
-        return not (reference.same_row or reference.by_date) and not set(person or ()) <= set(
-            reference.fields or person or ()
-        )
+        theirs = keys.person_fields(self.source.tables[reference.table]) or ()
+        if reference.same_row or reference.by_date or reference.by is None:
+            return False
+        if reference.by == reference.fields:
+            return not set(theirs) <= set(reference.fields)
+        held = dict(zip(reference.fields or (), reference.by, strict=True))
+        own = keys.person_fields(self.source.tables[self.rule.table]) or ()
+        return not {held.get(field) for field in theirs} <= set(own)
 
     def _verdict(self) -> Node:
         """What becomes of the unit, the first that applies; NULL: it is a fact."""

@@ -80,9 +80,10 @@ def unit_of_person(source: Source, table: str, person: Node) -> Node:
     return xor(person, salt("unit", source.source, table))
 
 
-def unit_column(table: str, fields: Sequence[str]) -> str:
-    """The staged column that holds the key of the unit of `table` with these fields."""
-    return f"_unit:{table}:{','.join(fields)}"
+def unit_column(table: str, fields: Sequence[str], by: Sequence[str] | None = None) -> str:
+    """The staged column that holds the key of the unit of `table` with these fields; `by` are those it is computed from."""
+    own = "" if by is None or tuple(by) == tuple(fields) else f"={','.join(by)}"
+    return f"_unit:{table}:{','.join(fields)}{own}"
 
 
 def xor(node: Node, value: int) -> Node:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sqlglot import exp
 
 from oncoweave.compiler import keys
+from oncoweave.compiler.joins import JoinedField
 from oncoweave.engine import functions
 from oncoweave.engine.expressions import Kind
 from oncoweave.engine.functions import CATALOGUE
@@ -36,5 +37,7 @@ def released(fields: Iterable[str], table: Table) -> bool:
 
 
 def identifies(name: str, table: Table) -> bool:
-    """Whether a field is an identifier: declared as one, or a part of the person's key."""
-    return table.fields[name].type == "identifier" or name in (keys.person_fields(table) or ())
+    """Whether a field is an identifier: declared as one, or a part of the person's key, here or in its own table."""
+    spec = table.fields[name]
+    of_person = isinstance(spec, JoinedField) and spec.identifies
+    return of_person or spec.type == "identifier" or name in (keys.person_fields(table) or ())

@@ -12,7 +12,9 @@ from oncoweave.compiler.checks import check_fields, check_persons, check_tables,
 from oncoweave.compiler.concepts import ConceptBook
 from oncoweave.compiler.corrections import compile_corrections
 from oncoweave.compiler.draft import Draft
+from oncoweave.compiler.expressions import NOT_JOINED
 from oncoweave.compiler.inputs import Inputs
+from oncoweave.compiler.joins import read_joins
 from oncoweave.compiler.planning import build_plan
 from oncoweave.compiler.references import find_references
 from oncoweave.compiler.visits import find_visit_kinds
@@ -39,21 +41,25 @@ def _tell_of(inputs: Inputs, loc: Loc, code: str, message: str, *, help: str = "
 def bind_rules(draft: Draft) -> Draft:
     """Settles names, types and concepts of every rule."""
     assert draft.book is not None
-    binder = Binder(draft.inputs, draft.book)
+    binder = Binder(draft.reading, draft.book)
     rules = tuple(binder.rules())
     faulty = {(p.file, p.line) for p in draft.problems}
     told = {(p.code, p.message) for p in draft.problems}  # a named concept's fault is told where it is named
+    refused = len(draft.joins) < len(draft.inputs.mapping.joins)  # and a join's where the join is
     return replace(draft, rules=rules).with_problems(
         [
             p
             for p in dict.fromkeys(binder.problems)
-            if (p.file, p.line) not in faulty and (p.code, p.message) not in told
+            if (p.file, p.line) not in faulty
+            and (p.code, p.message) not in told
+            and not (refused and p.help.startswith(NOT_JOINED))
         ]
     )
 
 
 PASSES: tuple[Callable[[Draft], Draft], ...] = (
     check_tables,
+    read_joins,
     read_concepts,
     compile_corrections,
     bind_rules,

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from oncoweave.compiler.bound import BoundRule
 from oncoweave.compiler.facts import FactSelect
+from oncoweave.compiler.joining import JoinedTable
 from oncoweave.compiler.lookups import Lookup
 from oncoweave.compiler.printing import lookup_line, rule_lines
 from oncoweave.compiler.roll_up import by_day, rolled_up
@@ -34,11 +35,12 @@ class RulePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What `map` does, in order: stage the table of the persons, run the rule of the persons, then everything else."""
+    """What `map` does, in order: make the joined tables, stage the table of the persons, run the rule of the persons, then everything else."""
 
     source: Source
     mapping: MappingSpec
     vocabulary: str
+    joined: tuple[JoinedTable, ...]
     stages: tuple[StagePlan, ...]
     rules: tuple[RulePlan, ...]
     lookups: Mapping[str, Lookup]
@@ -56,6 +58,9 @@ class Plan:
     def lines(self, *, sql: bool, rule: str | None = None) -> Iterator[str]:
         """The plan as text; `sql` adds the statements, `rule` keeps to one rule."""
         yield f"source {self.source.source}, vocabulary {self.vocabulary}"
+        for joined in self.joined if rule is None else ():
+            yield f"joined table {joined.table}: found by {', '.join(joined.key)}"
+            yield from [f"    {to_duckdb(joined.select)}", f"    {to_duckdb(joined.select_faults)}"] if sql else ()
         for stage in self.stages if rule is None else ():
             yield f"source table {stage.table}: {', '.join(stage.content)}"
             yield from [f"    {to_duckdb(stage.select)}"] if sql else ()

@@ -11,10 +11,12 @@ from oncoweave.compiler.bound import BoundRule, Looked
 from oncoweave.compiler.draft import Draft
 from oncoweave.compiler.facts import FactBuilder, FactSelect
 from oncoweave.compiler.inputs import Inputs
+from oncoweave.compiler.joining import JoinedTable, joined_name, own_fields
+from oncoweave.compiler.joins import BoundJoin, depth, fields_looked_into, joins_of
 from oncoweave.compiler.lookups import CodeLookup, Lookup, map_lookup, map_lookup_name
 from oncoweave.compiler.plan import Plan, RulePlan
 from oncoweave.compiler.sql import case, col, is_not_null, named, null, subquery, table
-from oncoweave.compiler.staging import StagePlan, plan_stage, stage_name
+from oncoweave.compiler.staging import StagePlan, Unit, plan_joined, plan_stage, stage_name
 from oncoweave.compiler.units import numbered, passing, unit_referred_to
 
 
@@ -24,10 +26,10 @@ def build_plan(draft: Draft) -> Draft:
         return draft
     inputs = draft.inputs
     known = frozenset(draft.book.known)
-    rules = tuple(_rule_plan(inputs, rule) for rule in draft.rules)
+    rules = tuple(_rule_plan(draft.reading, rule) for rule in draft.rules)
     warnings = tuple(f"{p.file}:{p.line}: {p.message}" for p in draft.problems)
     plan = Plan(
-        inputs.source, inputs.mapping, inputs.bundle.release, _stages(draft), rules, _lookups(draft, rules),
+        inputs.source, inputs.mapping, inputs.bundle.release, _joined(draft), _stages(draft), rules, _lookups(draft, rules),
         tuple(sorted(known & inputs.bundle.unconfirmed())), warnings,
     )  # fmt: skip
     return replace(draft, plan=plan)
@@ -47,31 +49,73 @@ def _rule_plan(inputs: Inputs, rule: BoundRule) -> RulePlan:
 def _stages(draft: Draft) -> tuple[StagePlan, ...]:
     person_table = next(r.table for r in draft.rules if r.fact == "person")
     units = _units(draft)
-    tables = {r.table for r in draft.rules} | {a.table for a in draft.amendments}
-    names = sorted(tables, key=lambda t: (t != person_table, t))
+    names = sorted(_staged(draft), key=lambda t: (t != person_table, t))
     return tuple(
         plan_stage(
-            draft.inputs.source,
+            draft.reading.source,
             name,
-            fields=sorted({f for r in draft.rules if r.table == name for f in r.fields}),
+            fields=sorted(_content(draft, name) | _read(draft)[name]),
             units=sorted(units.get(name, set())),
             person_table=person_table,
             columns=draft.columns.get(name) or sorted(draft.inputs.source.tables[name].fields),
             amendments=[a for a in draft.amendments if a.table == name],
+            joins=joins_of(draft.joins, name),
         )
         for name in names
     )
 
 
-def _units(draft: Draft) -> dict[str, set[tuple[str, tuple[str, ...]]]]:
-    """The unit keys that each staged table must hold beside its row's: (table, fields)."""
-    found: dict[str, set[tuple[str, tuple[str, ...]]]] = {}
+def _staged(draft: Draft) -> set[str]:
+    return {r.table for r in draft.rules} | {a.table for a in draft.amendments}
+
+
+def _read(draft: Draft) -> dict[str, set[str]]:
+    """The fields of every staged table that its rules read."""
+    return {name: {f for r in draft.rules if r.table == name for f in r.fields} for name in _staged(draft)}
+
+
+def _looked_into(draft: Draft) -> dict[BoundJoin, set[str]]:
+    """The fields that each join in use brings, those that tell the person among them."""
+    tables = draft.reading.source.tables
+    return fields_looked_into(draft.joins, {t: fields | {*tables[t].person} for t, fields in _read(draft).items()})
+
+
+def _joined(draft: Draft) -> tuple[JoinedTable, ...]:
+    """The tables that joins look into, each after those that it looks into itself."""
+    brought = _looked_into(draft)
+    shared: dict[str, list[BoundJoin]] = {}
+    for join in sorted(brought, key=lambda j: (depth(draft.joins, j.to), j.to, j.table, j.name)):
+        shared.setdefault(joined_name(join), []).append(join)
+    return tuple(
+        plan_joined(
+            draft.reading.source,
+            joins,
+            fields=set().union(*(brought[join] for join in joins)),
+            content=_content(draft, joins[0].to),
+            amendments=[a for a in draft.amendments if a.table == joins[0].to],
+            further=joins_of(draft.joins, joins[0].to),
+        )
+        for joins in shared.values()
+    )
+
+
+def _content(draft: Draft, name: str) -> set[str]:
+    """The table's own fields that rules read, its own or others: by these, rows that share their key are ordered."""
+    looked = {f for join, fields in _looked_into(draft).items() if join.to == name for f in fields}
+    keys = {*draft.inputs.source.tables[name].row.fields, *draft.inputs.source.tables[name].person}
+    return own_fields(looked | _read(draft).get(name, set()) | keys, joins_of(draft.joins, name))
+
+
+def _units(draft: Draft) -> dict[str, set[Unit]]:
+    """The unit keys that each staged table must hold beside its row's."""
+    found: dict[str, set[Unit]] = {}
     for rule in draft.rules:
         if rule.grouped:
-            found.setdefault(rule.table, set()).add((rule.table, tuple(rule.spec.group)))
+            group = tuple(rule.spec.group)
+            found.setdefault(rule.table, set()).add((rule.table, group, group))
         for reference in filter(None, (*rule.references.values(), numbered(rule))):
-            if reference.fields and unit_referred_to(rule, reference, draft.inputs.source) != "_row":
-                found.setdefault(rule.table, set()).add((reference.table, reference.fields))
+            if reference.fields and reference.by and unit_referred_to(rule, reference, draft.inputs.source) != "_row":
+                found.setdefault(rule.table, set()).add((reference.table, reference.fields, reference.by))
     return found
 
 

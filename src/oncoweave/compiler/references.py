@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from oncoweave.compiler.bound import BoundRule, Reference
 from oncoweave.compiler.draft import Draft
 from oncoweave.compiler.inputs import Inputs
+from oncoweave.compiler.joins import DOT, BoundJoin, is_joined, paths
 from oncoweave.errors import Problem, nearest
 from oncoweave.omop.routing import ROUTED_FACTS
 from oncoweave.spec.document import Loc
@@ -25,7 +26,7 @@ REFERENCES: Mapping[str, frozenset[str]] = {
 
 def find_references(draft: Draft) -> Draft:
     """Every rule with the facts that it refers to."""
-    finder = _Finder(draft.inputs, {r.name: r for r in draft.rules})
+    finder = _Finder(draft.reading, draft.joins, {r.name: r for r in draft.rules})
     rules = tuple(finder.with_references(rule) for rule in draft.rules)
     return replace(draft, rules=rules).with_problems(finder.problems)
 
@@ -35,6 +36,7 @@ class _Finder:
     """Finds the references of rules, collecting problems as it goes; `bound` are the rules without errors."""
 
     inputs: Inputs
+    joins: Sequence[BoundJoin]
     bound: Mapping[str, BoundRule]
     problems: list[Problem] = field(default_factory=list)
 
@@ -71,22 +73,33 @@ class _Finder:
         if by_date:
             return Reference(name, parent.from_, None, by_date=True)
         fields = tuple(parent.group) or self.inputs.source.tables[parent.from_].row.fields or None
-        if self._reachable(rule, parent, fields):
-            return Reference(name, parent.from_, fields)
-        unit = f"`{rule.table}` (or the group) must hold the fields that identify it: {', '.join(fields or ())}"
-        mend = unit if fields else "both rules must read the same table"
-        return self._refuse(f"the fact of `{name}` cannot be found from a row of `{rule.table}`", loc, mend)
+        ways = self._ways(rule, parent, fields)
+        if len(ways) == 1:
+            return Reference(name, parent.from_, fields, ways[0])
+        if ways:
+            message = f"`{rule.table}` leads to a row of `{parent.from_}` in several ways, so it is open which fact of `{name}` is meant"
+            return self._refuse(message, loc, "leave one of the joins, or read the other table through a further one")
+        return self._refuse(
+            f"the fact of `{name}` cannot be found from a row of `{rule.table}`", loc, _way(rule, parent, fields)
+        )
 
     def _settled(self, table: str) -> bool:
         """Whether a table is there and declares the fields of its key; else that is told already."""
         spec = self.inputs.source.tables.get(table)
         return spec is not None and set(spec.row.fields) <= set(spec.fields)
 
-    def _reachable(self, rule: BoundRule, parent: Rule, fields: tuple[str, ...] | None) -> bool:
+    def _ways(self, rule: BoundRule, parent: Rule, fields: tuple[str, ...] | None) -> list[tuple[str, ...] | None]:
+        """The fields of this rule's table (or group) that hold the texts of the other's unit.
+
+        Its own fields, by a join or else by name, are taken before those that have to be looked up.
+        """
         if fields is None:
-            return rule.table == parent.from_ and not rule.grouped
-        own: Sequence[str] = rule.spec.group or tuple(self.inputs.source.tables[rule.table].fields)
-        return set(fields) <= set(own)
+            return [None] if rule.table == parent.from_ and not rule.grouped else []
+        own = set(rule.spec.group or self.inputs.source.tables[rule.table].fields)
+        chains = [_along(chain, fields, own) for chain in paths(self.joins, rule.table, parent.from_)]
+        found = list(dict.fromkeys(way for way in chains if set(way) <= own))
+        straight = [way for way in found if not any(map(is_joined, way))]
+        return [*(straight or ([fields] if set(fields) <= own else found))]
 
     def _same_row(self, rule: BoundRule, key: str, reference: Reference) -> Reference:
         """The reference, marked where both rules make one fact of the same row, bound for one CDM table."""
@@ -103,3 +116,20 @@ class _Finder:
         """Tells why there is no reference."""
         self.problems.append(self.inputs.document.problem("rule", message, loc, help=mend))
         return None
+
+
+def _along(chain: Sequence[BoundJoin], fields: Sequence[str], own: set[str]) -> tuple[str, ...]:
+    """The fields that hold, at the end of a chain of joins, these fields; the table's own where the join is by them."""
+    end = DOT.join(join.name for join in chain)
+    same = {theirs: mine for mine, theirs in chain[0].by if mine in own} if len(chain) == 1 else {}
+    return tuple(same.get(field, f"{end}{DOT}{field}") for field in fields)
+
+
+def _way(rule: BoundRule, parent: Rule, fields: tuple[str, ...] | None) -> str:
+    """How a fact could be found."""
+    if not fields:
+        return "both rules must read the same table"
+    needed = f"`{rule.table}` (or the group) must hold the fields that identify it: {', '.join(fields)}"
+    if rule.table == parent.from_:
+        return needed
+    return f"{needed}; or join the table: under `joins:`, `- {{from: {rule.table}, to: {parent.from_}, by: …}}`"

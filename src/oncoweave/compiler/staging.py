@@ -12,6 +12,17 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from oncoweave.compiler import keys
+from oncoweave.compiler.joining import (
+    JoinedTable,
+    brought,
+    faults_select,
+    found_column,
+    joined_name,
+    joined_select,
+    looking_up,
+    own_fields,
+)
+from oncoweave.compiler.joins import DOT, BoundJoin, is_joined
 from oncoweave.compiler.sql import (
     Node,
     all_of,
@@ -68,6 +79,7 @@ class StagePlan:
     person_by_content: bool
     content: tuple[str, ...]
     amendments: tuple[Amendment, ...]
+    joins: tuple[BoundJoin, ...] = ()
 
 
 def snapshot_view(source_table: str) -> str:
@@ -126,30 +138,65 @@ def _missing_codes(spec: FieldSpec, shared: Iterable[str]) -> list[str]:
     return sorted({"", *written} | {code.strip() for code in written})
 
 
-def plan_stage(
+Unit = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""The key of a fact that rules refer to: table, the fields of its unit, and the fields of this table that hold them."""
+
+
+def plan_stage(  # noqa: PLR0913  all by name, and each a part of the plan
     source: Source,
     name: str,
     *,
     fields: Sequence[str],
-    units: Sequence[tuple[str, tuple[str, ...]]],
+    units: Sequence[Unit],
     person_table: str,
     columns: Sequence[str],
     amendments: Sequence[Amendment],
+    joins: Mapping[str, BoundJoin],
 ) -> StagePlan:
     """The plan of one staged table.
 
-    `fields` are those that rules read, `units` the (table, fields) whose keys rules refer to, `columns` all
-    columns of the snapshot (the content of a row without a key).
+    `source` has the fields of joined tables, `fields` are those that rules read, `units` those whose keys rules refer
+    to, `columns` all columns of the snapshot (the content of a row without a key), `joins` the table's own by name.
     """
     spec = source.tables[name]
-    stage = _Stage(source, name, spec, person_table == name, tuple(sorted(columns)))
-    inner = stage.texts(sorted({*fields, *stage.key_fields}), amendments)
-    middle = stage.values(inner, sorted({*fields, *stage.key_fields}))
+    stage = _Stage(source, name, spec, person_table == name, tuple(sorted(columns)), joins)
+    read = sorted({*fields, *stage.key_fields})
+    content = sorted(own_fields(read, joins))
+    middle = stage.values(stage.texts(content, amendments), sorted({*read, *content}))
     select = stage.keyed(middle, units)
-    content = tuple(sorted({*fields, *stage.key_fields}))
+    used = tuple(joins[join] for join in brought(read))
     return StagePlan(
-        name, stage_name(name), select, stage.persons_here, not spec.row.fields, stage.person_is_content, content,
-        tuple(amendments),
+        name, stage_name(name), select, stage.persons_here, not spec.row.fields, stage.person_is_content, tuple(content),
+        tuple(amendments), used,
+    )  # fmt: skip
+
+
+def plan_joined(
+    source: Source,
+    joins: Sequence[BoundJoin],
+    *,
+    fields: Iterable[str],
+    content: Iterable[str],
+    amendments: Sequence[Amendment],
+    further: Mapping[str, BoundJoin],
+) -> JoinedTable:
+    """The plan of the table that `joins` look into by the same key.
+
+    `fields` are those that are read, `content` those by which staging orders rows that share their key, `further` the
+    joins that the table makes itself.
+    """
+    name = joins[0].to
+    spec = source.tables[name]
+    stage = _Stage(source, name, spec, False, (), further)
+    read = sorted(fields)
+    by = sorted({theirs for join in joins for _, theirs in join.by} | set(joins[0].key))
+    texts = stage.texts(sorted(own_fields({*read, *by}, further)), amendments)
+    values = stage.values(texts, sorted({*read, *by}), keyed=False)
+    columns = [column for field_ in read for column in stage.columns_of(field_)]
+    used = [further[join] for join in brought(read)]
+    return JoinedTable(
+        name, joined_name(joins[0]), joins[0].key, joins[0].is_row_key, joined_select(values, columns, by, used),
+        faults_select(stage.texts(sorted({*content, *by}), amendments), joins[0], sorted(content)), tuple(used),
     )  # fmt: skip
 
 
@@ -162,6 +209,7 @@ class _Stage:
     spec: Table
     persons_here: bool
     columns: tuple[str, ...]
+    joins: Mapping[str, BoundJoin]
 
     @property
     def key_fields(self) -> tuple[str, ...]:
@@ -188,22 +236,42 @@ class _Stage:
             nodes.append(named(keys.content_text([col(c, DELIVERED) for c in self.columns]), "_content"))
         return exp.select(*nodes).from_(table(snapshot_view(self.name), DELIVERED))
 
-    def values(self, inner: exp.Select, fields: Sequence[str]) -> exp.Select:
-        """The texts, the parsed values, and the text of the person's and the row's key."""
+    def columns_of(self, name: str) -> list[str]:
+        """The columns that hold a field: its text, its parsed value, a date's precision and time where it has them."""
+        spec = self.spec.fields.get(name)
+        if spec is None or not is_typed(spec):
+            return [name]
+        value = parsed(spec, column(name, Kind.TEXT))
+        marks = {"$": value.node, "#": value.precision, "~": value.time}
+        return [name, *(name + mark for mark, node in marks.items() if node is not None)]
+
+    def values(self, inner: exp.Select, fields: Sequence[str], *, keyed: bool = True) -> exp.Select:
+        """The texts, the parsed values, and the text of the person's and the row's key; `fields` of joined tables too."""
+        joined = {self.joins[name]: rest for name, rest in brought(fields).items()}
+        if joined:
+            columns = {j: [c for f in rest for c in self._further(j).columns_of(f)] for j, rest in joined.items()}
+            inner = looking_up(inner, columns.items())
         nodes: list[Node] = [col("_file"), col("_line")]
         for name in fields:
-            nodes.append(col(name))
-            spec = self.spec.fields.get(name)
-            if spec and is_typed(spec):
-                value = parsed(spec, column(name, Kind.TEXT))
-                nodes.append(named(value.node, f"{name}$"))
-                nodes += [named(value.precision, f"{name}#")] if value.precision is not None else []
-                nodes += [named(value.time, f"{name}~")] if value.time is not None else []
-        nodes.append(named(self._row_key(), "_row_key"))
-        nodes.append(named(self._person_key(), "_person_key"))
+            nodes += [col(c) for c in self.columns_of(name)] if is_joined(name) else self._value(name)
+        nodes += [named(self._row_key(), "_row_key"), named(self._person_key(), "_person_key")] if keyed else []
+        nodes += [col(found_column(join)) for join in joined]
         return exp.select(*nodes).from_(subquery(inner, "t"))
 
-    def keyed(self, middle: exp.Select, units: Sequence[tuple[str, tuple[str, ...]]]) -> exp.Select:
+    def _value(self, name: str) -> list[Node]:
+        """A field of the table itself: its text, and what that says."""
+        spec = self.spec.fields.get(name)
+        if spec is None or not is_typed(spec):
+            return [col(name)]
+        value = parsed(spec, column(name, Kind.TEXT))
+        marks = {"$": value.node, "#": value.precision, "~": value.time}
+        return [col(name), *(named(node, name + mark) for mark, node in marks.items() if node is not None)]
+
+    def _further(self, join: BoundJoin) -> _Stage:
+        """The table that a join looks into."""
+        return _Stage(self.source, join.to, self.source.tables[join.to], False, (), {})
+
+    def keyed(self, middle: exp.Select, units: Sequence[Unit]) -> exp.Select:
         """The staged table: everything of `middle`, the person, the unit keys and the state."""
         person: Node = keys.person_hash(self.source, col("_person_key", "v"))
         if not self.persons_here:
@@ -211,7 +279,7 @@ class _Stage:
         hidden = [exp.to_identifier("_row_key", quoted=True)]
         star = exp.Column(this=exp.Star(**{"except_": hidden}), table=exp.to_identifier("v", quoted=True))
         nodes: list[Node] = [star, named(person.copy(), "_person"), named(self._row(person), "_row")]
-        nodes += [named(self._unit(t, f, person), keys.unit_column(t, f)) for t, f in units]
+        nodes += [named(self._unit(t, f, by, person), keys.unit_column(t, f, by)) for t, f, by in units]
         nodes.append(named(self._state(person), "_state"))
         select = exp.select(*nodes).from_(subquery(middle, "v"))
         if self.persons_here:
@@ -232,13 +300,13 @@ class _Stage:
             return keys.unit_of_person(self.source, self.name, person.copy())
         return keys.unit_hash(self.source, self.name, col("_row_key", "v"))
 
-    def _unit(self, of: str, fields: tuple[str, ...], person: Node) -> Node:
-        """The key of the unit of table `of` with these fields, as this table's fields of the same names give it."""
+    def _unit(self, of: str, fields: tuple[str, ...], by: tuple[str, ...], person: Node) -> Node:
+        """The key of the unit of table `of` with these fields, as this table's fields `by` give it."""
         if fields == keys.person_fields(self.source.tables[of]):
-            own = fields == keys.person_fields(self.spec)
-            hashed = person.copy() if own else keys.person_hash(self.source, self._key_of(fields))
+            own = by == keys.person_fields(self.spec)
+            hashed = person.copy() if own else keys.person_hash(self.source, self._key_of(by))
             return keys.unit_of_person(self.source, of, hashed)
-        return keys.unit_hash(self.source, of, self._key_of(fields))
+        return keys.unit_hash(self.source, of, self._key_of(by))
 
     def _key_of(self, fields: Sequence[str]) -> Node:
         return keys.key_text([keys.trimmed(f, "v") for f in fields])
@@ -246,6 +314,10 @@ class _Stage:
     def _state(self, person: Node) -> Node:
         missing = any_of([is_null(col("_row_key", "v")), is_null(col("_person_key", "v"))])
         branches = [(missing, text("key missing"))]
+        through = next((f for f in self.spec.person if is_joined(f)), None)
+        if through:  # the row has a key, but finds no row that tells its person
+            reason = f"no row of {self.joins[through.partition(DOT)[0]].to} tells its person"
+            branches.insert(0, (all_of([is_not_null(col("_row_key", "v")), missing.copy()]), text(reason)))
         if not self.persons_here:
             branches.append((is_null(person.copy()), text("person not mapped")))
         return case(branches, null("VARCHAR"))

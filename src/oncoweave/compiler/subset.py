@@ -21,7 +21,7 @@ _SIGNS = {"||", "<>", "!=", ">=", "<=", "=>"}
 _TOKENS = {TokenType[name] for name in _WORDS} | {
     TokenType[name]
     for name in (
-        "VAR", "STRING", "NUMBER", "L_PAREN", "R_PAREN", "COMMA", "PLUS", "DASH", "STAR", "SLASH", "DPIPE",
+        "VAR", "STRING", "NUMBER", "L_PAREN", "R_PAREN", "COMMA", "DOT", "PLUS", "DASH", "STAR", "SLASH", "DPIPE",
         "EQ", "NEQ", "LT", "LTE", "GT", "GTE", "FARROW",
     )
 }  # fmt: skip

@@ -54,7 +54,7 @@ def unit_referred_to(rule: BoundRule, reference: Reference, source: Source) -> s
     own_row = reference.table == rule.table and not rule.grouped
     if own_row and reference.fields == (source.tables[rule.table].row.fields or None):
         return "_row"
-    return keys.unit_column(reference.table, reference.fields or ())
+    return keys.unit_column(reference.table, reference.fields or (), reference.by)
 
 
 def passing(rule: BoundRule, source: Source) -> list[tuple[Node, Node]]:
@@ -240,7 +240,7 @@ class UnitBuilder:
 def numbered(rule: BoundRule) -> Reference | None:
     """The keyed hash that stands for the own number of what a rule tells, where it has one."""
     name = getattr(rule.spec, "source_id", None)
-    return Reference(rule.name, rule.table, (name,)) if name else None
+    return Reference(rule.name, rule.table, (name,), (name,)) if name else None
 
 
 def dated(branch: Branch) -> dict[str, Slot]:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, StringConstraints, model_validator
 
+from oncoweave.spec.joins import Join
 from oncoweave.spec.source import Name, Spec
 
 Expr = Annotated[str, StringConstraints(min_length=1)]
@@ -413,6 +414,9 @@ class Mapping(Spec):
     )
     ignored: dict[str, str] = Field(
         default_factory=dict, description="Source fields that are not mapped, each with the reason."
+    )
+    joins: tuple[Join, ...] = Field(
+        default=(), description="Which source tables look into which others; every row is kept, found or not."
     )
     rules: tuple[Rule, ...] = Field(min_length=1, description="The rules.")
     examples: tuple[Example, ...] = Field(default=(), description="Worked examples, run by lint.")

@@ -109,6 +109,9 @@ class TableSpec(Spec):
     person: tuple[str, ...] = Field(
         default=(), description="The fields that identify the person; the row's key if unset."
     )
+    unique: tuple[tuple[str, ...], ...] = Field(
+        default=(), description="Further lists of fields that identify a row, for `joins:` of the mapping."
+    )
     missing: tuple[str, ...] = Field(default=("",), description="Texts that mean: no value, in every field.")
     optional: bool = Field(
         default=False,
