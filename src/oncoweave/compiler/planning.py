@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sqlglot import exp
@@ -49,19 +49,19 @@ def _rule_plan(inputs: Inputs, rule: BoundRule) -> RulePlan:
 def _stages(draft: Draft) -> tuple[StagePlan, ...]:
     person_table = next(r.table for r in draft.rules if r.fact == "person")
     units = _units(draft)
-    names = sorted(_staged(draft), key=lambda t: (t != person_table, t))
+    names = _in_order(_staged(draft), person_table, units)
     return tuple(
         plan_stage(
             draft.reading.source,
             name,
             fields=sorted(_content(draft, name) | _read(draft)[name]),
             units=sorted(units.get(name, set())),
-            person_table=person_table,
-            columns=draft.columns.get(name) or sorted(draft.inputs.source.tables[name].fields),
+            columns=sorted(draft.inputs.source.tables[name].fields) or draft.columns.get(name, ()),
             amendments=[a for a in draft.amendments if a.table == name],
             joins=joins_of(draft.joins, name),
+            staged=frozenset(names[:number]),
         )
-        for name in names
+        for number, name in enumerate(names)
     )
 
 
@@ -104,6 +104,18 @@ def _content(draft: Draft, name: str) -> set[str]:
     looked = {f for join, fields in _looked_into(draft).items() if join.to == name for f in fields}
     keys = {*draft.inputs.source.tables[name].row.fields, *draft.inputs.source.tables[name].person}
     return own_fields(looked | _read(draft).get(name, set()) | keys, joins_of(draft.joins, name))
+
+
+def _in_order(tables: set[str], person_table: str, units: Mapping[str, set[Unit]]) -> list[str]:
+    """The tables in the order of staging: the persons first, then each behind those whose facts its rules refer to."""
+    names = [person_table]
+    left = sorted(tables - {person_table})
+    while left:
+        waits = {name: {of for of, _, _ in units.get(name, set())} & set(left) - {name} for name in left}
+        ready = [name for name in left if not waits[name]] or left[:1]
+        names += ready
+        left = [name for name in left if name not in ready]
+    return names
 
 
 def _units(draft: Draft) -> dict[str, set[Unit]]:

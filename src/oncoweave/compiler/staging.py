@@ -148,18 +148,19 @@ def plan_stage(  # noqa: PLR0913  all by name, and each a part of the plan
     *,
     fields: Sequence[str],
     units: Sequence[Unit],
-    person_table: str,
     columns: Sequence[str],
     amendments: Sequence[Amendment],
     joins: Mapping[str, BoundJoin],
+    staged: frozenset[str],
 ) -> StagePlan:
     """The plan of one staged table.
 
     `source` has the fields of joined tables, `fields` are those that rules read, `units` those whose keys rules refer
-    to, `columns` all columns of the snapshot (the content of a row without a key), `joins` the table's own by name.
+    to, `columns` the content of a row without a key, `joins` the table's own by name, `staged` the tables that are
+    staged before: none for the table of the persons.
     """
     spec = source.tables[name]
-    stage = _Stage(source, name, spec, person_table == name, tuple(sorted(columns)), joins)
+    stage = _Stage(source, name, spec, not staged, tuple(sorted(columns)), joins, staged)
     read = sorted({*fields, *stage.key_fields})
     content = sorted(own_fields(read, joins))
     middle = stage.values(stage.texts(content, amendments), sorted({*read, *content}))
@@ -210,6 +211,7 @@ class _Stage:
     persons_here: bool
     columns: tuple[str, ...]
     joins: Mapping[str, BoundJoin]
+    staged: frozenset[str] = frozenset()
 
     @property
     def key_fields(self) -> tuple[str, ...]:
@@ -282,6 +284,9 @@ class _Stage:
         nodes += [named(self._unit(t, f, by, person), keys.unit_column(t, f, by)) for t, f, by in units]
         nodes.append(named(self._state(person), "_state"))
         select = exp.select(*nodes).from_(subquery(middle, "v"))
+        for of, fields, by in units:
+            if self._is_looked_up(of, fields):
+                select = self._looking_up(select, of, fields, by)
         if self.persons_here:
             return select
         same = exp.EQ(this=col("key", "p"), expression=col("_person_key", "v"))
@@ -306,7 +311,28 @@ class _Stage:
             own = by == keys.person_fields(self.spec)
             hashed = person.copy() if own else keys.person_hash(self.source, self._key_of(by))
             return keys.unit_of_person(self.source, of, hashed)
+        if self._is_looked_up(of, fields):
+            return col("unit", _looked_up(of, by))
         return keys.unit_hash(self.source, of, self._key_of(by))
+
+    def _is_looked_up(self, of: str, fields: tuple[str, ...]) -> bool:
+        """Whether the key is that of a row of a table that is staged already.
+
+        A join on the text of the key costs a twentieth of the keyed hash; a key that is not there has no fact either.
+        """
+        spec = self.source.tables[of]
+        return of in self.staged and of != self.name and fields == spec.row.fields != keys.person_fields(spec)
+
+    def _looking_up(self, select: exp.Select, of: str, fields: tuple[str, ...], by: tuple[str, ...]) -> exp.Select:
+        """Joins the keys of the rows of a staged table by this table's fields; rows that no rule can use have none."""
+        alias = _looked_up(of, by)
+        nodes = [named(keys.trimmed(f), f) for f in fields]
+        rows = exp.select(*nodes, named(col("_row"), "unit")).from_(table(stage_name(of)))
+        rows = rows.where(all_of([is_null(col("_state")), is_not_null(col("_row"))]))
+        same = all_of(
+            [exp.EQ(this=col(f, alias), expression=keys.trimmed(b, "v")) for f, b in zip(fields, by, strict=True)]
+        )
+        return left_join(select, subquery(rows, alias), same)
 
     def _key_of(self, fields: Sequence[str]) -> Node:
         return keys.key_text([keys.trimmed(f, "v") for f in fields])
@@ -321,3 +347,8 @@ class _Stage:
         if not self.persons_here:
             branches.append((is_null(person.copy()), text("person not mapped")))
         return case(branches, null("VARCHAR"))
+
+
+def _looked_up(of: str, by: tuple[str, ...]) -> str:
+    """The alias of a staged table's keys, as some fields of another give them."""
+    return f"u:{of}:{','.join(by)}"

@@ -89,7 +89,7 @@ class RowKey(Spec):
     fields: tuple[str, ...] = Field(default=(), description="The fields that together identify a row.")
     content: bool = Field(
         default=False,
-        description="true: the row has no key; its whole content plus an occurrence number identifies it.",
+        description="true: the row has no key; the content of its declared fields plus an occurrence number identifies it.",
     )
 
     @model_validator(mode="after")
