@@ -22,6 +22,7 @@ from oncoweave.omop.eras import EraWriter
 from oncoweave.omop.fields import FIELDS
 from oncoweave.omop.metadata import Made, metadata_rows
 from oncoweave.omop.model import CDM_VERSION, tables
+from oncoweave.omop.periods import PeriodWriter
 from oncoweave.omop.tables import CdmSource, TableWriter
 from oncoweave.privacy.pseudonym import Key
 from oncoweave.project import Project, RunFolder
@@ -60,7 +61,7 @@ def harmonise(
         write_json(events / "events.json", EventIndex(files=tuple(execution.files)))
         writer = TableWriter(connection, events, execution.files, cdm)
         counts, truncated = _write_tables(writer, plan, extracted, bundle.version or plan.vocabulary)
-        derived = EraWriter(connection, writer, bundle).write()
+        derived = [_write_periods(writer, plan, extracted), *EraWriter(connection, writer, bundle).write()]
         counts |= {table.table: table.rows for table in derived}
         imputed = _imputed(connection, events, execution)
         released = _released_text(execution, plan)
@@ -79,7 +80,6 @@ def _write_tables(
     written = {name: writer.write(name) for name in FIELDS}
     truncated = {field: number for table in written.values() for field, number in table.truncated.items()}
     counts = {name: table.rows for name, table in written.items()}
-    counts["observation_period"] = writer.write_periods(_type_of_persons(plan), one_each=_one_period_each(plan))
     counts["episode_event"] = writer.write_episode_events()
     counts["cdm_source"] = writer.write_cdm_source(_about(plan, extracted, version))
     return counts, truncated
@@ -103,8 +103,9 @@ def _released_text(execution: Execution, plan: Plan) -> tuple[ReleasedText, ...]
     return tuple(found)
 
 
-def _type_of_persons(plan: Plan) -> int:
-    return plan.rules[0].rule.branches[0].type_concept_id
+def _write_periods(writer: TableWriter, plan: Plan, extracted: ExtractRecord) -> DerivedTable:
+    options, one_each = plan.mapping.observation_periods, _one_period_each(plan)
+    return PeriodWriter(writer, options, plan.period_type, extracted.delivery_date, one_each).write()
 
 
 def _one_period_each(plan: Plan) -> bool:

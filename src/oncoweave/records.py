@@ -129,7 +129,8 @@ class EventIndex(Record):
 class DerivedTable(Record):
     """A table that is derived from another: `read` = `used` + those left out, in rows of `source`, each with its reason.
 
-    `lacks` is the table of the vocabulary without which it could only be written empty.
+    `lacks` is the table of the vocabulary without which it could only be written empty; `remarks` count rows that were
+    used in another way than the rule says.
     """
 
     table: str
@@ -139,6 +140,7 @@ class DerivedTable(Record):
     used: int
     left_out: tuple[tuple[str, int], ...] = ()
     lacks: str = ""
+    remarks: tuple[tuple[str, int], ...] = ()
 
 
 class MapRecord(Record):

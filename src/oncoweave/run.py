@@ -19,7 +19,7 @@ from types import FrameType
 from oncoweave.errors import OncoweaveError, SpecError
 from oncoweave.files import disk_faults, file_record, forget, lock, read_record, write_json
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, ReleasedText, RunManifest
+from oncoweave.records import CheckRecord, DerivedTable, ExtractRecord, MapRecord, ReleasedText, RunManifest
 from oncoweave.release.package import preflight
 from oncoweave.release.verify import verify
 from oncoweave.run_identity import identity, read_identity, refuse_changed
@@ -59,6 +59,7 @@ class RunSummary:
     reasons: dict[str, int]
     imputed: dict[str, dict[str, int]]
     released_text: tuple[ReleasedText, ...] = ()
+    derived: tuple[DerivedTable, ...] = ()
 
 
 def run(project: Project, source: str, delivery: Path | None = None, *, progress: Progress | None = None) -> RunSummary:
@@ -170,6 +171,7 @@ def summary(run: RunFolder, release: Path | None, *, repeated: bool = False) -> 
         reasons=_reasons(mapped),
         imputed=mapped.imputed,
         released_text=mapped.released_text,
+        derived=mapped.derived,
     )
 
 

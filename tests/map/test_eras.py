@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from oncoweave.cli.recap import told_of
 from oncoweave.records import DerivedTable
 from tests.map.workshop import Mapped, Workshop
 
@@ -177,3 +178,14 @@ def test_ids_of_eras_are_their_own_and_do_not_change_with_other_rows(workshop: W
         assert len(later) == len(set(later))
         assert all(key > 0 for key in later)
     assert len(set().union(*ids.values())) == sum(map(len, ids.values()))
+
+
+def test_the_recap_says_what_is_in_no_era(workshop: Workshop) -> None:
+    told = {d.table: told_of(d) for d in made(workshop, DRUGS, "1,411,1,5,5", "1,414,1,5,5").record.derived}
+    assert told["drug_era"] == "drug_era, made of 2 rows of drug_exposure: no ingredient in the vocabulary (1)"
+    assert told["condition_era"] == ""
+    lacking = DerivedTable(
+        table="drug_era", rows=0, source="drug_exposure", read=2, used=0, left_out=(("no CONCEPT_ANCESTOR", 2),),
+        lacks="CONCEPT_ANCESTOR",
+    )  # fmt: skip
+    assert told_of(lacking) == "drug_era is empty: no CONCEPT_ANCESTOR"

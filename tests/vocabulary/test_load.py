@@ -13,6 +13,7 @@ import pytest
 from oncoweave.errors import DataError, EnvironmentFault, OncoweaveError, UsageError
 from oncoweave.project import Project
 from oncoweave.vocabulary.bundle import open_release
+from oncoweave.vocabulary.ingredients import derivation
 from oncoweave.vocabulary.load import load
 from oncoweave.vocabulary.shelf import loaded
 from tests.vocabulary.downloads import RELEASE, Texts, folder_of, texts, zip_of
@@ -270,3 +271,20 @@ def test_what_a_killed_load_left_is_removed(project: Project, tmp_path: Path) ->
     (left / "CONCEPT.parquet").write_bytes(b"half")
     load(project, folder_of(tmp_path / "a", texts()))
     assert not left.exists() and len(loaded(project)) == 1
+
+
+def test_the_ingredients_of_drugs_are_found_once_at_load(project: Project, shared_data: Path) -> None:
+    given = shared_data / "vocab" / "merged"
+    folder = load(project, given, "merged").folder
+    with duckdb.connect() as connection:
+        kept = connection.execute("SELECT * FROM read_parquet(?)", [str(folder / "DRUG_INGREDIENT.parquet")]).fetchall()
+        files = {"concepts": str(given / "CONCEPT.parquet"), "ancestors": str(given / "CONCEPT_ANCESTOR.parquet")}
+        derived = connection.execute(f"SELECT * FROM ({derivation()}) ORDER BY ALL", files).fetchall()
+        counts = connection.execute(
+            """SELECT count(DISTINCT vocabulary_id), count(*) FILTER (standard_concept <> 'S' OR concept_class_id <> 'Ingredient')
+            FROM read_parquet($concepts) WHERE concept_id IN (SELECT unnest($ids))""",
+            {"concepts": files["concepts"], "ids": [ingredient for _, ingredient in kept]},
+        ).fetchall()
+    assert kept == derived
+    assert any(drug != ingredient for drug, ingredient in kept)
+    assert counts == [(2, 0)]

@@ -16,6 +16,7 @@ from oncoweave.errors import OncoweaveError
 
 if TYPE_CHECKING:
     from oncoweave.project import Project
+    from oncoweave.records import DerivedTable
     from oncoweave.run import RunSummary
 
 STAGES = 4
@@ -115,6 +116,7 @@ def notes_of(run: RunSummary) -> list[str]:
     ongoing = _imputed(run, "ongoing")
     if ongoing:
         notes.append(f"visits that had not ended end on the day of the delivery (`without_end:`): {ongoing}")
+    notes += [note for derived in run.derived if (note := told_of(derived))]
     if run.synthetic_origin:
         notes.append(f"dates count from a synthetic origin, {run.synthetic_origin[0]}: {run.synthetic_origin[1]}")
     for free in run.released_text:
@@ -129,6 +131,15 @@ def _imputed(run: RunSummary, *precisions: str) -> str:
     """How many days of each date stand for something of these precisions; not of births."""
     counted = {field: sum(n.get(p, 0) for p in precisions) for field, n in run.imputed.items()}
     return ", ".join(f"{field} {rows:,}" for field, rows in counted.items() if rows and not field.startswith("person."))
+
+
+def told_of(table: DerivedTable) -> str:
+    """Rows that a derived table could not use, by reason; empty where there are none."""
+    if table.lacks:
+        told = table.left_out[0][0] if table.left_out else ""
+        return f"{table.table} is empty: {told}" if told else ""
+    told = ", ".join(f"{reason} ({rows:,})" for reason, rows in (*table.left_out, *table.remarks))
+    return f"{table.table}, made of {table.read:,} rows of {table.source}: {told}" if told else ""
 
 
 def _held(run: RunSummary) -> str:

@@ -15,6 +15,7 @@ from oncoweave.compiler.draft import Draft
 from oncoweave.compiler.expressions import NOT_JOINED
 from oncoweave.compiler.inputs import Inputs
 from oncoweave.compiler.joins import read_joins
+from oncoweave.compiler.periods import check_periods
 from oncoweave.compiler.planning import build_plan
 from oncoweave.compiler.references import find_references
 from oncoweave.compiler.visits import find_visit_kinds
@@ -67,6 +68,7 @@ PASSES: tuple[Callable[[Draft], Draft], ...] = (
     find_visit_kinds,
     check_persons,
     check_fields,
+    check_periods,
     order_rules,
     build_plan,
 )

@@ -46,6 +46,7 @@ class Plan:
     lookups: Mapping[str, Lookup]
     unconfirmed: tuple[int, ...]
     warnings: tuple[str, ...]
+    period_type: int
 
     @property
     def sha256(self) -> str:
@@ -68,6 +69,8 @@ class Plan:
             if rule in (None, plan.name):
                 yield from rule_lines(plan.rule, self.mapping.concepts)
                 yield from _statements(plan) if sql else ()
+        if rule is None:
+            yield f"observation periods by the rule {self.mapping.observation_periods.rule}"
         for lookup in self.lookups.values() if rule is None else ():
             yield lookup_line(lookup)
 

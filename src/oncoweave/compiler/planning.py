@@ -14,6 +14,7 @@ from oncoweave.compiler.inputs import Inputs
 from oncoweave.compiler.joining import JoinedTable, joined_name, own_fields
 from oncoweave.compiler.joins import BoundJoin, depth, fields_looked_into, joins_of
 from oncoweave.compiler.lookups import CodeLookup, Lookup, map_lookup, map_lookup_name
+from oncoweave.compiler.periods import period_type
 from oncoweave.compiler.plan import Plan, RulePlan
 from oncoweave.compiler.sql import case, col, is_not_null, named, null, subquery, table
 from oncoweave.compiler.staging import StagePlan, Unit, plan_joined, plan_stage, stage_name
@@ -30,7 +31,7 @@ def build_plan(draft: Draft) -> Draft:
     warnings = tuple(f"{p.file}:{p.line}: {p.message}" for p in draft.problems)
     plan = Plan(
         inputs.source, inputs.mapping, inputs.bundle.release, _joined(draft), _stages(draft), rules, _lookups(draft, rules),
-        tuple(sorted(known & inputs.bundle.unconfirmed())), warnings,
+        tuple(sorted(known & inputs.bundle.unconfirmed())), warnings, period_type(draft),
     )  # fmt: skip
     return replace(draft, plan=plan)
 

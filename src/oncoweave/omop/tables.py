@@ -80,34 +80,6 @@ class TableWriter:
             truncated[f"{name}.{field}"] += number
         return Written(count, dict(truncated))
 
-    def write_periods(self, type_concept_id: int, *, one_each: bool) -> int:
-        """observation_period: the mapping's spans, merged where they overlap or touch; else from first to last event.
-
-        A person without a span of the mapping gets one from first to last dated event (registry rule of the CDM);
-        one without any event has none. `one_each` says that no person has two spans, so that none need merging.
-        """
-        names = ["person_id", "event_id", "fact", "start_date", "end_date", "type_concept_id"]
-        given = self._union([f for f in self.files if f.fact == "observation_period"], names)
-        dated = self._union([f for f in self.files if f.fact not in ("person", "observation_period")], names)
-        spans = f"""WITH given AS ({given}),
-            missing AS (SELECT person_id FROM ({self._union([f for f in self.files if f.fact == "person"], ["person_id"])})
-                WHERE person_id NOT IN (SELECT person_id FROM given)),
-            spans AS (
-                SELECT person_id, event_id AS id, start_date, end_date, type_concept_id AS type FROM given UNION ALL
-                SELECT person_id, person_id, min(start_date), max(greatest(start_date, end_date)), {int(type_concept_id)}
-                FROM ({dated}) WHERE person_id IN (SELECT person_id FROM missing) GROUP BY person_id)"""
-        merged = "SELECT id, person_id, start_date, end_date, type FROM spans"
-        if not one_each:
-            merged = f"""SELECT first(id ORDER BY start_date, end_date, id) AS id, person_id, min(start_date) AS start_date,
-                max(end_date) AS end_date, first(type ORDER BY start_date, end_date, id) AS type
-                FROM ({_ISLANDS}) GROUP BY person_id, island"""
-        table = tables()["observation_period"]
-        columns = dict(
-            zip((f.name for f in table.fields), ("id", "person_id", "start_date", "end_date", "type"), strict=True)
-        )
-        named = ", ".join(f"{source} AS {identifier(name)}" for name, source in columns.items())
-        return self._copy(table, f"{spans} SELECT {named} FROM ({merged})")
-
     def write_rows(self, name: str, rows: str | None) -> int:
         """Write a table from the SQL of all its fields; without it, a table without rows."""
         table = tables()[name]
@@ -210,11 +182,6 @@ class TableWriter:
         select = ", ".join(f"CAST({_source(f, sources)} AS {f.type}) AS {identifier(f.name)}" for f in table.fields)
         sql = f"SELECT {select} FROM (SELECT * FROM ({rows}) ORDER BY {order})"
         return copy(self.connection, sql, self.folder / f"{table.name}.parquet", parameters=parameters)
-
-
-_ISLANDS = """SELECT *, sum(begins) OVER (PARTITION BY person_id ORDER BY start_date, end_date, id ROWS UNBOUNDED PRECEDING) AS island
-    FROM (SELECT *, CASE WHEN start_date <= max(end_date) OVER before + 1 THEN 0 ELSE 1 END AS begins FROM spans
-    WINDOW before AS (PARTITION BY person_id ORDER BY start_date, end_date, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))"""
 
 
 def _with_preceding(rows: str, name: str, order: Sequence[str]) -> str:

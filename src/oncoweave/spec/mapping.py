@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, FiniteFloat, StringConstraints, model_validator
 
 from oncoweave.spec.joins import Join
+from oncoweave.spec.periods import ObservationPeriods
 from oncoweave.spec.source import Name, Spec
 
 Expr = Annotated[str, StringConstraints(min_length=1)]
@@ -417,6 +418,9 @@ class Mapping(Spec):
     )
     joins: tuple[Join, ...] = Field(
         default=(), description="Which source tables look into which others; every row is kept, found or not."
+    )
+    observation_periods: ObservationPeriods = Field(
+        default_factory=ObservationPeriods, description="How the time of observation follows from the events."
     )
     rules: tuple[Rule, ...] = Field(min_length=1, description="The rules.")
     examples: tuple[Example, ...] = Field(default=(), description="Worked examples, run by lint.")
