@@ -26,7 +26,11 @@ from oncoweave.spec.suite import Suite
 PAGE = Path(__file__).parent / "mapping-language.md"
 LANGUAGES: dict[str, tuple[type[Spec], str]] = {
     "source.yaml": (Source, "What a delivery holds and how to read it. The data steward edits it."),
-    "mapping.yaml": (Mapping, "Which clinical fact each source row tells. The mapping author edits it."),
+    "mapping.yaml": (
+        Mapping,
+        "Which clinical fact each source row tells. The mapping author edits it. It may go on in further files, mapping/*.yaml "
+        "beside it, which hold `concepts`, `ignored`, `joins`, `rules` and `examples` and are read in the order of their names.",
+    ),
     "corrections.yaml": (Corrections, "Known errors of the source, mended before the rules read it."),
     "expectations/*.yaml": (Suite, "What must hold for a table of the release. The QA reviewer edits it."),
 }

@@ -68,6 +68,18 @@ def test_change_names_the_codes_that_lead_to_the_concept(project: Project) -> No
     assert uses[BREAST] == (Use("tiny", "mapping.yaml", ""),)
 
 
+def test_change_names_the_further_file_of_the_mapping_that_names_the_concept(project: Project) -> None:
+    folder = project.source_folder("tiny")
+    line = '  breast_cancer: "OMOP:4162253 |Primary malignant neoplasm of breast|"\n'
+    main = (folder / "mapping.yaml").read_text(encoding="utf-8")
+    assert line in main
+    (folder / "mapping.yaml").write_text(main.replace(line, ""), encoding="utf-8")
+    (folder / "mapping").mkdir()
+    (folder / "mapping" / "shared.yaml").write_text(f"concepts:\n{line}", encoding="utf-8")
+    uses = {t.change.concept_id: t.uses for t in compared(project)}
+    assert uses[BREAST] == (Use("tiny", "mapping/shared.yaml", ""),)
+
+
 def test_without_a_run_no_event_is_touched(project: Project) -> None:
     assert {tuple(t.events.items()) for t in compared(project)} == {()}
 

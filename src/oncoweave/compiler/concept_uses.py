@@ -63,10 +63,14 @@ def touched(project: Project, before: Bundle, after: Bundle) -> list[Touched]:
 
 def _uses(project: Project, source: str) -> Iterator[tuple[int, Use]]:
     """Every concept that a source's mapping, or a concept map that it looks up, names."""
-    mapping, _ = load_mapping(project, source)
-    for text in _texts(mapping.model_dump(mode="json")):
-        if match := _CONCEPT.match(text):
-            yield int(match["id"]), Use(source, "mapping.yaml", "")
+    mapping, document = load_mapping(project, source)
+    folder = project.source_folder(source)
+    for file in document.files:
+        name = file.path.relative_to(folder).as_posix()
+        standing = [mapping.defaults.model_dump(mode="json")] if file is document.files[0] else []
+        for text in _texts([file.data, *standing]):
+            if match := _CONCEPT.match(text):
+                yield int(match["id"]), Use(source, name, "")
     maps = content.concept_maps(project, source)
     for name in sorted({name for name, _ in map_places(mapping)} & maps.keys()):
         for row in load_concept_map(maps[name], project.root).rows:

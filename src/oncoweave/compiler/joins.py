@@ -151,12 +151,12 @@ class _Reader:
         if first == number:
             return True
         message = f"`{join.from_}` finds another row as `{name[1]}` already"
-        mend = f"give one of them another name: `as: …`; the first is in {self._place(('joins', first))}"
+        mend = f"give one of them another name: `as: …`; the first is in {self._place(first, number)}"
         self._tell("join", message, ("joins", number, "as" if join.as_ else "to"), mend)
         return False
 
-    def _place(self, loc: Loc) -> str:
-        return f"line {self.draft.inputs.document.place(loc)[0]}"
+    def _place(self, first: int, second: int) -> str:
+        return self.draft.inputs.document.where(("joins", first), ("joins", second))
 
     def _leads_back(self, join: Join, loc: Loc) -> bool:
         back = join.to == join.from_ or bool(paths(self.joins, join.to, join.from_))

@@ -7,8 +7,8 @@ value, `~` and `null` are None. Anchors, aliases and tags are refused: one spell
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -24,16 +24,36 @@ __all__ = ["Document", "Loc", "Value", "parse_document", "read_document", "read_
 
 @dataclass(frozen=True)
 class Document:
-    """One specification file: its plain tree of dict, list, text and None, and the place of each of them."""
+    """One specification file: its plain tree of dict, list, text and None, and the place of each of them.
+
+    Where further files make one tree with it (`spec.mapping_files`), `files` are all of them, this one as it stands alone
+    the first, and `homes` says of each item that another file brings in which file it stands, and where.
+    """
 
     path: Path
     name: str
     text: str
     data: Value
     tree: Tree
+    files: tuple[Document, ...] = ()
+    homes: Mapping[Loc, tuple[Document, Loc]] = field(default_factory=dict)
+
+    def home(self, loc: Loc) -> tuple[Document, Loc]:
+        """The file in which the value at `loc` stands, and its place there."""
+        document, start = self.homes.get(loc[:2], (self, loc[:2]))
+        return document, (*start, *loc[2:])
+
+    def where(self, loc: Loc, seen_from: Loc) -> str:
+        """The line of `loc` in words, with the name of its file where `seen_from` stands in another."""
+        document, at = self.home(loc)
+        other = "" if document is self.home(seen_from)[0] else f" of {document.name}"
+        return f"line {document.place(at)[0]}{other}"
 
     def place(self, loc: Loc) -> tuple[int, int]:
         """1-based line and column of the value at `loc`; for what is missing, of the key that should hold it."""
+        document, loc = self.home(loc)
+        if document is not self:
+            return document.place(loc)
         spot = self.tree.values.get(loc)
         return spot.place if spot else self._owner(loc)
 
@@ -53,6 +73,9 @@ class Document:
         at: Literal["value", "key"] = "value",
     ) -> Problem:
         """A problem at `loc`: at its value, `offset` characters into the text, or at its key."""
+        document, loc = self.home(loc)
+        if document is not self:
+            return document.problem(code, message, loc, help=help, offset=offset, severity=severity, at=at)
         line, column = self.place_of_key(loc) if at == "key" else self.place(loc)
         spot = self.tree.values.get(loc)
         if spot and at == "value":

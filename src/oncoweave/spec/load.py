@@ -18,6 +18,7 @@ from oncoweave.spec import one_file
 from oncoweave.spec.document import Document, Value, read_document
 from oncoweave.spec.explain import explain
 from oncoweave.spec.mapping import Corrections, Mapping
+from oncoweave.spec.mapping_files import read_mapping_files
 from oncoweave.spec.source import Source, Spec
 from oncoweave.spec.suite import Suite
 
@@ -34,9 +35,9 @@ def load_source(project: Project, source: str) -> tuple[Source, Document]:
 
 
 def load_mapping(project: Project, source: str) -> tuple[Mapping, Document]:
-    """The mapping.yaml of a source; raises SpecError with all problems."""
-    document = read_document(project.source_folder(source) / "mapping.yaml", project.root)
-    return validate(Mapping, document, one_file.mapping_problems(source)), document
+    """The mapping of a source: mapping.yaml and the files in mapping/ as one; raises SpecError with all problems."""
+    document, problems = read_mapping_files(project.source_folder(source), project.root)
+    return validate(Mapping, document, one_file.mapping_problems(source), lambda _: problems), document
 
 
 def load_corrections(project: Project, source: str) -> tuple[Corrections, Document] | None:

@@ -177,7 +177,7 @@ def _twice(document: Document, values: Iterable[tuple[Loc, Value]], code: str, m
         if not isinstance(value, str):
             continue
         if value in first:
-            mend = f"the first is in line {document.place(first[value])[0]}"
+            mend = f"the first is in {document.where(first[value], loc)}"
             problems.append(document.problem(code, message.format(value), loc, help=mend))
         first.setdefault(value, loc)
     return problems

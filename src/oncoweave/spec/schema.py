@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from oncoweave.spec.mapping import Corrections, Mapping
+from oncoweave.spec.mapping_files import LISTS, MAPS
 from oncoweave.spec.source import Source, Spec
 from oncoweave.spec.suite import Suite
 
-Language = Literal["source", "mapping", "corrections", "suite"]
+Language = Literal["source", "mapping", "mapping_part", "corrections", "suite"]
 Schema = dict[str, Any]
-MODELS: dict[Language, type[Spec]] = {"source": Source, "mapping": Mapping, "corrections": Corrections, "suite": Suite}
+MODELS: dict[Language, type[Spec]] = {
+    "source": Source, "mapping": Mapping, "mapping_part": Mapping, "corrections": Corrections, "suite": Suite,
+}  # fmt: skip
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
 
@@ -29,11 +32,16 @@ def json_schema(language: Language) -> dict[str, object]:
     for part in definitions.values():
         part.pop("description", None)
     whole = _for_editors(schema, parts)
+    if language == "mapping_part":  # a further file of a mapping: some of its keys, none of them required
+        keys = {key: whole["properties"][key] for key in (*MAPS, *LISTS)}
+        whole = {**{key: value for key, value in whole.items() if key != "required"}, "properties": keys}
     return {"$schema": DRAFT, "title": f"{language}.yaml", **whole, "$defs": definitions}
 
 
 def write_schemas(folder: Path) -> list[Path]:
-    """Write source.json, mapping.json, corrections.json and suite.json into a folder; returns their paths."""
+    """Write source.json, mapping.json, mapping_part.json (for mapping/*.yaml), corrections.json and suite.json into a folder;
+    returns their paths.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for language in MODELS:
