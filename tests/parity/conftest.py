@@ -33,9 +33,10 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCo
 @contextmanager
 def compared(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Both CDMs: their tables, and `persons` (person_id, and the patient's id as `key`); `folder` is for our project."""
-    project = synthea_project(folder)
     with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("ONCOWEAVE_VOCABULARIES", raising=False)
         environment.setenv("ONCOWEAVE_KEY", "5e" * 32)
+        project = synthea_project(folder)
         run = extract(project, SOURCE, DATA / "raw")
         map_stage(run, project)
     with duckdb.connect() as connection:

@@ -35,7 +35,12 @@ REASONS: Mapping[str, Claim] = {
     "code_not_followed": _lost(lambda concept, source: concept > 0),
     "birth_datetime": _left_null("person", "birth_datetime"),
     "race": _column("person", "race_concept_id", lambda d: d.peer == 0 and d.ours == 8557),
-    "end_of_visit": _column("visit_occurrence", "visit_end_date", lambda d: d.peer == d.identity[1] < d.ours),
+    "end_of_visit": lambda d: d.what in ("visit_end_date", "visit_detail_end_date") and d.peer < d.ours,
+    "stay_in_parts": lambda d: (
+        (d.table == "visit_occurrence" and d.what == "peer" and d.peer[0] == 9203)
+        or (d.table == "visit_occurrence" and d.what == "visit_concept_id" and (d.ours, d.peer) == (262, 9201))
+        or (d.what == "visit" and d.ours is not None and d.peer is not None)
+    ),
     "days_supply_computed": _column("drug_exposure", "days_supply", lambda d: d.ours is None and d.peer is not None),
     "unit_of_measurement": _left_null("measurement", "unit_concept_id"),
     "value_of_observation": _left_null(

@@ -34,6 +34,18 @@ TABLES = (
         ("visit_concept_id", "visit_end_date", "visit_type_concept_id"),
     ),
     Compared(
+        "visit_detail",
+        ("person", "visit_detail_start_datetime", "visit_detail_source_value"),
+        (
+            "visit_detail_concept_id",
+            "visit_detail_start_date",
+            "visit_detail_end_date",
+            "visit_detail_end_datetime",
+            "visit_detail_type_concept_id",
+            "visit",
+        ),
+    ),
+    Compared(
         "condition_occurrence",
         ("person", "condition_source_value", "condition_start_date"),
         (
@@ -90,7 +102,7 @@ TABLES = (
     Compared(
         "death",
         ("person",),
-        ("death_date", "death_datetime", "death_type_concept_id"),
+        ("death_date", "death_datetime", "death_type_concept_id", "cause_concept_id", "cause_source_value"),
     ),
     Compared(
         "observation_period",
