@@ -73,6 +73,16 @@ cause_concept_id    INTEGER    cause of a death
 cause_source_value  VARCHAR    cause as the source has it
 quantity            DOUBLE     number of procedures, quantity of a drug
 days_supply         INTEGER    days of supply as recorded
+days_otherwise      INTEGER    days from the first to the last day of a drug where neither end nor supply is known
+refills             INTEGER    refills of a drug
+sig                 VARCHAR    directions of a prescription
+lot_number          VARCHAR    lot of a drug
+dose_unit_source_value VARCHAR unit of a drug's dose as the source has it
+stop_reason         VARCHAR    why a condition or a drug ended
+modifier_concept_id INTEGER    modifier of a procedure
+modifier_source_value VARCHAR  modifier as the source has it
+unique_device_id    VARCHAR    device identifier of a device
+production_id       VARCHAR    production identifier of a device
 number              INTEGER    ordinal of an episode
 type_concept_id     INTEGER    where the record comes from
 anatomic_site_concept_id INTEGER where on the body a specimen comes from

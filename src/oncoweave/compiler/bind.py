@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from oncoweave.compiler import keys
-from oncoweave.compiler.bound import OF_A_PERSON, BoundRule, Branch, Choice, Looked, Slot
+from oncoweave.compiler.bound import OF_A_PERSON, VERBATIM, BoundRule, Branch, Choice, Looked, Slot
 from oncoweave.compiler.concepts import ConceptBook
 from oncoweave.compiler.expressions import Scope, fields_of, only_fields_of, parse, parse_template
 from oncoweave.compiler.inputs import Inputs
@@ -38,6 +38,8 @@ SLOTS: Mapping[str, frozenset[Kind] | None] = {
     "quantity": frozenset({Kind.NUMBER, Kind.INTEGER}),
     "days_supply": frozenset({Kind.INTEGER}),
     "number": frozenset({Kind.INTEGER}),
+    "refills": frozenset({Kind.INTEGER}),
+    **{name: frozenset({Kind.TEXT}) for name in VERBATIM},
     "title": frozenset({Kind.TEXT}),
     "text": frozenset({Kind.TEXT}),
 }
@@ -45,7 +47,7 @@ SLOTS: Mapping[str, frozenset[Kind] | None] = {
 
 CHOICES: Mapping[str, str] = {
     "value_concept": "value", "unit": "unit", "operator": "operator", "status": "status", "qualifier": "qualifier",
-    "route": "route", "object": "object", "cause": "cause", "anatomic_site": "anatomic_site",
+    "route": "route", "object": "object", "cause": "cause", "modifier": "modifier", "anatomic_site": "anatomic_site",
     "disease_status": "disease_status", "encoding": "encoding", "language": "language",
     "admitted_from": "place", "discharged_to": "place",
 }  # fmt: skip
@@ -158,7 +160,7 @@ class Binder:
             concept = found.pop("gender")
             choices |= {key: choice for key, choice in found.items() if choice}
         kind = getattr(model, "kind", None) or getattr(rule, "kind", None)
-        self._check_numeric(model, slots.get("quantity" if rule.fact == "specimen" else "value"), loc)
+        self._check_numeric(model, slots.get("quantity" if rule.fact in ("specimen", "device") else "value"), loc)
         between = getattr(model, "between", None) or getattr(rule, "between", None)
         header = (table.fields[column].header or column) if column else None
         type_ = self._type(rule, rule_loc)
@@ -205,7 +207,7 @@ class Binder:
             of = told(slot.expression.node)
             if name in ("title", "text"):
                 held = [f for f in of if identifies(f, table)]
-            elif name == "source_value":
+            elif name == "source_value" or name in VERBATIM:
                 held = [f for f in of if not released({f}, table)]
             else:
                 held = [f for f in of if number_like and identifies(f, table)]

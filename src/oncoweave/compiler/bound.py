@@ -19,6 +19,13 @@ SOURCED = frozenset({"race", "ethnicity"})
 """The further concepts of which the CDM keeps the code's own concept too."""
 
 
+VERBATIM: Mapping[str, str] = {
+    "sig": "sig", "lot_number": "lot_number", "dose_unit": "dose_unit_source_value", "stop_reason": "stop_reason",
+    "unique_device_id": "unique_device_id", "production_id": "production_id",
+}  # fmt: skip
+"""The keys of texts that go into a table as the source has them, and the event column of each."""
+
+
 @dataclass(frozen=True)
 class Slot:
     """A typed expression over one source table.

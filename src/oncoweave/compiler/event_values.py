@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from oncoweave.compiler import keys
-from oncoweave.compiler.bound import SOURCED, BoundRule, Branch, Choice, Fixed, Looked, Slot
+from oncoweave.compiler.bound import SOURCED, VERBATIM, BoundRule, Branch, Choice, Fixed, Looked, Slot
 from oncoweave.compiler.sql import (
     Node,
     all_of,
@@ -30,11 +30,13 @@ from oncoweave.engine.expressions import Kind
 from oncoweave.engine.signatures import precision_node
 from oncoweave.events import TYPES
 from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT, WITHHELD
-from oncoweave.spec.mapping import NoteRule, SpecimenRule
+from oncoweave.spec.mapping import DeviceRule, DrugRule, NoteRule, SpecimenRule
 from oncoweave.spec.source import Source
 
 EQUALS = 4172703
 """The operator `=`, which the CDM leaves out: a number without an operator is exact."""
+UNKNOWN_END = {"administration": 0, "prescription": 29, "mail_order": 89}
+"""Days from the first to the last day of a drug of which nothing else is known (Themis, drug_end_date_not_in_data)."""
 _KNOWN = {"month": 7, "year": 4}
 """How many characters of 2015-03-01 are known of a partial date."""
 
@@ -57,6 +59,7 @@ class EventValues:
             **self._further(),
             **self._note(),
             **self._specimen(),
+            **self._unit_of_a_quantity(),
             **self._references(),
             **self._lineage(),
         }
@@ -235,6 +238,7 @@ class EventValues:
             "qualifier",
             "route",
             "cause",
+            "modifier",
             "anatomic_site",
             "disease_status",
             "admitted_from",
@@ -249,8 +253,12 @@ class EventValues:
             found |= self._of_a_person(key)
         about = self._chosen("object")
         found |= {"object_concept_id": coalesce(about, number(0))} if about is not None else {}
-        for key in ("quantity", "days_supply", "number"):
+        for key in ("quantity", "days_supply", "refills", "number"):
             found |= {key: col(key)} if key in self.branch.slots else {}
+        for key in (k for k in VERBATIM if k in self.branch.slots):
+            found[VERBATIM[key]] = col(f"{key}@") if self.branch.slots[key].raw else col(key)
+        if isinstance(self.rule.spec, DrugRule):
+            found["days_otherwise"] = number(UNKNOWN_END[self.rule.spec.recorded_as])
         return found
 
     def _note(self) -> dict[str, Node]:
@@ -264,15 +272,18 @@ class EventValues:
         return found | {f"{key}_concept_id": node for key, node in chosen.items() if node is not None}
 
     def _specimen(self) -> dict[str, Node]:
-        """The unit of an amount, where there is one, and the pseudonym of the specimen's own number."""
-        if not isinstance(self.rule.spec, SpecimenRule):
+        """The pseudonym of the specimen's own number."""
+        if not isinstance(self.rule.spec, SpecimenRule) or not self.rule.spec.source_id:
             return {}
-        found: dict[str, Node] = {"own_number": col("own_number")} if self.rule.spec.source_id else {}
+        return {"own_number": col("own_number")}
+
+    def _unit_of_a_quantity(self) -> dict[str, Node]:
+        """The unit of an amount of a specimen or a device, where there is one."""
         unit, chosen = self.branch.choices.get("unit"), self._chosen("unit")
-        if unit is None or chosen is None:
-            return found
+        if unit is None or chosen is None or not isinstance(self.rule.spec, DeviceRule | SpecimenRule):
+            return {}
         units = {"unit_concept_id": chosen, "unit_source_value": self._chosen_text("unit", unit)}
-        return found | {k: case([(is_not_null(col("quantity")), v)], null(TYPES[k])) for k, v in units.items()}
+        return {k: case([(is_not_null(col("quantity")), v)], null(TYPES[k])) for k, v in units.items()}
 
     def _of_a_person(self, key: str) -> dict[str, Node]:
         """A concept of a person beside the sex: with the code's own concept and the text as the source has it."""

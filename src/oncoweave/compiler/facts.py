@@ -82,11 +82,14 @@ ACTIVITY = "activity"
 AFTER_DEATH = 60
 """Days after which facts belie a death: the death is held back, the facts stay (OMOP CDM, death_date; Themis)."""
 
-WHOLE = ("quantity", "days_supply", "number")
+WHOLE = ("quantity", "days_supply", "refills", "number")
 """Slots that the CDM keeps as 32-bit whole numbers (a quantity only of procedures); none of them can be negative."""
 
 WITHOUT_A_CODE = ("person", "note")
 """What is a fact also where the source has no code for its concept."""
+
+CENTURY = 36_525
+"""More days of supply than anybody lives to take: a mistake, and an end that no calendar has."""
 
 _CHOSEN = ("ignored", "any_concept_id")
 _LOOKED = (
@@ -292,7 +295,8 @@ class FactBuilder:
                 found.append((negate(calendar), text(f"quarantined: {slot.name}: out of range")))
         for name in (n for n in WHOLE if n in self.branch.slots):
             if name != "quantity" or "procedure_occurrence" in self.branch.targets:
-                whole = exp.Between(this=col(name), low=number(0), high=number(2**31 - 1))
+                most = CENTURY if name == "days_supply" else 2**31 - 1
+                whole = exp.Between(this=col(name), low=number(0), high=number(most))
                 found.append((negate(whole), text(f"quarantined: {name}: out of range")))
         if {"start", "end"} <= set(dated(self.branch)):
             found.append((self._ends_before_it_starts(), text("quarantined: end: before the start")))

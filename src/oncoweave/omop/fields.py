@@ -13,6 +13,11 @@ from oncoweave.omop.routing import FIELD_CONCEPT
 _FIELD_OF = "CASE {0} " + " ".join(f"WHEN '{t}' THEN {c}" for t, c in FIELD_CONCEPT.items()) + " END"
 _PLACE = "coalesce({0}_concept_id, CASE WHEN {0}_source_value IS NOT NULL THEN 0 END)"
 """Where a person came from or went to: 0 for home, which a concept map leaves out, as the CDM asks."""
+_DRUG_END = (
+    "coalesce(end_date, start_date + CASE WHEN days_supply > 0 THEN days_supply - 1 WHEN days_supply = 0 THEN 0 "
+    "ELSE coalesce(days_otherwise, 0) END)"
+)
+"""The last day of a drug: as given, else by the supply, else by what is recorded (Themis, drug_end_date_not_in_data)."""
 
 FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -40,6 +45,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "condition_end_date": "end_date",
             "condition_type_concept_id": "type_concept_id",
             "condition_status_concept_id": "status_concept_id",
+            "stop_reason": "stop_reason",
             "visit_occurrence_id": "visit",
             "visit_detail_id": "visit_detail",
             "condition_source_value": "source_value",
@@ -51,11 +57,16 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "person_id": "person_id",
             "drug_concept_id": "concept_id",
             "drug_exposure_start_date": "start_date",
-            "drug_exposure_end_date": "coalesce(end_date, start_date)",
+            "drug_exposure_end_date": _DRUG_END,
             "verbatim_end_date": "end_date",
             "drug_type_concept_id": "type_concept_id",
             "quantity": "quantity",
+            "stop_reason": "stop_reason",
+            "refills": "refills",
             "days_supply": "days_supply",
+            "sig": "sig",
+            "lot_number": "lot_number",
+            "dose_unit_source_value": "dose_unit_source_value",
             "route_concept_id": "route_concept_id",
             "visit_occurrence_id": "visit",
             "visit_detail_id": "visit_detail",
@@ -70,6 +81,10 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "device_exposure_start_date": "start_date",
             "device_exposure_end_date": "end_date",
             "device_type_concept_id": "type_concept_id",
+            "unique_device_id": "unique_device_id",
+            "production_id": "production_id",
+            "unit_concept_id": "unit_concept_id",
+            "unit_source_value": "unit_source_value",
             "quantity": "quantity",
             "visit_occurrence_id": "visit",
             "visit_detail_id": "visit_detail",
@@ -113,6 +128,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "procedure_date": "start_date",
             "procedure_end_date": "end_date",
             "procedure_type_concept_id": "type_concept_id",
+            "modifier_concept_id": "modifier_concept_id",
+            "modifier_source_value": "modifier_source_value",
             "quantity": "CASE WHEN quantity = 0 THEN 1 ELSE quantity END",
             "visit_occurrence_id": "visit",
             "visit_detail_id": "visit_detail",
@@ -244,7 +261,12 @@ DATE_OF: Mapping[str, str] = MappingProxyType(
 
 _END_TIME = "CASE WHEN end_date > start_date THEN end_time ELSE coalesce(end_time, start_time) END"
 
-TIME_OF: Mapping[str, str] = MappingProxyType({f: _END_TIME if "_end_" in f else "start_time" for f in DATE_OF})
+TIME_OF: Mapping[str, str] = MappingProxyType(
+    {f: _END_TIME if "_end_" in f else "start_time" for f in DATE_OF}
+    | {
+        "drug_exposure_end_datetime": f"CASE WHEN {_DRUG_END} = start_date THEN coalesce(end_time, start_time) ELSE end_time END"
+    }
+)
 """The SQL of the time of each of these fields over one event. An end whose time is not known, on the day of the start, has
 the time of the start: at midnight it would come before it."""
 
@@ -262,3 +284,6 @@ PRECEDING: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
 )
 """The field that names the person's row before, and the fields that order a person's rows (the
 time of the first after it); the last is the row's id."""
+
+TIME_TEXT: Mapping[str, str] = MappingProxyType({"measurement_time": "measurement_datetime"})
+"""Fields that tell the time of a datetime field as text, hh:mm:ss; empty where no time is known."""

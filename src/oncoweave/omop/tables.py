@@ -20,7 +20,7 @@ from sqlglot import exp
 from oncoweave.engine.connection import without_values
 from oncoweave.engine.parquet import copy, identifier
 from oncoweave.events import constant_sql, select_events, union_of
-from oncoweave.omop.fields import DATE_OF, FIELDS, PRECEDING, TIME_OF
+from oncoweave.omop.fields import DATE_OF, FIELDS, PRECEDING, TIME_OF, TIME_TEXT
 from oncoweave.omop.metadata import MetadataRow
 from oncoweave.omop.model import CDM_VERSION, CDM_VERSION_CONCEPT, CdmField, CdmTable, tables
 from oncoweave.omop.routing import FIELD_CONCEPT
@@ -199,6 +199,9 @@ def _source(field: CdmField, sources: Mapping[str, str]) -> str:
     """A field's SQL over the sorted rows; a datetime is its date with its time, or the midnight of its date."""
     date = DATE_OF.get(field.name)
     time = sources.get(_time_column(field.name))
+    told = sources.get(_time_column(TIME_TEXT.get(field.name, "")))
+    if told is not None:
+        return f"left(CAST({told} AS VARCHAR), 8)"
     if date is None:
         return sources[field.name]
     if time is None:

@@ -186,6 +186,7 @@ class ConditionRule(FactSpec):
     start: Expr = Field(description="Expression of the date of diagnosis.")
     end: Expr | None = Field(default=None, description="Expression of the end date.")
     status: Concept | None = Field(default=None, description="Condition status: basis of the diagnosis.")
+    stop_reason: Expr | None = Field(default=None, description="Why the condition is no longer recorded, as coded.")
 
 
 class MeasurementRule(FactSpec):
@@ -222,6 +223,7 @@ class ProcedureRule(FactSpec):
     date: Expr = Field(description="Expression of the date.")
     end: Expr | None = Field(default=None, description="Expression of the end date.")
     quantity: Expr | None = Field(default=None, description="Number of procedures.")
+    modifier: Concept | None = Field(default=None, description="Modifier of the procedure, such as its side.")
 
 
 class DrugRule(FactSpec):
@@ -229,9 +231,25 @@ class DrugRule(FactSpec):
 
     fact: Literal["drug"] = Field(description="A named drug.")
     start: Expr = Field(description="Expression of the first day.")
-    end: Expr | None = Field(default=None, description="Expression of the last day; the first day if unset.")
+    end: Expr | None = Field(
+        default=None, description="Expression of the last day as recorded; see `recorded_as` for where there is none."
+    )
+    recorded_as: Literal["administration", "prescription", "mail_order"] = Field(
+        default="administration",
+        description="What is recorded, which gives the last day where neither `end` nor `days_supply` does (Themis): an administration ends on its first day, a prescription 29 days later, a mail order 89 days later.",
+    )
     quantity: Expr | None = Field(default=None, description="Quantity dispensed or given.")
-    days_supply: Expr | None = Field(default=None, description="Days of supply as recorded; never computed.")
+    days_supply: Expr | None = Field(
+        default=None,
+        description="Days of supply as recorded, never computed; where there is no end, the last day follows from it.",
+    )
+    refills: Expr | None = Field(default=None, description="Number of refills after the first dispensing.")
+    sig: Expr | None = Field(
+        default=None, description="Directions of the prescription; free text is refused, for it would leave the site."
+    )
+    lot_number: Expr | None = Field(default=None, description="Lot number of the product.")
+    dose_unit: Expr | None = Field(default=None, description="Unit of the dose, as the source writes it.")
+    stop_reason: Expr | None = Field(default=None, description="Why the drug was stopped, as coded.")
     route: Concept | None = Field(default=None, description="Route of administration.")
 
 
@@ -242,6 +260,11 @@ class DeviceRule(FactSpec):
     start: Expr = Field(description="Expression of the first day.")
     end: Expr | None = Field(default=None, description="Expression of the last day.")
     quantity: Expr | None = Field(default=None, description="Number of devices.")
+    unit: Concept | None = Field(default=None, description="Unit of the quantity.")
+    unique_device_id: Expr | None = Field(
+        default=None, description="Device identifier (UDI-DI): the product, never the person that has it."
+    )
+    production_id: Expr | None = Field(default=None, description="Production identifier (UDI-PI): lot, serial number.")
 
 
 class StaySpec(RuleSpec):
