@@ -18,8 +18,9 @@ from oncoweave import content
 from oncoweave.compiler.transforms import load_verbs
 from oncoweave.engine.functions import CATALOGUE
 from oncoweave.engine.signatures import Function
-from oncoweave.spec import mapping, source, suite
-from oncoweave.spec.mapping import Corrections, Kind, Mapping
+from oncoweave.spec import corrections, mapping, source, suite
+from oncoweave.spec.corrections import Corrections
+from oncoweave.spec.mapping import Kind, Mapping
 from oncoweave.spec.source import Source, Spec
 from oncoweave.spec.suite import Suite
 
@@ -103,7 +104,7 @@ def models_of(model: type[Spec]) -> Iterator[type[Spec]]:
 
 def named(word: str) -> list[type[Spec]]:
     """The models that a name in an annotation stands for: one, those of a union, or none."""
-    for module in (source, mapping, suite):
+    for module in (source, mapping, corrections, suite):
         value = getattr(module, word, None)
         if isinstance(value, type) and issubclass(value, Spec):
             return [value]

@@ -13,10 +13,11 @@ from oncoweave.engine.expressions import Expression, KindError
 from oncoweave.errors import Problem, SpecError, UsageError, nearest
 from oncoweave.project import Project
 from oncoweave.spec.concept_map import ConceptMap, load_concept_map
+from oncoweave.spec.corrections import Corrections
 from oncoweave.spec.document import Document, Loc
 from oncoweave.spec.load import load_corrections, load_mapping, load_source
-from oncoweave.spec.mapping import Corrections, MapRef
 from oncoweave.spec.mapping import Mapping as MappingSpec
+from oncoweave.spec.mapping import MapRef
 from oncoweave.spec.source import Source
 from oncoweave.vocabulary.bundle import Bundle, open_release
 

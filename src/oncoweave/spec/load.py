@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from oncoweave.errors import Problem, SpecError
 from oncoweave.project import Project
 from oncoweave.spec import one_file
+from oncoweave.spec.corrections import Corrections
 from oncoweave.spec.document import Document, Value, read_document
 from oncoweave.spec.explain import explain
-from oncoweave.spec.mapping import Corrections, Mapping
+from oncoweave.spec.mapping import Mapping
 from oncoweave.spec.mapping_files import read_mapping_files
 from oncoweave.spec.source import Source, Spec
 from oncoweave.spec.suite import Suite

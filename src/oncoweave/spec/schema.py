@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from oncoweave.spec.mapping import Corrections, Mapping
+from oncoweave.spec.corrections import Corrections
+from oncoweave.spec.mapping import Mapping
 from oncoweave.spec.mapping_files import LISTS, MAPS
 from oncoweave.spec.source import Source, Spec
 from oncoweave.spec.suite import Suite
