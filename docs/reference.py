@@ -20,7 +20,8 @@ from oncoweave.engine.functions import CATALOGUE
 from oncoweave.engine.signatures import Function
 from oncoweave.spec import corrections, mapping, source, suite
 from oncoweave.spec.corrections import Corrections
-from oncoweave.spec.mapping import Kind, Mapping
+from oncoweave.spec.mapping import Mapping
+from oncoweave.spec.rule import Kind
 from oncoweave.spec.source import Source, Spec
 from oncoweave.spec.suite import Suite
 

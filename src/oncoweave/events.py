@@ -104,6 +104,22 @@ admitted_from_concept_id INTEGER where a visit's person came from
 admitted_from_source_value VARCHAR the same as the source has it
 discharged_to_concept_id INTEGER where a visit's person went to
 discharged_to_source_value VARCHAR the same as the source has it
+location            BIGINT     place of a person or a care site; of a place, its own id: a keyed hash of what follows
+provider            BIGINT     who treated
+care_site           BIGINT     where that was
+concept_source_value VARCHAR   country, place of service or specialty as the source has it
+address_1           VARCHAR    street and number
+address_2           VARCHAR    further line of the address
+city                VARCHAR    town
+state               VARCHAR    state or region
+zip                 VARCHAR    postal code
+county              VARCHAR    county or district
+latitude            DOUBLE     degrees north
+longitude           DOUBLE     degrees east
+care_site_name      VARCHAR    name of a care site
+gender_concept_id   INTEGER    sex of a provider
+gender_source_value VARCHAR    sex of a provider as the source has it
+year_of_birth       INTEGER    year of birth of a provider
 rule                VARCHAR    rule of the mapping
 rule_column         VARCHAR    column of the rule, where it has columns
 ordinal             INTEGER    0, or 1, 2 ... for further targets of the same code

@@ -36,6 +36,9 @@ RULES = """
 - {fact: note, name: letters, from: tumours, date: seen, text: code, modifies: cancer, release: {text: true, because: invented}}
 - {fact: specimen, name: samples, from: tumours, concept: tissue, date: seen, quantity: size, unit: millimeter, source_id: tumour}
 - {fact: death, name: deaths, from: patients, where: died is not null, because: alive, date: died}
+- {fact: location, name: places, from: tumours, zip: code}
+- {fact: care_site, name: sites, from: tumours, care_site_name: code, location: places}
+- {fact: provider, name: doctors, from: tumours, care_site: sites}
 """
 LONG = "L" * 70
 
@@ -126,6 +129,7 @@ def test_texts_are_cut_to_their_limit_and_counted(made: Mapped) -> None:
     values = made.rows("condition_occurrence", "condition_source_value")
     assert LONG[:50] in values and LONG not in values
     assert made.record.truncated == {
+        "location.zip": 1,
         "condition_occurrence.condition_source_value": 1,
         "measurement.measurement_source_value": 1,
         "measurement.value_source_value": 1,

@@ -118,6 +118,8 @@ CONCEPTS = """
 9203,Emergency Room Visit,Visit,Visit,S
 581476,Home Visit,Visit,Visit,S
 804,Port catheter,Device,SNOMED,S
+805,Oncology,Provider,Medicare Specialty,S
+806,United Kingdom,Geography,OSM,S
 901,Histology proven,Condition Status,SNOMED,S
 9001,C50 Malignant neoplasm of breast,Condition,ICD10,,C50
 9002,C50.9 in both,Condition,ICD10,,C50.9

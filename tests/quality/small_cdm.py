@@ -43,6 +43,8 @@ CONCEPTS = """
 4236900  | Port catheter                                 | Device              | SNOMED          | Physical Object | S
 9201     | Inpatient Visit                               | Visit               | Visit           | Visit           | S
 4122248  | Tissue specimen (made up)                     | Specimen            | SNOMED          | Specimen        | S
+38004446 | General Practice                              | Provider            | Medicare Specialty | Physician Specialty | S
+42048428 | Germany                                       | Geography           | OSM             | 2nd level       | S
 4145666  | Menopause                                     | Observation         | SNOMED          | Clinical Finding| S
 """
 
@@ -99,6 +101,16 @@ VALUES (71, 1, 32531, '2000-03-01', '2000-03-10', 4273629, 32879, 1);
 INSERT INTO condition_era VALUES (121, 1, 4162253, '2000-02-01', '2001-02-01', 1), (122, 1, 4162253, '2001-03-04', '2001-04-01', 1);
 INSERT INTO drug_era VALUES (131, 1, 1308432, '2000-03-01', '2000-03-10', 1, 0), (132, 1, 1308432, '2000-04-10', '2000-04-12', 2, 1);
 INSERT INTO dose_era VALUES (141, 1, 1308432, 8576, 5, '2000-03-01', '2000-03-10'), (142, 1, 1308432, 8576, 9, '2000-03-11', '2000-03-15');
+INSERT INTO location (location_id, city, state, country_concept_id, country_source_value)
+VALUES (101, 'Bath', 'BA', 42048428, 'DE'), (102, 'Bath', NULL, NULL, NULL);
+INSERT INTO care_site (care_site_id, care_site_name, place_of_service_concept_id, location_id, place_of_service_source_value)
+VALUES (111, 'General', 9201, 101, 'in');
+INSERT INTO provider (provider_id, specialty_concept_id, care_site_id, year_of_birth, gender_concept_id,
+    specialty_source_value)
+VALUES (151, 38004446, 111, 1961, 8532, 'gp');
+UPDATE person SET location_id = 101, care_site_id = 111, provider_id = 151 WHERE person_id = 1;
+UPDATE visit_occurrence SET care_site_id = 111, provider_id = 151;
+UPDATE condition_occurrence SET provider_id = 151 WHERE person_id = 1;
 INSERT INTO episode_event VALUES (71, 31, 1147094), (71, 41, 1147082);
 INSERT INTO cdm_source (cdm_source_name, cdm_source_abbreviation, cdm_holder, source_release_date, cdm_release_date,
     cdm_version, cdm_version_concept_id, vocabulary_version)

@@ -27,6 +27,20 @@ IDS = {
     "note": "note_id",
     "specimen": "specimen_id",
 }
+LINKS = {
+    "person": ("location_id", "provider_id", "care_site_id"),
+    "visit_occurrence": ("provider_id", "care_site_id"),
+    "visit_detail": ("provider_id", "care_site_id"),
+    "care_site": ("location_id",),
+    "provider": ("care_site_id",),
+    **dict.fromkeys(
+        (
+            "condition_occurrence", "drug_exposure", "procedure_occurrence", "device_exposure", "measurement",
+            "observation", "note",
+        ),
+        ("provider_id",),
+    ),
+}  # fmt: skip
 CONCEPT = {
     "condition_occurrence": "condition_concept_id",
     "drug_exposure": "drug_concept_id",
@@ -76,6 +90,12 @@ VISIT_LINKS = (
     ("visit_detail", "parent_visit_detail_id"),
     ("visit_detail", "visit_occurrence_id"),
 )
+OF_THE_HEALTH_SYSTEM = (
+    ("location", "country_concept_id"),
+    ("care_site", "place_of_service_concept_id"),
+    ("provider", "specialty_concept_id"),
+    ("provider", "gender_concept_id"),
+)
 OWN_ROW = "person_id = 1"
 
 Defect = tuple[str, str, str, str | None, str]
@@ -118,6 +138,35 @@ def _dates() -> Iterator[Defect]:
     for table, end in END.items():
         plant = f"UPDATE {table} SET {end} = CAST({START[table]} AS DATE) - 1 WHERE {OWN_ROW}"
         yield plant, table, "expect_columns_in_order", START[table], "fatal"
+
+
+def _health_system() -> Iterator[Defect]:
+    for table, columns in LINKS.items():
+        for column in columns:
+            yield f"UPDATE {table} SET {column} = 99", table, "expect_column_values_to_reference", column, "fatal"
+    for table in ("location", "care_site", "provider"):
+        plant = f"INSERT INTO {table} SELECT * FROM {table} LIMIT 1"
+        yield plant, table, "expect_column_values_to_be_unique", f"{table}_id", "fatal"
+        yield (
+            f"UPDATE {table} SET {table}_id = NULL",
+            table,
+            "expect_column_values_to_not_be_null",
+            f"{table}_id",
+            "fatal",
+        )
+    for table, column in OF_THE_HEALTH_SYSTEM:
+        plant = f"UPDATE {table} SET {column} = "
+        yield f"{plant} 123456", table, "expect_concepts_to_exist", column, "fatal"
+        yield f"{plant} 44498348", table, "expect_concepts_to_be_standard", column, "fatal"
+        yield f"{plant} 32879", table, "expect_concepts_to_be_in_domain", column, "fatal"
+    for column in ("provider_name", "npi", "dea", "provider_source_value"):
+        yield f"UPDATE provider SET {column} = 'x'", "provider", "expect_column_values_to_be_null", column, "fatal"
+    same = "UPDATE location SET state = NULL, country_concept_id = NULL, country_source_value = NULL"
+    yield same, "location", "expect_locations_to_differ", None, "convention"
+    yield "UPDATE location SET latitude = 91", "location", "expect_column_values_to_be_between", "latitude", "fatal"
+    yield "UPDATE location SET longitude = 181", "location", "expect_column_values_to_be_between", "longitude", "fatal"
+    born = "UPDATE provider SET year_of_birth = 2021"
+    yield born, "provider", "expect_year_not_after_delivery", "year_of_birth", "fatal"
 
 
 def _links() -> Iterator[Defect]:
@@ -241,7 +290,6 @@ OF_ONE_TABLE: list[Defect] = [
     ),
     ("UPDATE person SET day_of_birth = 32", "person", "expect_column_values_to_be_between", "day_of_birth", "fatal"),
     ("UPDATE person SET day_of_birth = 8", "person", "expect_birth_parts_to_agree", None, "convention"),
-    ("UPDATE person SET care_site_id = 1", "person", "expect_column_values_to_be_null", "care_site_id", "fatal"),
     (
         "UPDATE person SET race_source_concept_id = 5",
         "person",
@@ -464,7 +512,7 @@ OF_ONE_TABLE: list[Defect] = [
     ),
 ]
 
-DEFECTS = [*_keys(), *_concepts(), *_dates(), *_links(), *_eras(), *OF_ONE_TABLE]
+DEFECTS = [*_keys(), *_concepts(), *_dates(), *_links(), *_eras(), *_health_system(), *OF_ONE_TABLE]
 
 
 def test_valid_tables_meet_every_expectation(cdm: Cdm) -> None:

@@ -36,7 +36,7 @@ def test_every_target_table_has_a_suite_of_its_name(cdm: Cdm) -> None:
     assert {check.table.name for check in planned if check.suite == check.table.name} == {
         "person", "observation_period", "condition_occurrence", "drug_exposure", "procedure_occurrence", "measurement",
             "visit_occurrence", "visit_detail", "device_exposure",
-        "observation", "death", "episode", "episode_event", "cdm_source", "note", "specimen", "metadata",
+        "observation", "death", "episode", "episode_event", "cdm_source", "note", "specimen", "metadata", "location", "care_site", "provider",
         "condition_era", "drug_era", "dose_era",
     }  # fmt: skip
 

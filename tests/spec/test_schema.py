@@ -127,5 +127,11 @@ def test_a_further_file_of_a_mapping_holds_some_of_its_keys_and_needs_none() -> 
 def test_the_written_schemas_are_the_same_bytes_each_time(tmp_path: Path) -> None:
     first = write_schemas(tmp_path / "a")
     second = write_schemas(tmp_path / "b")
-    assert [path.name for path in first] == ["source.json", "mapping.json", "mapping_part.json", "corrections.json", "suite.json"]
+    assert [path.name for path in first] == [
+        "source.json",
+        "mapping.json",
+        "mapping_part.json",
+        "corrections.json",
+        "suite.json",
+    ]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]

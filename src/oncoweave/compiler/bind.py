@@ -24,7 +24,9 @@ from oncoweave.engine.expressions import Expression, Kind
 from oncoweave.errors import Problem, nearest
 from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT, table_of
 from oncoweave.spec.document import Loc
-from oncoweave.spec.mapping import Birth, CodeRef, Concept, MapRef, PersonConcept, PersonRule, Rule
+from oncoweave.spec.health_system import ProviderRule
+from oncoweave.spec.mapping import Birth, PersonRule, Rule
+from oncoweave.spec.rule import CodeRef, Concept, MapRef, PersonConcept
 from oncoweave.spec.source import Table
 
 SLOTS: Mapping[str, frozenset[Kind] | None] = {
@@ -42,6 +44,10 @@ SLOTS: Mapping[str, frozenset[Kind] | None] = {
     **{name: frozenset({Kind.TEXT}) for name in VERBATIM},
     "title": frozenset({Kind.TEXT}),
     "text": frozenset({Kind.TEXT}),
+    **dict.fromkeys(("address_1", "address_2", "city", "state", "zip", "county"), frozenset({Kind.TEXT})),
+    **dict.fromkeys(("latitude", "longitude"), frozenset({Kind.NUMBER, Kind.INTEGER})),
+    "care_site_name": frozenset({Kind.TEXT}),
+    "year_of_birth": frozenset({Kind.INTEGER}),
 }
 """The keys of a rule or column that hold an expression, and the kinds it may have (None: any)."""
 
@@ -55,6 +61,14 @@ CHOICES: Mapping[str, str] = {
 
 OTHERWISE = "otherwise"
 """The choice that a fact's own concept falls back to."""
+
+MAIN: Mapping[str, str] = {"location": "country", "care_site": "place_of_service", "provider": "specialty"}
+"""The key that holds the concept of a fact of the health system; every other fact has `concept`."""
+
+_LEAVING = frozenset(
+    {"source_value", "address_1", "address_2", "city", "state", "zip", "county", "care_site_name"}
+)  # fmt: skip
+"""The keys whose text goes into the release as it is."""
 
 NUMERIC = ("between", "unit", "operator", "range_low", "range_high")
 """The keys that say more of a numeric value."""
@@ -159,6 +173,9 @@ class Binder:
             found = {k: self._of_a_person(k, getattr(rule, k), table, scope, (*loc, k)) for k in OF_A_PERSON}
             concept = found.pop("gender")
             choices |= {key: choice for key, choice in found.items() if choice}
+        if isinstance(rule, ProviderRule):
+            gender = self._of_a_person("gender", rule.gender, table, scope, (*loc, "gender"))
+            choices |= {"gender": gender} if gender else {}
         kind = getattr(model, "kind", None) or getattr(rule, "kind", None)
         self._check_numeric(model, slots.get("quantity" if rule.fact in ("specimen", "device") else "value"), loc)
         between = getattr(model, "between", None) or getattr(rule, "between", None)
@@ -207,7 +224,7 @@ class Binder:
             of = told(slot.expression.node)
             if name in ("title", "text"):
                 held = [f for f in of if identifies(f, table)]
-            elif name == "source_value" or name in VERBATIM:
+            elif name in _LEAVING or name in VERBATIM:
                 held = [f for f in of if not released({f}, table)]
             else:
                 held = [f for f in of if number_like and identifies(f, table)]
@@ -266,9 +283,9 @@ class Binder:
     def _main_concept(
         self, rule: Rule, model: object, column: str | None, table: Table, scope: Scope, loc: Loc
     ) -> Choice | None:
-        written = getattr(model, "concept", None)
-        role = rule.fact if rule.fact in ("episode", "visit", "visit_detail") else "concept"
-        choice = self._choice(written, role, column, table, scope, (*loc, "concept"))
+        key = MAIN.get(rule.fact, "concept")
+        role = rule.fact if rule.fact in ("episode", "visit", "visit_detail") else key
+        choice = self._choice(getattr(model, key, None), role, column, table, scope, (*loc, key))
         if choice is None or isinstance(choice, Looked) or rule.fact not in ROUTED_FACTS:
             return choice
         if table_of(choice.domain) != TABLE_OF_FACT[rule.fact] and choice.domain != "Observation":

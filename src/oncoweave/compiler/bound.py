@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from oncoweave.engine.expressions import Expression
+from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS
 from oncoweave.spec.mapping import Rule
 
 OF_A_PERSON: Mapping[str, str] = {"gender": "sex", "race": "race", "ethnicity": "ethnicity"}
@@ -102,12 +103,14 @@ class Reference:
     `same_row` says that both rules make one fact of the same row and the other's can only be in the CDM table
     `target`, so that nothing but its absence has to be looked up. `by_date`: a visit, by the person and the day instead.
     `tells_visit`: what is found is a part of a visit (a detail, an encounter that was rolled up), and tells which.
+    `partial` allows that some of the fields are missing.
     """
 
     rule: str
     table: str
     fields: tuple[str, ...] | None
     by: tuple[str, ...] | None = None
+    partial: bool = False
     same_row: bool = False
     target: str | None = None
     by_date: bool = False
@@ -128,6 +131,7 @@ class BoundRule:
     """A rule with everything settled. `unit` are the fields that identify what it makes a fact of; None is the row's key.
 
     `kinds` are there for a rule of visits that needs them; `by_date` says that others find its visits by their days.
+    `provider_from` is the reference to the visit, or its detail, whose provider the facts have.
     """
 
     spec: Rule
@@ -139,6 +143,7 @@ class BoundRule:
     order: tuple[str, ...] = ()
     kinds: VisitKinds | None = None
     by_date: bool = False
+    provider_from: str | None = None
 
     @property
     def name(self) -> str:
@@ -156,6 +161,16 @@ class BoundRule:
     @property
     def grouped(self) -> bool:
         return bool(self.spec.group)
+
+    @property
+    def of_nobody(self) -> bool:
+        """Whether its facts are of no person."""
+        return self.fact in HEALTH_SYSTEM_FACTS
+
+    @property
+    def partial(self) -> bool:
+        """Whether some of the fields that it groups by may be missing: a place without a zip code is a place."""
+        return self.of_nobody and len(self.spec.group) > 1
 
     @property
     def fields(self) -> frozenset[str]:

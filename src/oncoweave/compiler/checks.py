@@ -9,6 +9,7 @@ from oncoweave.compiler.draft import Draft
 from oncoweave.compiler.joins import DOT, fields_looked_into
 from oncoweave.compiler.keys import person_fields
 from oncoweave.errors import Problem, nearest
+from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS
 from oncoweave.spec.document import Loc
 
 
@@ -16,7 +17,10 @@ def check_tables(draft: Draft) -> Draft:
     """source.yaml: keys name declared fields, which every delivery has."""
     found = []
     for name, spec in draft.inputs.source.tables.items():
-        keys: list[tuple[Loc, tuple[str, ...]]] = [(("row", "fields"), spec.row.fields), (("person",), spec.person)]
+        keys: list[tuple[Loc, tuple[str, ...]]] = [
+            (("row", "fields"), spec.row.fields),
+            (("person",), spec.person or ()),
+        ]
         keys += [(("unique", n), fields) for n, fields in enumerate(spec.unique)]
         for key, fields in keys:
             for i, field_ in enumerate(fields):
@@ -63,7 +67,23 @@ def check_persons(draft: Draft) -> Draft:
         document.problem("person", f"a second rule for {rules[i].fact}", ("rules", i, "fact"), help="leave one of them")
         for i in (*persons[1:], *deaths[1:])
     ]
+    found += _of_nobody(draft)
     return draft.with_problems([*found, *_other_persons(draft, rules[persons[0]].from_ if persons else "")])
+
+
+def _of_nobody(draft: Draft) -> list[Problem]:
+    """Rules of clinical facts over tables that are declared to tell of no person."""
+    tables = draft.inputs.source.tables
+    return [
+        draft.inputs.document.problem(
+            "person",
+            f"the rows of `{rule.from_}` tell of no person, and a {rule.fact} is of a person",
+            ("rules", i, "from"),
+            help="leave `person: []` out in source.yaml, or name the fields there",
+        )
+        for i, rule in enumerate(draft.inputs.mapping.rules)
+        if rule.fact not in HEALTH_SYSTEM_FACTS and rule.from_ in tables and tables[rule.from_].person == ()
+    ]
 
 
 def _other_persons(draft: Draft, home: str) -> list[Problem]:
@@ -75,7 +95,7 @@ def _other_persons(draft: Draft, home: str) -> list[Problem]:
     found = []
     for name in dict.fromkeys(r.from_ for r in draft.inputs.mapping.rules if r.from_ in tables):
         theirs = person_fields(tables[name]) or ()
-        if {f.rpartition(DOT)[2] for f in theirs} == {f.rpartition(DOT)[2] for f in own}:
+        if {f.rpartition(DOT)[2] for f in theirs} == {f.rpartition(DOT)[2] for f in own} or tables[name].person == ():
             continue
         told = " and ".join(f"`{f}`" for f in theirs) or "its content"
         key = "person" if draft.inputs.source.tables[name].person else "row"
@@ -107,7 +127,7 @@ def check_fields(draft: Draft) -> Draft:
     document = draft.inputs.document
     found = []
     for name, spec in draft.inputs.source.tables.items():
-        idle = set(spec.fields) - {*spec.row.fields, *spec.person, *draft.inputs.mapping.ignored}
+        idle = set(spec.fields) - {*spec.row.fields, *(spec.person or ()), *draft.inputs.mapping.ignored}
         left = [f for f in spec.fields if f in idle and (name, f) not in used | corrected]
         if left:
             found.append(_unused(draft, name, left))
@@ -124,7 +144,7 @@ def _looked_into(draft: Draft) -> set[tuple[str, str]]:
     tables = draft.reading.source.tables
     read: dict[str, set[str]] = {}
     for rule in draft.rules:
-        read.setdefault(rule.table, set(tables[rule.table].person)).update(rule.fields)
+        read.setdefault(rule.table, set(tables[rule.table].person or ())).update(rule.fields)
     found = {(join.to, field) for join, fields in fields_looked_into(draft.joins, read).items() for field in fields}
     return found | {side for join in draft.joins for a, b in join.by for side in ((join.table, a), (join.to, b))}
 
@@ -144,16 +164,18 @@ def _unused(draft: Draft, table: str, fields: list[str]) -> Problem:
 
 
 def order_rules(draft: Draft) -> Draft:
-    """Persons first, then each rule after those it refers to, deaths last (other facts may belie them); a circle is a problem."""
+    """The health system, the persons, then the others, each rule after those it refers to, deaths last (other facts may
+    belie them); a circle is a problem."""
     rules = {r.name: r for r in draft.rules}
-    done: dict[str, BoundRule] = {r.name: r for r in draft.rules if r.fact == "person"}
+    done: dict[str, BoundRule] = {}
     last = [r for r in draft.rules if r.fact == "death"]
-    waiting = [r for r in draft.rules if r.name not in done and r not in last]
+    waiting = sorted((r for r in draft.rules if r not in last), key=lambda r: (not r.of_nobody, r.fact != "person"))
     while waiting:
         ready = [r for r in waiting if all(x.rule in done or x.rule not in rules for x in r.references.values())]
         if not ready:
             return draft.with_problems([_circle(draft, circle) for circle in _circles(waiting)])
-        done |= {r.name: r for r in ready}
+        first = [r for r in ready if r.of_nobody] or [r for r in ready if r.fact == "person"] or ready
+        done |= {r.name: r for r in first}
         waiting = [r for r in waiting if r.name not in done]
     return replace(draft, rules=(*done.values(), *last))
 

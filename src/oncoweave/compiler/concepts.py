@@ -41,6 +41,9 @@ DOMAINS: Mapping[str, frozenset[str]] = {
     "visit": frozenset({"Visit"}),
     "visit_detail": frozenset({"Visit"}),
     "place": frozenset({"Visit"}),
+    "place_of_service": frozenset({"Visit"}),
+    "specialty": frozenset({"Provider"}),
+    "country": frozenset({"Geography"}),
     "object": frozenset({"Condition", "Procedure", "Regimen", "Drug", "Observation", "Episode"}),
     "cause": frozenset({"Condition", "Observation"}),
 }

@@ -41,6 +41,12 @@ _KNOWN = {"month": 7, "year": 4}
 """How many characters of 2015-03-01 are known of a partial date."""
 
 
+PLACE = ("address_1", "address_2", "city", "state", "zip", "county", "latitude", "longitude")
+"""What a location tells besides its country."""
+
+_ALSO_OF_A_PLACE = ("source_value", "concept_id", "concept_source_value")
+
+
 @dataclass(frozen=True)
 class EventValues:
     """The values of one branch's events; columns that it does not fill stay NULL."""
@@ -61,6 +67,7 @@ class EventValues:
             **self._specimen(),
             **self._unit_of_a_quantity(),
             **self._references(),
+            **self._health_system(),
             **self._lineage(),
         }
 
@@ -70,7 +77,7 @@ class EventValues:
             event = call("xor", event, coalesce(col("salt:concept"), number(0)))
         return {
             "event_id": event,
-            "person_id": col("person"),
+            "person_id": null("BIGINT") if self.rule.of_nobody else col("person"),
             "fact": text("visit_detail" if self.rule.rolls_up else self.rule.fact),
             "kind": text(self.branch.kind) if self.branch.kind else null("VARCHAR"),
             "target": self._target(),
@@ -96,6 +103,8 @@ class EventValues:
 
     def _concept(self) -> dict[str, Node]:
         concept = self.branch.concept
+        if self.rule.of_nobody:
+            return self._optional_concept()
         written = {"source_value": col("source_value")} if "source_value" in self.branch.slots else {}
         if concept is None:
             return {"concept_id": number(0), "source_concept_id": number(0), **written}
@@ -132,6 +141,40 @@ class EventValues:
             return own
         wider = self._of_code("source_concept_id", number(0))
         return case([(equals(own, number(0)), coalesce(wider, number(0)))], own.copy())
+
+    def _optional_concept(self) -> dict[str, Node]:
+        """Country, place of service or specialty: 0 where the source has a code without target, NULL where nothing."""
+        found: dict[str, Node] = {}
+        concept = self.branch.concept
+        if isinstance(concept, Fixed):
+            found = {"concept_id": number(concept.concept_id), "concept_source_value": text(concept.code)}
+        elif isinstance(concept, Looked):
+            chosen = coalesce(self._of_code("concept_id", number(0)), number(0))
+            known = [(is_not_null(col("code:concept")), chosen)]
+            found = {
+                "concept_id": case(known, null("INTEGER")),
+                "source_vocabulary": text(concept.vocabulary),
+                "source_code": col("code:concept"),
+                "concept_source_value": self._released_code("concept", concept),
+            }
+            if concept.in_omop:
+                found["source_concept_id"] = case(
+                    [(is_not_null(col("code:concept")), self._source_concept())], null("INTEGER")
+                )
+        return found
+
+    def _health_system(self) -> dict[str, Node]:
+        """Address, name and birth of what is of no person, and the id of a place: the keyed hash of what is told of it."""
+        if not self.rule.of_nobody:
+            return {}
+        names = (*PLACE, "care_site_name", "year_of_birth")
+        found: dict[str, Node] = {name: col(name) for name in names if name in self.branch.slots}
+        found |= {"source_value": col("source_value")} if "source_value" in self.branch.slots else {}
+        if self.rule.fact != "location":
+            return found
+        told = {**found, **self._optional_concept()}
+        content = [call("to_text", told[n]) if n in told else null("VARCHAR") for n in (*PLACE, *_ALSO_OF_A_PLACE)]
+        return {**found, "location": keys.place_hash(self.source, keys.content_text(content))}
 
     def _released_code(self, name: str, looked: Looked) -> Node:
         """The code as the source has it; nothing where it comes from free text or an identifier."""
@@ -243,6 +286,7 @@ class EventValues:
             "disease_status",
             "admitted_from",
             "discharged_to",
+            "gender",
         )
         for key in keys:
             choice = self.branch.choices.get(key)
@@ -323,8 +367,12 @@ class EventValues:
                 found["modifies_target"] = text(reference.target) if reference.target else col("target:modifies")
             elif key == "episode" or self.rule.fact == "episode":
                 found["episode"] = col(f"event:{key}")
+            elif key == "location":
+                found["location"] = col("location:location")
             else:
                 found[key] = case([there], null("BIGINT"))
+        if self.rule.provider_from:
+            found["provider"] = col(f"provider:{self.rule.provider_from}")
         return found | self._visits(found)
 
     def _visits(self, found: Mapping[str, Node]) -> dict[str, Node]:

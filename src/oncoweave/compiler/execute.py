@@ -1,4 +1,4 @@
-"""Runs a plan on DuckDB: snapshot to events, with the ledger and the quarantine. Nothing of OMOP is known here."""
+"""Runs a plan on DuckDB: snapshot to events, with the ledger and the quarantine. Of OMOP it knows only which facts are of no person."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from oncoweave.compiler.lookups import CodeLookup, LookupRow, MapLookup
 from oncoweave.compiler.plan import Plan, RulePlan
 from oncoweave.compiler.roll_up import OF_THE_STAY, by_day, rolled_up, visits_of
 from oncoweave.compiler.sql import table
-from oncoweave.compiler.staging import DELIVERED, PERSONS, StagePlan, snapshot_view
+from oncoweave.compiler.staging import DELIVERED, NOT_MAPPED, PERSONS, StagePlan, snapshot_view
 from oncoweave.engine.connection import without_values
 from oncoweave.engine.dialect import to_duckdb
 from oncoweave.engine.parquet import copy, copy_sorted, identifier
 from oncoweave.errors import DataError, OncoweaveError
 from oncoweave.events import TYPES, select_columns, select_events, union_of
+from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS
 from oncoweave.privacy.pseudonym import Key
 from oncoweave.records import EventFile, JoinCount, LedgerEntry, UnmappedCount
 from oncoweave.vocabulary.bundle import Bundle
 
-UNDATED = frozenset({"person", "observation_period", "episode"})
+UNDATED = frozenset({"person", "observation_period", "episode"}) | HEALTH_SYSTEM_FACTS
 """Facts whose days tell of no contact with the person: a birth, a span, a course put together."""
 
 QUARANTINE = (
@@ -65,14 +66,12 @@ class Execution:
         Raises DataError when a correction does not match, OncoweaveError when the ledger does not balance.
         """
         self._prepare()
-        persons, others = self.plan.rules[0], self.plan.rules[1:]
         first, *stages = self.plan.stages
         self._stage(first)
-        self._rule(persons)
-        self._keep_persons(first, persons)
+        self._keep_persons(first)
         for stage in stages:
             self._stage(stage)
-        for plan in others:
+        for plan in self.plan.rules:
             self._rule(plan)
 
     def write_quarantine(self, path: Path) -> int:
@@ -123,7 +122,7 @@ class Execution:
     def _stage(self, stage: StagePlan) -> None:
         self._check_corrections(stage)
         sql = f"CREATE TEMP TABLE {identifier(stage.name)} AS {to_duckdb(stage.select)}"
-        self._do(sql, f"staging {stage.table}", keyed=True)
+        self._do(sql, f"staging {stage.table}")
         self._note_joins(count_found(self.connection, stage.name, stage.joins))
         if stage.by_content:
             self._number_occurrences(stage)
@@ -163,13 +162,13 @@ class Execution:
         sql = f"UPDATE {identifier(stage.name)} AS s SET {', '.join(sets)} FROM ({self._duplicates(stage)}) AS d WHERE {keyed}"
         self._do(sql, f"numbering equal rows of {stage.table}")
 
-    def _keep_persons(self, stage: StagePlan, plan: RulePlan) -> None:
+    def _keep_persons(self, stage: StagePlan) -> None:
         """The mapped persons with their key; facts of anyone else are held back as `person not mapped`."""
-        name, events = identifier(stage.name), identifier(events_view(plan.name))
+        name, persons = identifier(stage.name), to_duckdb(self.plan.mapped_persons)
         sql = f"""CREATE TEMP TABLE {identifier(PERSONS)} AS SELECT _person_key AS key, _person AS person_id FROM {name}
-            WHERE _person IN (SELECT person_id FROM {events}) GROUP BY ALL"""
+            WHERE _person IN ({persons}) GROUP BY ALL"""
         self._do(sql, "keeping the persons")
-        sql = f"""UPDATE {name} SET _state = 'person not mapped' WHERE _state IS NULL
+        sql = f"""UPDATE {name} SET _state = '{NOT_MAPPED}' WHERE _state IS NULL
             AND NOT EXISTS (SELECT 1 FROM {identifier(PERSONS)} AS p WHERE p.person_id = _person)"""
         self._do(sql, "finding facts without a person")
 
@@ -342,14 +341,14 @@ class Execution:
         text = to_duckdb(exp.Literal.string(str(path)))
         self._do(f"CREATE TEMP VIEW {identifier(name)} AS SELECT * FROM read_parquet({text})", f"opening {path.name}")
 
-    def _do(self, sql: str, doing: str, *, keyed: bool = False) -> None:
-        pads = {"inner": self.key.inner, "outer": self.key.outer} if keyed else {}
+    def _do(self, sql: str, doing: str) -> None:
         with without_values(doing):
-            self.connection.execute(sql, {k: v for k, v in pads.items() if f"${k}" in sql} | self._given(sql))
+            self.connection.execute(sql, self._given(sql))
 
-    def _given(self, sql: str) -> dict[str, date]:
-        """What a statement needs to know of the delivery: its day, the end of a visit that has not ended."""
-        return {"delivery": self.delivery} if "$delivery" in sql else {}
+    def _given(self, sql: str) -> dict[str, object]:
+        """The parameters of a statement: the pads of the key, and the day of the delivery, the end of an unended visit."""
+        known = {"inner": self.key.inner, "outer": self.key.outer, "delivery": self.delivery}
+        return {name: value for name, value in known.items() if f"${name}" in sql}
 
     def _rows(self, sql: str, doing: str) -> list[tuple[Any, ...]]:
         with without_values(doing):

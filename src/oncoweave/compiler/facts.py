@@ -38,7 +38,7 @@ from oncoweave.compiler.units import UnitBuilder, dated, looked
 from oncoweave.engine import functions
 from oncoweave.engine.expressions import Expression, Kind
 from oncoweave.events import COLUMNS, TYPES
-from oncoweave.omop.routing import ROUTED_FACTS
+from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS, ROUTED_FACTS
 from oncoweave.spec.mapping import Imputation
 from oncoweave.spec.source import Source
 
@@ -85,7 +85,7 @@ AFTER_DEATH = 60
 WHOLE = ("quantity", "days_supply", "refills", "number")
 """Slots that the CDM keeps as 32-bit whole numbers (a quantity only of procedures); none of them can be negative."""
 
-WITHOUT_A_CODE = ("person", "note")
+WITHOUT_A_CODE = ("person", "note", *sorted(HEALTH_SYSTEM_FACTS))
 """What is a fact also where the source has no code for its concept."""
 
 CENTURY = 36_525
@@ -125,6 +125,12 @@ class FactBuilder:
             self._held_select(unit),
             isinstance(self.branch.concept, Looked),
         )
+
+    def persons(self) -> exp.Select:
+        """The persons that a person rule makes: what it refers to does not matter for that."""
+        unit = UnitBuilder(self.source, self.rule, self.branch, self.imputation).build()
+        select = self._judged(exp.select(_all_of("u")).from_(subquery(unit, "u")), links=False)
+        return exp.select(col("person")).from_(subquery(select, "f")).where(is_null(col("verdict")))
 
     def _derived(self, unit: exp.Select, varying: Mapping[str, Node]) -> dict[str, str]:
         """The event columns that another one gives: the same text, or the same without the blanks around it."""
@@ -166,15 +172,18 @@ class FactBuilder:
         if isinstance(concept, Looked) and self._ignores:
             select = self._looking_up(select, "concept", concept, ("ignored",))
         names = ["unit", "file", "line", *(["rows", "files", "lines"] if self.rule.grouped else []), "verdict"]
-        held = exp.select(*(col(name) for name in names)).from_(subquery(self._judged(select), "h"))
+        judged = self._judged(select, links=False)
+        held = exp.select(*(col(name) for name in names)).from_(subquery(judged, "h"))
         return held.where(is_not_null(col("verdict")))
 
-    def _judged(self, select: exp.Select) -> exp.Select:
+    def _judged(self, select: exp.Select, *, links: bool = True) -> exp.Select:
+        """The units with their verdict and what they refer to; without `links` only what the verdict rests on."""
         if self.rule.fact == "death":
             select = left_join(select, table(ACTIVITY, "a"), equals(col("person_id", "a"), col("person", "u")))
             select = select.select(named(col("last_day", "a"), "last_day"), copy=False)
         for key, reference in self.rule.references.items():
-            select = self._referring(select, key, reference)
+            if links or not self._optional(key):
+                select = self._referring(select, key, reference)
         return exp.select(exp.Star(), named(self._verdict(), "verdict")).from_(subquery(select, "f"))
 
     def _looking_up(
@@ -198,16 +207,17 @@ class FactBuilder:
             there = case([(is_null(col("unit", alias)), text(str(reference.target)))], null("VARCHAR"))
             return select.select(named(there, f"target:{key}"), copy=False)
         told = ["visit"] if reference.tells_visit else []
+        told += ["location"] if key == "location" else ["provider"] if key == self.rule.provider_from else []
         wanted = [col(name) for name in ("event_id", "target", "person_id", *told)]
         parent = exp.select(*wanted).from_(table(events_view(reference.rule), "e"))
         parent = parent.where(equals(col("ordinal", "e"), number(0)))
         same = [equals(col("event_id", alias), col(f"event:{key}", "u"))]
-        if self._optional(key):  # another person's visit is no visit of this fact
+        if self._optional(key) and key not in HEALTH_SYSTEM_FACTS:  # another person's visit is no visit of this fact
             same.append(equals(col("person_id", alias), col("person", "u")))
         select = left_join(select, subquery(parent, alias), all_of(same))
         person = [named(col("person_id", alias), f"person:{key}")] if self._may_be_anothers(reference) else []
-        visit = [named(col(name, alias), f"{name}:{key}") for name in told]
-        return select.select(named(col("target", alias), f"target:{key}"), *person, *visit, copy=False)
+        found = [named(col(name, alias), f"{name}:{key}") for name in told]
+        return select.select(named(col("target", alias), f"target:{key}"), *person, *found, copy=False)
 
     def _on_that_day(self, select: exp.Select, key: str, reference: Reference) -> exp.Select:
         """Joins the visit of the person on the day of the fact, where the source knows the day: one at most."""
@@ -219,11 +229,18 @@ class FactBuilder:
         select.append("joins", days)
         there = case([(is_not_null(col("event_id", alias)), text(reference.rule))], null("VARCHAR"))
         found = {f"event:{key}": col("event_id", alias), f"visit:{key}": col("visit", alias), f"target:{key}": there}
+        if key == self.rule.provider_from:
+            visits = table(events_view(reference.rule), "p")
+            select = left_join(select, visits, equals(col("event_id", "p"), col("event_id", alias)))
+            found[f"provider:{key}"] = col("provider", "p")
         return select.select(*(named(node, name) for name, node in found.items()), copy=False)
 
     def _optional(self, key: str) -> bool:
         """Whether a fact is kept where what it refers to is not there; a visit's detail needs its visit."""
-        return key in ("parent" if self.rule.fact == "visit_detail" else "visit", "visit_detail")
+        return key in HEALTH_SYSTEM_FACTS or key in (
+            "parent" if self.rule.fact == "visit_detail" else "visit",
+            "visit_detail",
+        )
 
     def _may_be_anothers(self, reference: Reference) -> bool:
         """Whether the fields that lead to another fact leave open whose it is."""
@@ -260,6 +277,9 @@ class FactBuilder:
             nodes.append(self._no_text("value"))
         elif self.rule.fact == "note":
             nodes.append(self._no_text("text"))
+        elif self.rule.fact == "location":
+            told = [col(name) for name in slots] + [col("code:concept")] * isinstance(self.branch.concept, Looked)
+            nodes.append(all_of(is_null(node) for node in (*told, col("fault"))))
         concept = self.branch.concept
         if isinstance(concept, Looked) and self.rule.fact not in WITHOUT_A_CODE:
             none = negate(col("parts")) if concept.parts else is_null(col("code:concept"))
@@ -321,7 +341,7 @@ class FactBuilder:
     def _ignores(self) -> bool:
         """Whether the concept's map leaves codes out; nobody ceases to be a person for it."""
         concept = self.branch.concept
-        return isinstance(concept, Looked) and concept.ignores and self.rule.fact != "person"
+        return isinstance(concept, Looked) and concept.ignores and self.rule.fact not in WITHOUT_A_CODE
 
     def _unreferenced(self) -> list[tuple[Node, Node]]:
         """A modifier or a part of an episode or visit is nothing without it; a fact without its visit is still a fact."""

@@ -11,13 +11,14 @@ from oncoweave.compiler.transforms import load_verbs
 from oncoweave.engine.date_patterns import read_pattern
 from oncoweave.engine.expressions import Expression, KindError
 from oncoweave.errors import Problem, SpecError, UsageError, nearest
+from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS
 from oncoweave.project import Project
 from oncoweave.spec.concept_map import ConceptMap, load_concept_map
 from oncoweave.spec.corrections import Corrections
 from oncoweave.spec.document import Document, Loc
 from oncoweave.spec.load import load_corrections, load_mapping, load_source
 from oncoweave.spec.mapping import Mapping as MappingSpec
-from oncoweave.spec.mapping import MapRef
+from oncoweave.spec.rule import MapRef
 from oncoweave.spec.source import Source
 from oncoweave.vocabulary.bundle import Bundle, open_release
 
@@ -52,8 +53,24 @@ def read_inputs(project: Project, source: str) -> Inputs:
     if problems or spec is None or mapping is None or bundle is None:
         raise SpecError(f"{source}: the specification has errors", problems=sorted(problems))
     verbs = load_verbs(content.transform_modules(project))
+    told = with_tables_of_nobody(spec[0], mapping[0])
     changes, changes_document = corrections or (None, None)
-    return Inputs(spec[0], spec[1], mapping[0], mapping[1], changes, changes_document, maps, bundle, verbs)
+    return Inputs(told, spec[1], mapping[0], mapping[1], changes, changes_document, maps, bundle, verbs)
+
+
+def with_tables_of_nobody(source: Source, mapping: MappingSpec) -> Source:
+    """The source with `person: []` where only rules of the health system read a table that names no person."""
+    facts: dict[str, set[str]] = {}
+    for rule in mapping.rules:
+        facts.setdefault(rule.from_, set()).add(rule.fact)
+    nobody: tuple[str, ...] = ()
+    tables = {
+        name: table.model_copy(update={"person": nobody})
+        if table.person is None and facts.get(name, {"person"}) <= HEALTH_SYSTEM_FACTS
+        else table
+        for name, table in source.tables.items()
+    }
+    return source.model_copy(update={"tables": tables})
 
 
 def pattern_problems(source: Source, document: Document) -> list[Problem]:

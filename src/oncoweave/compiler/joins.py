@@ -200,7 +200,7 @@ class _Reader:
             message = f"another join of `{join.from_}` tells the person already"
             self._tell("person", message, (*loc, "person"), "leave one of the two out", at="key")
         theirs = self.source.tables[join.to]
-        if person_fields(theirs) is None and not any(j.person and j.from_ == join.to for j in self._all()):
+        if not person_fields(theirs) and not any(j.person and j.from_ == join.to for j in self._all()):
             message = f"a row of `{join.to}` does not tell its person"
             self._tell("person", message, (*loc, "person"), f"add `person:` to `{join.to}` in source.yaml", at="key")
         return len(self.problems) == before

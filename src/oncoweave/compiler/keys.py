@@ -9,8 +9,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from oncoweave.compiler.sql import Node, call, coalesce, col, number, parameter, text
+from oncoweave.compiler.sql import (
+    Node,
+    any_of,
+    call,
+    case,
+    coalesce,
+    col,
+    is_not_null,
+    null,
+    number,
+    parameter,
+    text,
+)  # fmt: skip
 from oncoweave.spec.source import Source, Table
 
 
@@ -26,8 +39,8 @@ def event_salt(rule: str, column: str | None) -> int:
 
 
 def person_fields(table: Table) -> tuple[str, ...] | None:
-    """The fields that identify the person in a table; None when the row's content does."""
-    return table.person or row_fields(table)
+    """The fields that identify the person in a table; None when the row's content does, () when it tells of nobody."""
+    return row_fields(table) if table.person is None else table.person
 
 
 def is_one_a_person(unit: tuple[str, ...] | None, table: Table) -> bool:
@@ -56,6 +69,11 @@ def key_text(nodes: Sequence[Node]) -> Node:
     return call("concat", *parts)
 
 
+def partial_text(nodes: Sequence[Node]) -> Node:
+    """One text for the parts of a key of which some may be missing; NULL only when all are."""
+    return case([(any_of([is_not_null(node.copy()) for node in nodes]), content_text(nodes))], null("VARCHAR"))
+
+
 def content_text(nodes: Sequence[Node]) -> Node:
     """One text for the whole content of a row; a missing field differs from an empty one."""
     parts: list[Node] = []
@@ -80,10 +98,28 @@ def unit_of_person(source: Source, table: str, person: Node) -> Node:
     return xor(person, salt("unit", source.source, table))
 
 
-def unit_column(table: str, fields: Sequence[str], by: Sequence[str] | None = None) -> str:
-    """The staged column that holds the key of the unit of `table` with these fields; `by` are those it is computed from."""
-    own = "" if by is None or tuple(by) == tuple(fields) else f"={','.join(by)}"
-    return f"_unit:{table}:{','.join(fields)}{own}"
+def place_hash(source: Source, content: Node) -> Node:
+    """A location's id, from the text of all that a release tells of it: the same place has it in every table."""
+    return _keyed(text("\x1f".join(["place", domain(source), ""])), content)
+
+
+@dataclass(frozen=True, order=True)
+class UnitKey:
+    """The key of the units of a table by some of its fields, computed from the fields `by` of the table that holds it.
+
+    `partial` allows that some of them are missing, but not all.
+    """
+
+    table: str
+    fields: tuple[str, ...]
+    by: tuple[str, ...]
+    partial: bool = False
+
+    @property
+    def column(self) -> str:
+        """The staged column that holds it."""
+        own = "" if self.by == self.fields else f"={','.join(self.by)}"
+        return f"_unit{'?' if self.partial else ''}:{self.table}:{','.join(self.fields)}{own}"
 
 
 def xor(node: Node, value: int) -> Node:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from oncoweave.compiler.bound import Fixed
 from oncoweave.compiler.draft import Draft
 from oncoweave.errors import Problem, nearest
+from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS
 
-_MAKE_NONE = frozenset({"person", "observation_period"})
+_MAKE_NONE = frozenset({"person", "observation_period"}) | HEALTH_SYSTEM_FACTS
 
 
 def check_periods(draft: Draft) -> Draft:

@@ -35,7 +35,8 @@ class RulePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What `map` does, in order: make the joined tables, stage the table of the persons, run the rule of the persons, then everything else."""
+    """What `map` does, in order: make the joined tables, stage the table of the persons, find who they are
+    (`mapped_persons`), stage the others, run the rules."""
 
     source: Source
     mapping: MappingSpec
@@ -44,9 +45,15 @@ class Plan:
     stages: tuple[StagePlan, ...]
     rules: tuple[RulePlan, ...]
     lookups: Mapping[str, Lookup]
+    mapped_persons: exp.Select
     unconfirmed: tuple[int, ...]
     warnings: tuple[str, ...]
     period_type: int
+
+    @property
+    def persons(self) -> RulePlan:
+        """The rule of the persons."""
+        return next(plan for plan in self.rules if plan.rule.fact == "person")
 
     @property
     def sha256(self) -> str:

@@ -13,12 +13,13 @@ from oncoweave.compiler.facts import FactBuilder, FactSelect
 from oncoweave.compiler.inputs import Inputs
 from oncoweave.compiler.joining import JoinedTable, joined_name, own_fields
 from oncoweave.compiler.joins import BoundJoin, depth, fields_looked_into, joins_of
+from oncoweave.compiler.keys import UnitKey
 from oncoweave.compiler.lookups import CodeLookup, Lookup, map_lookup, map_lookup_name
 from oncoweave.compiler.periods import period_type
 from oncoweave.compiler.plan import Plan, RulePlan
 from oncoweave.compiler.sql import case, col, is_not_null, named, null, subquery, table
-from oncoweave.compiler.staging import StagePlan, Unit, plan_joined, plan_stage, stage_name
-from oncoweave.compiler.units import numbered, passing, unit_referred_to
+from oncoweave.compiler.staging import StagePlan, plan_joined, plan_stage, stage_name
+from oncoweave.compiler.units import group_key, key_referred_to, numbered, passing, unit_referred_to
 
 
 def build_plan(draft: Draft) -> Draft:
@@ -31,9 +32,15 @@ def build_plan(draft: Draft) -> Draft:
     warnings = tuple(f"{p.file}:{p.line}: {p.message}" for p in draft.problems)
     plan = Plan(
         inputs.source, inputs.mapping, inputs.bundle.release, _joined(draft), _stages(draft), rules, _lookups(draft, rules),
-        tuple(sorted(known & inputs.bundle.unconfirmed())), warnings, period_type(draft),
+        _mapped_persons(draft.reading, draft.rules), tuple(sorted(known & inputs.bundle.unconfirmed())), warnings,
+        period_type(draft),
     )  # fmt: skip
     return replace(draft, plan=plan)
+
+
+def _mapped_persons(inputs: Inputs, rules: Sequence[BoundRule]) -> exp.Select:
+    rule = next(r for r in rules if r.fact == "person")
+    return FactBuilder(inputs.source, rule, rule.branches[0], inputs.mapping.imputation).persons()
 
 
 def _rule_plan(inputs: Inputs, rule: BoundRule) -> RulePlan:
@@ -78,7 +85,9 @@ def _read(draft: Draft) -> dict[str, set[str]]:
 def _looked_into(draft: Draft) -> dict[BoundJoin, set[str]]:
     """The fields that each join in use brings, those that tell the person among them."""
     tables = draft.reading.source.tables
-    return fields_looked_into(draft.joins, {t: fields | {*tables[t].person} for t, fields in _read(draft).items()})
+    return fields_looked_into(
+        draft.joins, {t: fields | {*(tables[t].person or ())} for t, fields in _read(draft).items()}
+    )
 
 
 def _joined(draft: Draft) -> tuple[JoinedTable, ...]:
@@ -103,32 +112,31 @@ def _joined(draft: Draft) -> tuple[JoinedTable, ...]:
 def _content(draft: Draft, name: str) -> set[str]:
     """The table's own fields that rules read, its own or others: by these, rows that share their key are ordered."""
     looked = {f for join, fields in _looked_into(draft).items() if join.to == name for f in fields}
-    keys = {*draft.inputs.source.tables[name].row.fields, *draft.inputs.source.tables[name].person}
+    keys = {*draft.inputs.source.tables[name].row.fields, *(draft.inputs.source.tables[name].person or ())}
     return own_fields(looked | _read(draft).get(name, set()) | keys, joins_of(draft.joins, name))
 
 
-def _in_order(tables: set[str], person_table: str, units: Mapping[str, set[Unit]]) -> list[str]:
+def _in_order(tables: set[str], person_table: str, units: Mapping[str, set[UnitKey]]) -> list[str]:
     """The tables in the order of staging: the persons first, then each behind those whose facts its rules refer to."""
     names = [person_table]
     left = sorted(tables - {person_table})
     while left:
-        waits = {name: {of for of, _, _ in units.get(name, set())} & set(left) - {name} for name in left}
+        waits = {name: {unit.table for unit in units.get(name, set())} & set(left) - {name} for name in left}
         ready = [name for name in left if not waits[name]] or left[:1]
         names += ready
         left = [name for name in left if name not in ready]
     return names
 
 
-def _units(draft: Draft) -> dict[str, set[Unit]]:
+def _units(draft: Draft) -> dict[str, set[UnitKey]]:
     """The unit keys that each staged table must hold beside its row's."""
-    found: dict[str, set[Unit]] = {}
+    found: dict[str, set[UnitKey]] = {}
     for rule in draft.rules:
         if rule.grouped:
-            group = tuple(rule.spec.group)
-            found.setdefault(rule.table, set()).add((rule.table, group, group))
+            found.setdefault(rule.table, set()).add(group_key(rule))
         for reference in filter(None, (*rule.references.values(), numbered(rule))):
             if reference.fields and reference.by and unit_referred_to(rule, reference, draft.inputs.source) != "_row":
-                found.setdefault(rule.table, set()).add((reference.table, reference.fields, reference.by))
+                found.setdefault(rule.table, set()).add(key_referred_to(reference))
     return found
 
 

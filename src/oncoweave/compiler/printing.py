@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from oncoweave.compiler.bind import CHOICES, SLOTS
+from oncoweave.compiler.bind import CHOICES, MAIN, SLOTS
 from oncoweave.compiler.bound import OF_A_PERSON, BoundRule, Branch
 from oncoweave.compiler.lookups import CodeLookup, Lookup, MapLookup
-from oncoweave.spec.mapping import CodeRef, Column, Concept, MapRef, PersonRule, Rule
+from oncoweave.spec.mapping import Column, PersonRule, Rule
+from oncoweave.spec.rule import CodeRef, Concept, MapRef, PersonConcept
 
 
 def rule_lines(rule: BoundRule, concepts: Mapping[str, str]) -> Iterator[str]:
@@ -22,6 +23,8 @@ def rule_lines(rule: BoundRule, concepts: Mapping[str, str]) -> Iterator[str]:
         yield "  roll_up: encounters of one hospital stay make one visit"
     if getattr(rule.spec, "without_end", "start") == "ongoing":
         yield "  without_end: an inpatient visit without an end lasts until the delivery"
+    if rule.provider_from:
+        yield f"  provider: that of {rule.provider_from}"
     yield from (f"  {line}" for line in _fields(rule.spec, concepts))
     for branch in rule.branches:
         yield f"  {f'{branch.column} ' if branch.column else ''}-> {', '.join(sorted(branch.targets))}"
@@ -49,11 +52,11 @@ def _fields(model: Rule | Column, concepts: Mapping[str, str]) -> Iterator[str]:
     if isinstance(model, PersonRule):
         parts = {p: getattr(model.birth, p) for p in ("date", "year", "month", "day")}
         yield "birth: " + ", ".join(f"{part} = {text}" for part, text in parts.items() if text)
-        for key in OF_A_PERSON:
-            told = getattr(model, key)
-            if told:
-                yield f"{key}: {_concept(told.concept, concepts)}"
-    for key in ("concept", *CHOICES, *SLOTS):
+    for key in OF_A_PERSON:
+        told: PersonConcept | None = getattr(model, key, None)
+        if told:
+            yield f"{key}: {_concept(told.concept, concepts)}"
+    for key in ("concept", *MAIN.values(), *CHOICES, *SLOTS):
         value = getattr(model, key, None)
         if value is not None:
             yield f"{key}: {value if key in SLOTS else _concept(value, concepts)}"

@@ -1,4 +1,4 @@
-"""The pass over `modifies`, `episode`, `parent` and `visit`: how a rule finds the fact of another rule, or why it cannot."""
+"""The pass over `modifies`, `visit`, `provider` and the like: how a rule finds the fact of another rule, or why it cannot."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from oncoweave.compiler.draft import Draft
 from oncoweave.compiler.inputs import Inputs
 from oncoweave.compiler.joins import DOT, BoundJoin, is_joined, paths
 from oncoweave.errors import Problem, nearest
-from oncoweave.omop.routing import ROUTED_FACTS
+from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS, ROUTED_FACTS
 from oncoweave.spec.document import Loc
-from oncoweave.spec.mapping import Rule, VisitLink
+from oncoweave.spec.mapping import FactSpec, NoteRule, Rule
+from oncoweave.spec.rule import VisitLink
 
 REFERENCES: Mapping[str, frozenset[str]] = {
     "modifies": ROUTED_FACTS - {"specimen"},
@@ -20,8 +21,14 @@ REFERENCES: Mapping[str, frozenset[str]] = {
     "parent": frozenset({"episode", "visit_detail"}),
     "visit": frozenset({"visit"}),
     "visit_detail": frozenset({"visit_detail"}),
+    "location": frozenset({"location"}),
+    "care_site": frozenset({"care_site"}),
+    "provider": frozenset({"provider"}),
 }
 """The keys that name another rule, and the facts that rule may have."""
+
+FROM_VISIT = "from visit"
+"""What stands for a rule in `provider`: the provider of the fact's visit."""
 
 
 def find_references(draft: Draft) -> Draft:
@@ -50,9 +57,29 @@ class _Finder:
             if isinstance(named, VisitLink):
                 reference = self._reference(rule, named.rule, facts, (*loc, "rule"), by_date=True)
             else:
-                reference = self._reference(rule, named, facts, loc) if named else None
-            found |= {key: self._same_row(rule, key, reference)} if reference else {}
-        return replace(rule, references=found)
+                reference = self._reference(rule, named, facts, loc) if named not in (None, FROM_VISIT) else None
+            found |= {key: reference} if reference else {}
+        inherits = self._provider_from(rule, found, ("rules", number, "provider"))
+        found = {k: self._same_row(rule, k, r, more=k in ("location", inherits)) for k, r in found.items()}
+        return replace(rule, references=found, provider_from=inherits)
+
+    def _provider_from(self, rule: BoundRule, found: Mapping[str, Reference], loc: Loc) -> str | None:
+        """The reference whose provider the rule's facts have: the visit's detail, else the visit, where one has any."""
+        own = getattr(rule.spec, "provider", None)
+        default = self.inputs.mapping.defaults.provider if isinstance(rule.spec, (FactSpec, NoteRule)) else None
+        if (own or default) != FROM_VISIT:
+            return None
+        rules = {r.name: r for r in self.inputs.mapping.rules}
+        links = [key for key in ("visit_detail", "visit") if key in found]
+        for key in links:
+            if getattr(rules[found[key].rule], "provider", None):
+                return key
+        if own and not any(getattr(rule.spec, key, None) for key in ("visit_detail", "visit")):
+            self._refuse("a fact without a visit has no provider of it", loc, "add `visit:`, or name a provider rule")
+        elif own and links:
+            visit = found[links[-1]].rule
+            self._refuse(f"the visits of `{visit}` have no provider", loc, "add `provider:` to that rule")
+        return None
 
     def _reference(
         self, rule: BoundRule, name: str, facts: frozenset[str], loc: Loc, *, by_date: bool = False
@@ -75,7 +102,8 @@ class _Finder:
         fields = tuple(parent.group) or self.inputs.source.tables[parent.from_].row.fields or None
         ways = self._ways(rule, parent, fields)
         if len(ways) == 1:
-            return Reference(name, parent.from_, fields, ways[0])
+            partial = parent.fact in HEALTH_SYSTEM_FACTS and len(parent.group) > 1
+            return Reference(name, parent.from_, fields, ways[0], partial)
         if ways:
             message = f"`{rule.table}` leads to a row of `{parent.from_}` in several ways, so it is open which fact of `{name}` is meant"
             return self._refuse(message, loc, "leave one of the joins, or read the other table through a further one")
@@ -101,13 +129,16 @@ class _Finder:
         straight = [way for way in found if not any(map(is_joined, way))]
         return [*(straight or ([fields] if set(fields) <= own else found))]
 
-    def _same_row(self, rule: BoundRule, key: str, reference: Reference) -> Reference:
-        """The reference, marked where both rules make one fact of the same row, bound for one CDM table."""
+    def _same_row(self, rule: BoundRule, key: str, reference: Reference, *, more: bool) -> Reference:
+        """The reference, marked where both rules make one fact of the same row, bound for one CDM table.
+
+        `more` says that something of the fact has to be looked up besides whether it is there.
+        """
         parent = self.bound.get(reference.rule)
         tells_visit = key == "visit_detail" or (parent is not None and parent.rolls_up)
         if reference.by_date or tells_visit:
             return replace(reference, tells_visit=tells_visit)
-        if parent is None or parent.table != rule.table or parent.grouped or rule.grouped:
+        if more or parent is None or parent.table != rule.table or parent.grouped or rule.grouped:
             return reference
         targets = parent.branches[0].targets
         return replace(reference, same_row=True, target=min(targets)) if len(targets) == 1 else reference

@@ -49,6 +49,9 @@ from oncoweave.spec.source import FieldSpec, Source, Table
 PERSONS = "persons"
 """Temporary table of the mapped persons: key text, person_id."""
 
+NOT_MAPPED = "person not mapped"
+"""State of the rows of a person whom the rule of the persons does not make."""
+
 DELIVERED = "d"
 """Alias of a snapshot in the statements that read it."""
 
@@ -138,16 +141,12 @@ def _missing_codes(spec: FieldSpec, shared: Iterable[str]) -> list[str]:
     return sorted({"", *written} | {code.strip() for code in written})
 
 
-Unit = tuple[str, tuple[str, ...], tuple[str, ...]]
-"""The key of a fact that rules refer to: table, the fields of its unit, and the fields of this table that hold them."""
-
-
 def plan_stage(  # noqa: PLR0913  all by name, and each a part of the plan
     source: Source,
     name: str,
     *,
     fields: Sequence[str],
-    units: Sequence[Unit],
+    units: Sequence[keys.UnitKey],
     columns: Sequence[str],
     amendments: Sequence[Amendment],
     joins: Mapping[str, BoundJoin],
@@ -215,7 +214,12 @@ class _Stage:
 
     @property
     def key_fields(self) -> tuple[str, ...]:
-        return tuple({*self.spec.row.fields, *self.spec.person})
+        return tuple({*self.spec.row.fields, *(self.spec.person or ())})
+
+    @property
+    def of_nobody(self) -> bool:
+        """Whether the rows tell of no person."""
+        return keys.person_fields(self.spec) == ()
 
     @property
     def person_is_content(self) -> bool:
@@ -273,21 +277,19 @@ class _Stage:
         """The table that a join looks into."""
         return _Stage(self.source, join.to, self.source.tables[join.to], False, (), {})
 
-    def keyed(self, middle: exp.Select, units: Sequence[Unit]) -> exp.Select:
+    def keyed(self, middle: exp.Select, units: Sequence[keys.UnitKey]) -> exp.Select:
         """The staged table: everything of `middle`, the person, the unit keys and the state."""
-        person: Node = keys.person_hash(self.source, col("_person_key", "v"))
-        if not self.persons_here:
-            person = col("person_id", "p")
+        person = self._person()
         hidden = [exp.to_identifier("_row_key", quoted=True)]
         star = exp.Column(this=exp.Star(**{"except_": hidden}), table=exp.to_identifier("v", quoted=True))
         nodes: list[Node] = [star, named(person.copy(), "_person"), named(self._row(person), "_row")]
-        nodes += [named(self._unit(t, f, by, person), keys.unit_column(t, f, by)) for t, f, by in units]
+        nodes += [named(self._unit(unit, person), unit.column) for unit in units]
         nodes.append(named(self._state(person), "_state"))
         select = exp.select(*nodes).from_(subquery(middle, "v"))
-        for of, fields, by in units:
-            if self._is_looked_up(of, fields):
-                select = self._looking_up(select, of, fields, by)
-        if self.persons_here:
+        for unit in units:
+            if self._is_looked_up(unit):
+                select = self._looking_up(select, unit)
+        if self.persons_here or self.of_nobody:
             return select
         same = exp.EQ(this=col("key", "p"), expression=col("_person_key", "v"))
         return left_join(select, table(PERSONS, "p"), same)
@@ -296,8 +298,15 @@ class _Stage:
         fields = self.spec.row.fields
         return keys.key_text([keys.trimmed(f) for f in fields]) if fields else col("_content")
 
+    def _person(self) -> Node:
+        if self.of_nobody:
+            return null("BIGINT")
+        return keys.person_hash(self.source, col("_person_key", "v")) if self.persons_here else col("person_id", "p")
+
     def _person_key(self) -> Node:
         fields = keys.person_fields(self.spec)
+        if self.of_nobody:
+            return null("VARCHAR")
         return keys.key_text([keys.trimmed(f) for f in fields]) if fields else col("_content")
 
     def _row(self, person: Node) -> Node:
@@ -305,26 +314,31 @@ class _Stage:
             return keys.unit_of_person(self.source, self.name, person.copy())
         return keys.unit_hash(self.source, self.name, col("_row_key", "v"))
 
-    def _unit(self, of: str, fields: tuple[str, ...], by: tuple[str, ...], person: Node) -> Node:
-        """The key of the unit of table `of` with these fields, as this table's fields `by` give it."""
+    def _unit(self, unit: keys.UnitKey, person: Node) -> Node:
+        """A unit's key, as this table's fields `by` give it."""
+        of, fields, by = unit.table, unit.fields, unit.by
+        if unit.partial:
+            return keys.unit_hash(self.source, of, keys.partial_text([keys.trimmed(f, "v") for f in by]))
         if fields == keys.person_fields(self.source.tables[of]):
             own = by == keys.person_fields(self.spec)
             hashed = person.copy() if own else keys.person_hash(self.source, self._key_of(by))
             return keys.unit_of_person(self.source, of, hashed)
-        if self._is_looked_up(of, fields):
+        if self._is_looked_up(unit):
             return col("unit", _looked_up(of, by))
         return keys.unit_hash(self.source, of, self._key_of(by))
 
-    def _is_looked_up(self, of: str, fields: tuple[str, ...]) -> bool:
+    def _is_looked_up(self, unit: keys.UnitKey) -> bool:
         """Whether the key is that of a row of a table that is staged already.
 
         A join on the text of the key costs a twentieth of the keyed hash; a key that is not there has no fact either.
         """
-        spec = self.source.tables[of]
-        return of in self.staged and of != self.name and fields == spec.row.fields != keys.person_fields(spec)
+        spec = self.source.tables[unit.table]
+        is_rows = not unit.partial and unit.fields == spec.row.fields != keys.person_fields(spec)
+        return unit.table in self.staged and unit.table != self.name and is_rows
 
-    def _looking_up(self, select: exp.Select, of: str, fields: tuple[str, ...], by: tuple[str, ...]) -> exp.Select:
+    def _looking_up(self, select: exp.Select, unit: keys.UnitKey) -> exp.Select:
         """Joins the keys of the rows of a staged table by this table's fields; rows that no rule can use have none."""
+        of, fields, by = unit.table, unit.fields, unit.by
         alias = _looked_up(of, by)
         nodes = [named(keys.trimmed(f), f) for f in fields]
         rows = exp.select(*nodes, named(col("_row"), "unit")).from_(table(stage_name(of)))
@@ -338,14 +352,15 @@ class _Stage:
         return keys.key_text([keys.trimmed(f, "v") for f in fields])
 
     def _state(self, person: Node) -> Node:
-        missing = any_of([is_null(col("_row_key", "v")), is_null(col("_person_key", "v"))])
+        needed = ["_row_key", *([] if self.of_nobody else ["_person_key"])]
+        missing = any_of([is_null(col(name, "v")) for name in needed])
         branches = [(missing, text("key missing"))]
-        through = next((f for f in self.spec.person if is_joined(f)), None)
+        through = next((f for f in self.spec.person or () if is_joined(f)), None)
         if through:  # the row has a key, but finds no row that tells its person
             reason = f"no row of {self.joins[through.partition(DOT)[0]].to} tells its person"
             branches.insert(0, (all_of([is_not_null(col("_row_key", "v")), missing.copy()]), text(reason)))
-        if not self.persons_here:
-            branches.append((is_null(person.copy()), text("person not mapped")))
+        if not self.persons_here and not self.of_nobody:
+            branches.append((is_null(person.copy()), text(NOT_MAPPED)))
         return case(branches, null("VARCHAR"))
 
 

@@ -33,7 +33,7 @@ from oncoweave.compiler.sql import (
     table,
     text,
 )  # fmt: skip
-from oncoweave.compiler.staging import is_typed, stage_name, unparsed
+from oncoweave.compiler.staging import NOT_MAPPED, is_typed, stage_name, unparsed
 from oncoweave.engine import functions
 from oncoweave.engine.expressions import Expression, Kind
 from oncoweave.engine.functions import CATALOGUE
@@ -46,24 +46,36 @@ NOT_A = {"integer": "not a whole number", "number": "not a number", "date": "not
 
 def unit_of(rule: BoundRule) -> str:
     """The staged column that holds the key of what the rule makes one fact of."""
-    return keys.unit_column(rule.table, rule.spec.group) if rule.grouped else "_row"
+    return group_key(rule).column if rule.grouped else "_row"
+
+
+def group_key(rule: BoundRule) -> keys.UnitKey:
+    """The key of the groups of a rule."""
+    return keys.UnitKey(rule.table, tuple(rule.spec.group), tuple(rule.spec.group), rule.partial)
+
+
+def key_referred_to(reference: Reference) -> keys.UnitKey:
+    """The key of the unit that a reference leads to."""
+    return keys.UnitKey(reference.table, reference.fields or (), reference.by or (), reference.partial)
 
 
 def unit_referred_to(rule: BoundRule, reference: Reference, source: Source) -> str:
     """The staged column of the rule's table that holds the unit key of the fact it refers to; `_row` is the row's own."""
     own_row = reference.table == rule.table and not rule.grouped
-    if own_row and reference.fields == (source.tables[rule.table].row.fields or None):
+    if own_row and not reference.partial and reference.fields == (source.tables[rule.table].row.fields or None):
         return "_row"
-    return keys.unit_column(reference.table, reference.fields or (), reference.by)
+    return key_referred_to(reference).column
 
 
 def passing(rule: BoundRule, source: Source) -> list[tuple[Node, Node]]:
     """Which rows a rule does not read further, before any grouping: condition and verdict, in order."""
-    found: list[tuple[Node, Node]] = [
-        (is_not_null(col("_state", "s")), call("concat", text("quarantined: "), col("_state", "s")))
-    ]
+    unusable = is_not_null(col("_state", "s"))
+    if rule.fact == "person":  # which says itself why someone is no person
+        unusable = all_of([unusable, exp.NEQ(this=col("_state", "s"), expression=text(NOT_MAPPED))])
+    found: list[tuple[Node, Node]] = [(unusable, call("concat", text("quarantined: "), col("_state", "s")))]
     if rule.grouped:
-        found.append((is_null(col(unit_of(rule), "s")), text("quarantined: key missing")))
+        nothing = "excluded: empty" if rule.of_nobody else "quarantined: key missing"
+        found.append((is_null(col(unit_of(rule), "s")), text(nothing)))
     if rule.where is None:
         return found
     because = str(rule.spec.because)
@@ -146,7 +158,8 @@ class UnitBuilder:
             exp.NEQ(this=call("min", people), expression=call("max", people.copy())),
             text("person: differs within the group"),
         )
-        return coalesce(call("min", reason), case([apart, *differing], null("VARCHAR")))
+        unlike = differing if self.rule.of_nobody else [apart, *differing]
+        return coalesce(call("min", reason), case(unlike, null("VARCHAR")))
 
     def _differs(self, field: str) -> Node:
         value = call("trim", col(field, "s"))

@@ -56,6 +56,9 @@ class CdmTable:
 _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "person": ("person_id",),
+        "location": ("location_id",),
+        "care_site": ("care_site_id",),
+        "provider": ("provider_id",),
         "observation_period": ("person_id", "observation_period_id"),
         "condition_occurrence": ("person_id", "condition_occurrence_id"),
         "drug_exposure": ("person_id", "drug_exposure_id"),

@@ -40,11 +40,17 @@ TABLE_OF_FACT: Mapping[str, str] = MappingProxyType(
         "observation_period": "observation_period",
         "note": "note",
         "specimen": "specimen",
+        "location": "location",
+        "care_site": "care_site",
+        "provider": "provider",
     }
 )
 
 ROUTED_FACTS = frozenset({"condition", "measurement", "observation", "procedure", "drug", "device", "specimen"})
 """The facts whose table the concept's domain decides; the others have a table of their own."""
+
+HEALTH_SYSTEM_FACTS = frozenset({"location", "care_site", "provider"})
+"""The facts that are of no person: places, sites and staff of the health system."""
 
 FIELD_CONCEPT: Mapping[str, int] = MappingProxyType(
     {

@@ -72,6 +72,8 @@ class TableWriter:
             clock = [_time_column(t) for t in times if "_start_" in t]
             rows = _with_preceding(rows, before, (order[0], *clock, *order[1:]))
             payload.append(table.field(before))
+        if name == "location" and files:  # rows that tell the same place are one, whichever rules they come from
+            rows = f"SELECT DISTINCT ON (location_id) * FROM ({rows}) ORDER BY location_id, _file"
         fixed = {f.name: _fixed(FIELDS[name].get(f.name), f, files) for f in table.fields if f not in payload}
         sorted_ = {name: identifier(name) for name in (*(f.name for f in payload), *map(_time_column, times))}
         count = self._copy(table, rows, {**fixed, **sorted_})

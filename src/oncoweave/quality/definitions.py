@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from oncoweave.omop.model import tables
+
 ParameterKind = Literal[
     "column", "columns", "table", "table_name", "field", "text", "texts", "integer", "flag", "bound", "values"
 ]  # fmt: skip
@@ -281,6 +283,8 @@ _CONCEPTS = (
     ),
 )
 
+_PLACE = ", ".join(f"r.{field.name}" for field in tables()["location"].fields[1:])
+
 _DATES = (
     _ours(
         "expect_columns_in_order",
@@ -323,6 +327,11 @@ _DATES = (
             "$column IS NOT NULL",
         ),
         column=DATE,
+    ),
+    _ours(
+        "expect_locations_to_differ",
+        "No two locations tell the same place, whatever their ids.",
+        RowSql("r.check_same > 1", rows=f"SELECT *, count(*) OVER (PARTITION BY {_PLACE}) AS check_same FROM batch AS r"),
     ),
     _ours(
         "expect_periods_not_to_overlap",

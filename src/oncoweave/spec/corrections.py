@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from oncoweave.spec.mapping import Expr
+from oncoweave.spec.rule import Expr
 from oncoweave.spec.source import Name, Spec
 
 

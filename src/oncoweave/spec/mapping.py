@@ -8,43 +8,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, FiniteFloat, StringConstraints, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
+from oncoweave.spec.health_system import CareSiteRule, LocationRule, ProviderRule
 from oncoweave.spec.joins import Join
 from oncoweave.spec.periods import ObservationPeriods
+from oncoweave.spec.rule import Concept, ConceptText, Expr, Kind, PersonConcept, ProviderName, RuleSpec, VisitLink
 from oncoweave.spec.source import Name, Spec
-
-Expr = Annotated[str, StringConstraints(min_length=1)]
-Kind = Literal[
-    "diagnosis", "tnm_t", "tnm_n", "tnm_m", "stage_group", "summary_stage", "grade", "marker", "tumour_size", "node_count",
-    "histology", "performance_status", "laboratory", "disease_status", "outcome", "surgery", "radiotherapy", "systemic_therapy",
-    "menopausal_status", "finding",
-]  # fmt: skip
-
-
-class MapRef(Spec):
-    """A concept looked up in a concept map, by the text of a value."""
-
-    map: Name = Field(description="Name of the concept map: concepts/<name>.csv beside this file, else the shared one.")
-    value: Expr | None = Field(
-        default=None, description="Expression that gives the source code; the column itself inside `columns`."
-    )
-
-
-class CodeRef(Spec):
-    """A concept looked up in a vocabulary, by its code."""
-
-    vocabulary: str = Field(description="vocabulary_id as OMOP spells it: ICDO3, ICD10, SNOMED, ATC …")
-    code: str = Field(description='The code; parts in braces are expressions: "{morphology}/{behaviour}-{topography}".')
-    otherwise: str | None = Field(
-        default=None,
-        description="The code that is taken, in a fact's own concept, where the first leads to no concept: a wider one of the same vocabulary.",
-    )
-
-
-ConceptText = Annotated[str, StringConstraints(min_length=1)]
-Concept = ConceptText | MapRef | CodeRef
-"""A name from `concepts:`, "OMOP:id |label|", {map: …} or {vocabulary: …, code: …}."""
 
 
 class Defaults(Spec):
@@ -52,6 +22,9 @@ class Defaults(Spec):
 
     type: ConceptText = Field(
         default="OMOP:32879 |Registry|", description="Where the records come from (Type Concept)."
+    )
+    provider: Literal["from visit"] | None = Field(
+        default=None, description="A clinical fact with a visit and without `provider` has the provider of its visit."
     )
 
 
@@ -61,13 +34,6 @@ class Imputation(Spec):
     start: Literal["first", "middle", "last"] = Field(default="middle", description="Starts and single dates.")
     end: Literal["first", "middle", "last"] = Field(default="last", description="Ends.")
     death: Literal["first", "middle", "last"] = Field(default="last", description="Deaths.")
-
-
-class PersonConcept(Spec):
-    """What a person is by sex at birth, race or ethnicity."""
-
-    concept: Concept = Field(description="The concept: by map, by code of a vocabulary, or fixed.")
-    why: str = Field(default="", description="Why the concept is fixed; required when it does not come from the data.")
 
 
 class Birth(Spec):
@@ -82,26 +48,6 @@ class Birth(Spec):
     def _date_or_year(self) -> Self:
         if (self.date is None) == (self.year is None):
             raise ValueError("give either `date` or `year`")
-        return self
-
-
-class RuleSpec(Spec):
-    """What every rule has."""
-
-    name: Name = Field(description="Name of the rule, unique in the file.")
-    from_: Name = Field(alias="from", description="The source table whose rows the rule reads.")
-    where: Expr | None = Field(default=None, description="Condition that a row must meet; the others are excluded.")
-    because: str | None = Field(default=None, description="Why the others are excluded; required with `where`.")
-    group: tuple[str, ...] = Field(default=(), description="Fields by which many rows make one fact.")
-    order: tuple[str, ...] = Field(
-        default=(), description="Fields that order the rows of a group; required for first() and last()."
-    )
-    type: ConceptText | None = Field(default=None, description="Type concept of these records; the default's if unset.")
-
-    @model_validator(mode="after")
-    def _where_has_a_reason(self) -> Self:
-        if (self.where is None) != (self.because is None):
-            raise ValueError("`where` and `because` go together")
         return self
 
 
@@ -120,16 +66,6 @@ class Column(Spec):
         default=None, description="Text for *_source_value, when it is not the code itself."
     )
     kind: Kind | None = Field(default=None, description="Clinical role of the fact, for FHIR and the reports.")
-
-
-class VisitLink(Spec):
-    """The visit that a fact happened in, by its date."""
-
-    rule: Name = Field(description="The rule of the visits.")
-    by: Literal["date"] = Field(
-        description="date: the visit of the same person whose days hold the fact's first day; where there are several, an "
-        "inpatient visit before an emergency before any other, then the shortest, then the latest start."
-    )
 
 
 class FactSpec(RuleSpec):
@@ -156,6 +92,10 @@ class FactSpec(RuleSpec):
         default=None,
         description="The visit_detail rule that this fact belongs to, found as `visit` is; without `visit` it tells the visit too.",
     )
+    provider: ProviderName | None = Field(
+        default=None,
+        description="The provider rule of who treated; `from visit`: the provider of the visit. The fact is kept without one.",
+    )
 
     @model_validator(mode="after")
     def _concept_or_columns(self) -> Self:
@@ -177,6 +117,11 @@ class PersonRule(RuleSpec):
         description="Hispanic or not, for data from the United States only (OMOP convention); elsewhere leave it out: concept 0.",
     )
     birth: Birth = Field(description="Date or year of birth; a person without a year of birth is quarantined.")
+    location: Name | None = Field(
+        default=None, description="The location rule of where the person lives; the person is kept without one."
+    )
+    provider: Name | None = Field(default=None, description="The provider rule of the person's own doctor.")
+    care_site: Name | None = Field(default=None, description="The care_site rule of where that doctor works.")
 
 
 class ConditionRule(FactSpec):
@@ -283,6 +228,12 @@ class StaySpec(RuleSpec):
     source_value: Expr | None = Field(
         default=None, description="Text for *_source_value, when it is not the code itself."
     )
+    provider: Name | None = Field(
+        default=None, description="The provider rule of who is responsible; the visit is kept without one."
+    )
+    care_site: Name | None = Field(
+        default=None, description="The care_site rule of where the visit was; the visit is kept without one."
+    )
 
 
 class VisitRule(StaySpec):
@@ -355,6 +306,9 @@ class NoteRule(RuleSpec):
     visit_detail: Name | VisitLink | None = Field(
         default=None, description="The visit_detail rule that the note belongs to, found as `visit` is."
     )
+    provider: ProviderName | None = Field(
+        default=None, description="The provider rule of who wrote it; `from visit`: the provider of the visit."
+    )
 
 
 class SpecimenRule(RuleSpec):
@@ -406,7 +360,7 @@ class ObservationPeriodRule(RuleSpec):
 
 Rule = Annotated[
     PersonRule | ConditionRule | MeasurementRule | ObservationRule | ProcedureRule | DrugRule | DeviceRule | VisitRule | VisitDetailRule | DeathRule | EpisodeRule
-    | ObservationPeriodRule | NoteRule | SpecimenRule,
+    | ObservationPeriodRule | NoteRule | SpecimenRule | LocationRule | CareSiteRule | ProviderRule,
     Field(discriminator="fact"),
 ]  # fmt: skip
 

@@ -106,8 +106,10 @@ class TableSpec(Spec):
         description="File name or pattern (*.csv) inside the delivery; several files are read as one table."
     )
     row: RowKey = Field(description="What identifies a row.")
-    person: tuple[str, ...] = Field(
-        default=(), description="The fields that identify the person; the row's key if unset."
+    person: tuple[str, ...] | None = Field(
+        default=None,
+        description="The fields that identify the person; the row's key if unset. `[]`: the rows tell of no person, "
+        "as those of hospitals do (that is seen by itself where only location, care_site and provider rules read them).",
     )
     unique: tuple[tuple[str, ...], ...] = Field(
         default=(), description="Further lists of fields that identify a row, for `joins:` of the mapping."
