@@ -23,10 +23,33 @@ class FileRecord(Record):
     rows: int | None = None
 
 
+class TableChange(Record):
+    """What a delta changed in a table, in rows: total = base - replaced - removed + added.
+
+    `unmatched` counts removals that match no row of the base.
+    """
+
+    base: int
+    added: int
+    replaced: int
+    removed: int
+    unmatched: int
+    total: int
+
+
+class DeliveryRecord(Record):
+    """One delivery that a snapshot holds: its day, a hash of its files, and the run that extracted it."""
+
+    date: date
+    sha256: str
+    run_id: str
+
+
 class SourceTableRecord(Record):
     """One source table of a snapshot: records = rows + quarantined, or extract fails.
 
     `absent` are the optional fields that a file lacks; an optional table that the delivery lacks has no `files`.
+    After a delta, all counts and files are those of the union, and `change` says what the delta did.
     """
 
     table: str
@@ -38,15 +61,21 @@ class SourceTableRecord(Record):
     snapshot: FileRecord
     undeclared: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    change: TableChange | None = None
 
 
 class ExtractRecord(Record):
-    """The extract stage: what was delivered, and the snapshot made of it."""
+    """The extract stage: what was delivered, and the snapshot made of it.
+
+    `chain` are the deliveries that the snapshot holds, in their order, the last one its own.
+    """
 
     source: str
     run_id: str
     delivery_date: date
     tables: tuple[SourceTableRecord, ...]
+    chain: tuple[DeliveryRecord, ...] = ()
 
 
 class LedgerEntry(Record):

@@ -62,7 +62,14 @@ class RunSummary:
     derived: tuple[DerivedTable, ...] = ()
 
 
-def run(project: Project, source: str, delivery: Path | None = None, *, progress: Progress | None = None) -> RunSummary:
+def run(
+    project: Project,
+    source: str,
+    delivery: Path | None = None,
+    *,
+    base: str = "",
+    progress: Progress | None = None,
+) -> RunSummary:
     """Extract, map, check and publish `source`; a stage that an earlier run finished is not done again.
 
     Raises what the stages raise; SpecError, before anything is read, with what lint finds wrong;
@@ -73,7 +80,7 @@ def run(project: Project, source: str, delivery: Path | None = None, *, progress
         _refuse_faults(project, source)
         preflight(project.releases / source)
         tell("extract")
-        folder = extract(project, source, delivery)
+        folder = extract(project, source, delivery, base)
         done = published(folder, project)
         if done is None:
             tell("map")
@@ -84,12 +91,12 @@ def run(project: Project, source: str, delivery: Path | None = None, *, progress
         return summary(folder, publish(folder, project), repeated=done is not None)
 
 
-def extract(project: Project, source: str, delivery: Path | None = None) -> RunFolder:
-    """The run of `source` with the delivery, extracted."""
+def extract(project: Project, source: str, delivery: Path | None = None, base: str = "") -> RunFolder:
+    """The run of `source` with the delivery, extracted; `base` names the run that a delta builds on."""
     from oncoweave.stages.extract import extract as stage
 
     with _stage(project, source, "extract"):
-        folder = stage(project, source, delivery)
+        folder = stage(project, source, delivery, base)
         _write_manifest(folder)
         return folder
 
@@ -167,12 +174,28 @@ def summary(run: RunFolder, release: Path | None, *, repeated: bool = False) -> 
         repeated=repeated,
         unconfirmed_concepts=mapped.unconfirmed_concepts,
         synthetic_origin=mapped.synthetic_origin,
-        warnings=(*_absent(extracted), *_left_out(extracted), *mapped.warnings),
+        warnings=(*changes(extracted), *_absent(extracted), *_left_out(extracted), *mapped.warnings),
         reasons=_reasons(mapped),
         imputed=mapped.imputed,
         released_text=mapped.released_text,
         derived=mapped.derived,
     )
+
+
+def changes(extracted: ExtractRecord) -> Iterator[str]:
+    """What a delta changed, table by table, and its removals that match no row."""
+    changed = [(table.table, table.change) for table in extracted.tables if table.change]
+    if not changed:
+        return
+    told = [
+        f"`{name}` {c.added:,} rows in, {c.replaced:,} replaced, {c.removed:,} removed, {c.total:,} now"
+        for name, c in changed
+        if c.added or c.replaced or c.removed
+    ]
+    yield f"a delta, delivery {len(extracted.chain)} of this source: {'; '.join(told) or 'nothing new'}"
+    lost = [f"`{name}` {c.unmatched:,}" for name, c in changed if c.unmatched]
+    if lost:
+        yield f"removals that match no row: {', '.join(lost)}"
 
 
 def _absent(extracted: ExtractRecord) -> Iterator[str]:

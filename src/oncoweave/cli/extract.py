@@ -16,8 +16,9 @@ from oncoweave.cli import options
 @options.source
 @options.project
 @options.delivery
+@options.base
 @options.machine
-def extract(source: str, folder: Path | None, delivery: Path | None, machine: bool) -> None:
+def extract(source: str, folder: Path | None, delivery: Path | None, base: str, machine: bool) -> None:
     """Copy a delivery of SOURCE into an immutable, hashed snapshot; every field as text, nothing cleaned."""
     from oncoweave import run as stages
     from oncoweave.cli.output import print_json, shown, table
@@ -27,11 +28,13 @@ def extract(source: str, folder: Path | None, delivery: Path | None, machine: bo
 
     with progress(1) as tell:
         tell(f"{source}: extract")
-        run = stages.extract(options.project_at(folder), source, delivery)
+        run = stages.extract(options.project_at(folder), source, delivery, base)
     record = read_record(run.path / "extract.json", ExtractRecord)
     if machine:
         print_json(record)
         return
     rows = [(t.table, len(t.files), t.records, t.rows, t.quarantined) for t in record.tables]
     table(f"{source}, delivery of {record.delivery_date}", ("table", "files", "records", "rows", "quarantined"), rows)
+    for change in stages.changes(record):
+        click.echo(change)
     click.echo(f"run {run.run_id} in {shown(run.path)}")

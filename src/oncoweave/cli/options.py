@@ -27,6 +27,13 @@ delivery = click.option(
     help="Folder with the delivered files; else where source.yaml says.",
 )
 
+base = click.option(
+    "--base",
+    default="",
+    metavar="RUN_ID|none",
+    help="The run that a delta builds on; else what was last published.",
+)
+
 run_id = click.option("--run", "run_id", metavar="RUN_ID", help="The run; else the one extracted last.")
 
 machine = click.option("--json", "machine", is_flag=True, help="Print the result as JSON.")

@@ -30,9 +30,11 @@ ROWS = MappingProxyType(
 READING = "rule rows: once for each rule (and column) that reads the row; = mapped + quarantined + excluded"
 
 
-def run_all(project: Project, sources: Sequence[str], *, delivery: Path | None = None, machine: bool = False) -> int:
+def run_all(
+    project: Project, sources: Sequence[str], *, delivery: Path | None = None, base: str = "", machine: bool = False
+) -> int:
     """Run the sources one after the other and print the recap; the exit code is that of the first that failed."""
-    done, failed = run_each(project, sources, delivery)
+    done, failed = run_each(project, sources, delivery, base)
     if machine:
         print_json({"runs": done, "failures": [{"source": source, **as_tree(error)} for source, error in failed]})
     else:
@@ -44,7 +46,7 @@ def run_all(project: Project, sources: Sequence[str], *, delivery: Path | None =
 
 
 def run_each(
-    project: Project, sources: Sequence[str], delivery: Path | None
+    project: Project, sources: Sequence[str], delivery: Path | None, base: str = ""
 ) -> tuple[list[RunSummary], list[tuple[str, OncoweaveError]]]:
     """What came of each source; the failure of one does not keep the next from running."""
     from oncoweave.run import run
@@ -54,7 +56,7 @@ def run_each(
     with progress(STAGES * len(sources)) as tell_step:
         for source in sources:
             try:
-                done.append(run(project, source, delivery, progress=_of(source, tell_step)))
+                done.append(run(project, source, delivery, base=base, progress=_of(source, tell_step)))
             except OncoweaveError as error:
                 failed.append((source, error))
     return done, failed

@@ -17,8 +17,9 @@ from oncoweave.cli import options
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
 @options.project
 @options.delivery
+@options.base
 @options.machine
-def run(sources: tuple[str, ...], folder: Path | None, delivery: Path | None, machine: bool) -> int:
+def run(sources: tuple[str, ...], folder: Path | None, delivery: Path | None, base: str, machine: bool) -> int:
     """Extract, map, check and publish each SOURCE, and end with a recap.
 
     What an earlier run with the same delivery, mapping, vocabulary and code has finished is not done again.
@@ -26,9 +27,9 @@ def run(sources: tuple[str, ...], folder: Path | None, delivery: Path | None, ma
     from oncoweave.cli.recap import run_all
     from oncoweave.errors import UsageError
 
-    if delivery and len(sources) > 1:
+    if (delivery or base) and len(sources) > 1:
         raise UsageError("a delivery belongs to one source", mend="run the sources one by one")
     project = options.project_at(folder)
     for source in sources:
         project.source_folder(source)
-    return run_all(project, sources, delivery=delivery, machine=machine)
+    return run_all(project, sources, delivery=delivery, base=base, machine=machine)

@@ -39,6 +39,10 @@ class FolderDelivery(Spec):
     by: Literal["folder"] = Field(description="The files lie in a folder of this machine.")
     date: Day = Field(description="The day on which the source handed the data over (YYYY-MM-DD).")
     path: str = Field(description="The folder, absolute or relative to the source's own folder.")
+    mode: Literal["full", "delta"] = Field(
+        default="full",
+        description="full: a delivery holds everything; delta: it holds what is new, changed or removed since the one before.",
+    )
 
 
 class SyntheticOrigin(Spec):
@@ -99,6 +103,25 @@ class RowKey(Spec):
         return self
 
 
+class Removed(Spec):
+    """How a delta says which rows are gone: in files of their own, or by a mark in the row."""
+
+    files: str | None = Field(
+        default=None,
+        description="File name or pattern of the rows that are gone, in the format of the table; of a table with a key only its key is read.",
+    )
+    field: Name | None = Field(default=None, description="The field that marks a row of the table's own file as gone.")
+    codes: tuple[str, ...] = Field(default=(), description="What stands in that field when the row is gone.")
+
+    @model_validator(mode="after")
+    def _files_or_field(self) -> Self:
+        if (self.field is None) != (not self.codes):
+            raise ValueError("`field` and `codes` go together")
+        if self.files is None and self.field is None:
+            raise ValueError("give `files`, or `field` with `codes`")
+        return self
+
+
 class TableSpec(Spec):
     """What every kind of source table has."""
 
@@ -118,6 +141,9 @@ class TableSpec(Spec):
     optional: bool = Field(
         default=False,
         description="true: a delivery may come without this file, or with its header alone; the table then has no rows.",
+    )
+    removed: Removed | None = Field(
+        default=None, description="How a delivery that holds changes only (mode: delta) says which rows are gone."
     )
     fields: dict[Name, FieldSpec] = Field(
         default_factory=dict,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from oncoweave.engine.changes import Change, apply_change
 from oncoweave.engine.connection import connect
 from oncoweave.engine.delivery import locate
 from oncoweave.engine.parquet import copy
 from oncoweave.engine.reading import DeliveredFile, Reject
 from oncoweave.engine.snapshot import Snapshot, take_snapshot
-from oncoweave.errors import OncoweaveError
+from oncoweave.errors import OncoweaveError, UsageError
 from oncoweave.files import (
     clear_away,
     file_record,
@@ -23,28 +25,93 @@ from oncoweave.files import (
     write_json,
 )
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import ExtractRecord, FileRecord, SourceTableRecord
+from oncoweave.records import DeliveryRecord, ExtractRecord, FileRecord, SourceTableRecord, TableChange
+from oncoweave.release.base import find_base, fingerprint, refuse_unfit
 from oncoweave.run_identity import open_run
 from oncoweave.spec.load import load_source
-from oncoweave.spec.source import Source
+from oncoweave.spec.source import Source, Table, WheelDelivery
 
 
-def extract(project: Project, source: str, delivery: Path | None = None) -> RunFolder:
+def extract(project: Project, source: str, delivery: Path | None = None, base: str = "") -> RunFolder:
     """Takes the snapshot of a delivery and returns its run; a run that has it already is returned as it is.
 
-    `delivery` is a folder to read instead of the one that source.yaml declares. Records that cannot be read
-    go to quarantine/extract.parquet with file, line and reason.
+    `delivery` is a folder to read instead of the one that source.yaml declares. A delta is applied to the snapshot of
+    its base: of the run behind the current release, or of the run that `base` names (`none`: it is the first).
+    Records that cannot be read go to quarantine/extract.parquet with file, line and reason.
 
     Raises SpecError, UsageError, DataError, SourceUnreachable or EnvironmentFault, before the next stage
     could see anything of it.
     """
     spec, _ = load_source(project, source)
-    located = locate(project, spec, delivery)
-    delivered = _hashed(located)
-    run = open_run(project, source, list(delivered.values()))
+    given = _locate(project, spec, delivery, base)
+    content = [*given.files.values(), *given.base_content()]
+    run = open_run(project, source, content)
     if not _is_whole(run):
-        _extract(run, spec, located, delivered)
+        _extract(run, spec, given)
     return run
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What was delivered: the files of each table, those that name its removed rows, and the base that they change."""
+
+    located: Mapping[str, Sequence[DeliveredFile]]
+    removed: Mapping[str, Sequence[DeliveredFile]]
+    files: Mapping[str, FileRecord]
+    sha256: str
+    is_delta: bool = False
+    base: RunFolder | None = None
+    before: ExtractRecord | None = None
+
+    def base_content(self) -> list[FileRecord]:
+        """The snapshot that a delta builds on, as far as the run id depends on it."""
+        tables = self.before.tables if self.before else ()
+        return [t.snapshot.model_copy(update={"name": f"base/{t.snapshot.name}"}) for t in tables]
+
+
+def _locate(project: Project, spec: Source, delivery: Path | None, named: str) -> _Given:
+    """The files of the delivery; of a delta with the base. In a delta any file may be missing."""
+    if isinstance(spec.delivery, WheelDelivery) or spec.delivery.mode == "full":
+        if named:
+            raise UsageError("a full delivery builds on no run", mend="leave --base out, or declare `mode: delta`")
+        located = locate(project, spec, delivery)
+        files = _hashed(located)
+        return _Given(located, {}, files, fingerprint(files.values(), spec.delivery.date))
+    located = locate(project, with_tables(spec, lambda table: table.model_copy(update={"optional": True})), delivery)
+    removed = {name: files for name, files in _removed(project, spec, delivery).items() if files}
+    files = _hashed({**located, **{f"removed {name}": found for name, found in removed.items()}})
+    sha256 = fingerprint(files.values(), spec.delivery.date)
+    base = find_base(project, spec.source, sha256, named)
+    if base is None:
+        located = locate(project, spec, delivery)
+        return _Given(located, {}, files, sha256, is_delta=True)
+    before = refuse_unfit(base, spec)
+    return _Given(_dated(spec, located), _dated(spec, removed), _dated_records(spec, files), sha256, True, base, before)
+
+
+def _removed(project: Project, spec: Source, delivery: Path | None) -> dict[str, list[DeliveredFile]]:
+    """The files that name the removed rows of each table that has such."""
+    named = {n: t for n, t in spec.tables.items() if t.removed and t.removed.files}
+    tables = {
+        n: t.model_copy(update={"files": t.removed and t.removed.files, "optional": True}) for n, t in named.items()
+    }
+    return locate(project, spec.model_copy(update={"tables": tables}), delivery) if tables else {}
+
+
+def _dated(spec: Source, located: Mapping[str, Sequence[DeliveredFile]]) -> dict[str, list[DeliveredFile]]:
+    """The files of a delta with its day before their names: other deliveries have files of the same names."""
+    day = spec.delivery.date
+    return {t: [DeliveredFile(f"{day}/{file.name}", file.path) for file in files] for t, files in located.items()}
+
+
+def _dated_records(spec: Source, files: Mapping[str, FileRecord]) -> dict[str, FileRecord]:
+    names = {name: f"{spec.delivery.date}/{name}" for name in files}
+    return {names[name]: file.model_copy(update={"name": names[name]}) for name, file in files.items()}
+
+
+def with_tables(spec: Source, change: Callable[[Table], Table]) -> Source:
+    """The source with each table changed."""
+    return spec.model_copy(update={"tables": {name: change(table) for name, table in spec.tables.items()}})
 
 
 def _hashed(located: Mapping[str, Sequence[DeliveredFile]]) -> dict[str, FileRecord]:
@@ -67,59 +134,98 @@ def _is_whole(run: RunFolder) -> bool:
         return False
 
 
-def _extract(
-    run: RunFolder,
-    spec: Source,
-    located: Mapping[str, Sequence[DeliveredFile]],
-    delivered: Mapping[str, FileRecord],
-) -> None:
+def _extract(run: RunFolder, spec: Source, given: _Given) -> None:
     forget(run.path / "extract.json")
     work = run.path / ".extract.tmp"
     try:
         with stage_folder(run, "snapshot") as folder:
-            snapshots = {}
+            taken = {}
             for name, table in spec.tables.items():
                 remove(work)
                 make_private_folder(work)
-                snapshots[name] = take_snapshot(name, table, located[name], folder / f"{name}.parquet", work)
-        tables = tuple(_table_record(name, taken, run, delivered) for name, taken in snapshots.items())
-        _quarantine(run, [reject for taken in snapshots.values() for reject in taken.rejects], work)
+                taken[name] = _take(name, table, given, folder / f"{name}.parquet", work)
+        tables = tuple(
+            _table_record(name, spec.tables[name], snapshot, change, run, given)
+            for name, (snapshot, change) in taken.items()
+        )
+        make_private_folder(work)
+        _quarantine(run, [reject for snapshot, _ in taken.values() for reject in snapshot.rejects], work, given.base)
     finally:
         clear_away(work)
-    record = ExtractRecord(source=spec.source, run_id=run.run_id, delivery_date=spec.delivery.date, tables=tables)
+    link = DeliveryRecord(date=spec.delivery.date, sha256=given.sha256, run_id=run.run_id)
+    chain = (*given.before.chain, link) if given.before else (link,)
+    record = ExtractRecord(
+        source=spec.source, run_id=run.run_id, delivery_date=spec.delivery.date, tables=tables, chain=chain
+    )
     write_json(run.path / "extract.json", record)
 
 
-def _table_record(name: str, taken: Snapshot, run: RunFolder, delivered: Mapping[str, FileRecord]) -> SourceTableRecord:
+def _take(name: str, table: Table, given: _Given, target: Path, work: Path) -> tuple[Snapshot, TableChange | None]:
+    """The snapshot of a table: of the delivery itself, or of its base with the delivery's changes."""
+    if not given.is_delta:
+        return take_snapshot(name, table, given.located[name], target, work), None
+    delta = work / "delta"
+    make_private_folder(delta)
+    given_table = table.model_copy(update={"optional": table.optional or given.base is not None})
+    snapshot = take_snapshot(name, given_table, given.located[name], delta / "given.parquet", work)
+    removed = None
+    if given.removed.get(name):
+        removed = delta / "removed.parquet"
+        fields = {f: table.fields[f] for f in table.row.fields} if table.row.fields else table.fields
+        keys = table.model_copy(update={"fields": fields, "optional": True})
+        gone = take_snapshot(name, keys, given.removed[name], removed, work)
+        snapshot = replace(
+            snapshot, rejects=(*snapshot.rejects, *gone.rejects), readings=(*snapshot.readings, *gone.readings)
+        )
+    base = given.base.snapshot / target.name if given.base else None
+    change = apply_change(Change(table, base, delta / "given.parquet", removed), target, work)
+    return replace(snapshot, path=target, rows=change.total), change
+
+
+def _table_record(
+    name: str, table: Table, taken: Snapshot, change: TableChange | None, run: RunFolder, given: _Given
+) -> SourceTableRecord:
     files = tuple(
-        delivered[reading.file.name].model_copy(update={"rows": reading.records}) for reading in taken.readings
+        given.files[reading.file.name].model_copy(update={"rows": reading.records}) for reading in taken.readings
     )
+    before = next((t for t in given.before.tables if t.table == name), None) if given.before else None
+    quarantined = len(taken.rejects) + (before.quarantined if before else 0)
+    columns = dict.fromkeys((*(before.columns if before else ()), *taken.columns))
     return SourceTableRecord(
         table=name,
-        columns=taken.columns,
-        records=taken.rows + len(taken.rejects),
+        columns=tuple(columns),
+        records=taken.rows + quarantined,
         rows=taken.rows,
-        quarantined=len(taken.rejects),
-        files=files,
+        quarantined=quarantined,
+        files=(*(before.files if before else ()), *files),
         snapshot=file_record(run.snapshot / taken.path.name, taken.path.name, taken.rows),
-        undeclared=taken.undeclared,
-        absent=taken.absent,
+        undeclared=tuple(dict.fromkeys((*(before.undeclared if before else ()), *taken.undeclared))),
+        absent=taken.absent if taken.readings or before is None else before.absent,
+        key=table.row.fields,
+        change=change,
     )
 
 
-def _quarantine(run: RunFolder, rejects: Sequence[Reject], work: Path) -> None:
-    """Writes quarantine/extract.parquet: file, line, rule, column, reason, and nothing of what stood there."""
+def _quarantine(run: RunFolder, rejects: Sequence[Reject], work: Path, base: RunFolder | None) -> None:
+    """Writes quarantine/extract.parquet: file, line, rule, column, reason, and nothing of what stood there.
+
+    What could not be read of the deliveries before is still not read.
+    """
     make_private_folder(run.quarantine)
     beside = work / "extract.parquet"
     sql = (
         "SELECT unnest($files) AS file, unnest($lines)::BIGINT AS line, 'extract' AS rule, "
         'CAST(NULL AS VARCHAR) AS "column", unnest($reasons) AS reason'
     )
-    parameters = {
+    parameters: dict[str, object] = {
         "files": [reject.file for reject in rejects],
         "lines": [reject.line for reject in rejects],
         "reasons": [reject.reason for reject in rejects],
     }
-    with connect(work=work, allow=[], preserve_insertion_order=True) as connection:
+    if base is not None:
+        sql = f"SELECT * FROM read_parquet($before) UNION ALL {sql}"
+        parameters["before"] = str(base.quarantine / "extract.parquet")
+    allow = [base.quarantine] if base is not None else []
+    with connect(work=work, allow=allow, preserve_insertion_order=True) as connection:
         copy(connection, sql, beside, parameters=parameters)
     beside.rename(run.quarantine / "extract.parquet")

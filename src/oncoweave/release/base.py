@@ -1,0 +1,99 @@
+"""Finds the run that a delta builds on: the one behind what was last published, unless another is named."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+
+from oncoweave.errors import DataError, EnvironmentFault, UsageError
+from oncoweave.files import read_record
+from oncoweave.project import Project, RunFolder
+from oncoweave.records import ExtractRecord, FileRecord, ReleaseManifest, SourceTableRecord
+from oncoweave.spec.source import Source
+
+NONE = "none"
+"""What --base is given for a delta that is the first delivery."""
+_IN_FULL = "deliver in full: `mode: full` in source.yaml, and everything in the delivery"
+
+
+def fingerprint(files: Iterable[FileRecord], day: date) -> str:
+    """A hash of a delivery's files by name and content; of an empty one, of its day."""
+    lines = sorted(f"{file.name} {file.sha256}" for file in files) or [day.isoformat()]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def find_base(project: Project, source: str, delivery: str, named: str = "") -> RunFolder | None:
+    """The run that the delivery with this fingerprint builds on; None for the first.
+
+    `named` is a run id, or `none`; without it, the run behind the current release counts. A delivery that the base
+    holds already has the base that it had then, so that it is not applied twice.
+
+    Raises UsageError for a named run that is not there, EnvironmentFault for a base whose snapshot is gone.
+    """
+    run = _named(project, source, named) if named else _published(project, source)
+    if run is None:
+        return None
+    before: str | None = None
+    for link in _extracted(run).chain:
+        if link.sha256 == delivery:
+            return RunFolder(project.runs / source / before) if before else None
+        before = link.run_id
+    return run
+
+
+def refuse_unfit(base: RunFolder, spec: Source) -> ExtractRecord:
+    """The record of the base, when a delta of `spec` can build on it.
+
+    Raises DataError when the delivery is older than the base; UsageError when source.yaml has other tables, keys or
+    fields than when the base was extracted; EnvironmentFault when its snapshot is not whole.
+    """
+    record = _extracted(base)
+    if spec.delivery.date < record.delivery_date:
+        message = (
+            f"the delivery of {spec.delivery.date} is older than that of {record.delivery_date}, which it would change"
+        )
+        raise DataError(message, mend="correct `delivery.date` in source.yaml, or name the run to build on with --base")
+    before = {table.table: table for table in record.tables}
+    for name, table in spec.tables.items():
+        known = before.get(name)
+        if known is None or known.key != table.row.fields:
+            what = "is new" if known is None else "had another key"
+            raise UsageError(
+                f"table `{name}` {what} since run {base.run_id}, on which this delta builds", mend=_IN_FULL
+            )
+        missing = [f for f, field in table.fields.items() if f not in known.columns and not field.optional]
+        if missing:
+            message = f"run {base.run_id}, on which this delta builds, has no field `{missing[0]}` in `{name}`"
+            raise UsageError(message, mend=_IN_FULL)
+        _refuse_gone(base, known)
+    return record
+
+
+def _refuse_gone(base: RunFolder, table: SourceTableRecord) -> None:
+    if not (base.snapshot / table.snapshot.name).is_file():
+        message = f"the snapshot of run {base.run_id}, on which this delta builds, is gone"
+        raise EnvironmentFault(message, mend=_IN_FULL)
+
+
+def _named(project: Project, source: str, named: str) -> RunFolder | None:
+    if named == NONE:
+        return None
+    run = RunFolder(project.runs / source / named)
+    if not (run.path / "extract.json").is_file():
+        raise UsageError(f"there is no run {named} of `{source}`", mend="`oncoweave status` lists the runs")
+    return run
+
+
+def _published(project: Project, source: str) -> RunFolder | None:
+    current = project.releases / source / "current"
+    if not current.exists():
+        return None
+    return RunFolder(project.runs / source / read_record(current / "manifest.json", ReleaseManifest).run_id)
+
+
+def _extracted(run: RunFolder) -> ExtractRecord:
+    path = run.path / "extract.json"
+    if not path.is_file():
+        raise EnvironmentFault(f"run {run.run_id}, on which this delta builds, is gone", mend=_IN_FULL)
+    return read_record(path, ExtractRecord)
