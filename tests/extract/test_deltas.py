@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -42,7 +43,7 @@ class Site:
     runs: list[RunFolder] = field(default_factory=list)
 
     def declare(self, mode: str, day: int, extra: str = "") -> None:
-        tables = {name: ",".join(header) + "\n" for name, header in HEADERS.items()}
+        tables: dict[str, Any] = {name: ",".join(header) + "\n" for name, header in HEADERS.items()}
         keys = {"contents": "row: {content: true}\nperson: [id]"}
         self.workshop.write(RULES, keys=keys, **tables)
         path = self.workshop.folder / "source.yaml"
@@ -103,7 +104,7 @@ def made(folder: Path) -> Workshop:
     return Workshop(project)
 
 
-BASE = {
+BASE: dict[str, Rows] = {
     "patients": [("1", "1950"), ("2", "1951"), ("3", "1952")],
     "tumours": [("1", "a", "01.01.2015"), ("2", "a", "01.02.2015"), ("3", "a", "01.03.2015")],
     "contents": [("1", "01.01.2015", "x"), ("1", "01.01.2015", "x"), ("2", "01.01.2015", "y")],
@@ -140,7 +141,7 @@ def test_rows_point_at_the_delivery_that_they_came_from(site: Site) -> None:
 
 def test_the_same_delta_again_is_the_same_run(site: Site) -> None:
     site.deliver(BASE)
-    delta = {"contents": [("1", "01.01.2016", "z")]}
+    delta: dict[str, Rows] = {"contents": [("1", "01.01.2016", "z")]}
     first = site.deliver(delta)
     again = site.deliver(delta, day=2)
     assert again.run_id == first.run_id
