@@ -52,7 +52,10 @@ class Site:
             f"{{by: folder, date: 2024-02-{day:02}, path: ../../../delivery, mode: {mode}}}",
         )
         for name, file in REMOVED.items():
-            text = text.replace(f"files: {name}.csv\n", f"files: {name}.csv\n    removed: {{files: {file}{extra}}}\n")
+            may_lack = "" if name == "patients" else "    optional: true\n"
+            text = text.replace(
+                f"files: {name}.csv\n", f"files: {name}.csv\n    removed: {{files: {file}{extra}}}\n{may_lack}"
+            )
         path.write_text(text, encoding="utf-8")
 
     def deliver(self, files: Mapping[str, Rows], mode: str = "delta", day: int | None = None) -> RunFolder:
@@ -263,7 +266,7 @@ def union(deliveries: Sequence[Delivery]) -> Delivery:
 
 
 @pytest.mark.slow
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     base=st.fixed_dictionaries({"patients": PATIENTS, "tumours": TUMOURS, "contents": CONTENTS}),
     deltas=st.lists(DELTAS, min_size=1, max_size=3),

@@ -62,7 +62,10 @@ def test_loaded_release_gives_the_same_tables(tiny_project: Project, download: P
         path.name: path.read_bytes() for path in (tiny_project.runs / "tiny" / by_hand.run_id / "tables").iterdir()
     }
     assert len(tables) > 10
-    assert tables == {p.name: p.read_bytes() for p in (other.runs / "tiny" / loaded.run_id / "tables").iterdir()}
+    again = {p.name: p.read_bytes() for p in (other.runs / "tiny" / loaded.run_id / "tables").iterdir()}
+    ancestors = {"drug_era.parquet"}  # made of CONCEPT_ANCESTOR, which only the loaded release has
+    assert tables.keys() == again.keys()
+    assert {name for name, content in tables.items() if again[name] != content} <= ancestors
 
 
 def test_cdm_source_has_what_the_release_calls_itself(tiny_project: Project, download: Path) -> None:
