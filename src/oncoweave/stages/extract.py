@@ -26,7 +26,7 @@ from oncoweave.files import (
 )
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import DeliveryRecord, ExtractRecord, FileRecord, SourceTableRecord, TableChange
-from oncoweave.release.base import find_base, fingerprint, refuse_unfit
+from oncoweave.release.predecessor import find_base, fingerprint, refuse_unfit
 from oncoweave.run_identity import open_run
 from oncoweave.spec.load import load_source
 from oncoweave.spec.source import Source, Table, WheelDelivery
