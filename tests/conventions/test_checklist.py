@@ -9,13 +9,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "omop-conventions.md"
-LINES = [line.strip("| ").split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+LINES = [
+    line.strip("| ").split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")
+]
 KEPT = {line[0]: line[1] for line in LINES if len(line) == 2 and not line[0].startswith(("**", "Convention"))}
 
 
 def defined() -> set[str]:
     files = (ROOT / "tests").rglob("test_*.py")
-    return {name for path in files for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)}
+    return {
+        name
+        for path in files
+        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
 
 
 def test_each_convention_is_kept_by_a_test_or_an_exception() -> None:
