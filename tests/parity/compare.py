@@ -16,6 +16,8 @@ Record = tuple[Any, ...]
 
 VISIT = "concat_ws(' ', v.visit_start_date, v.visit_source_value)"
 """The natural key of a visit within a person."""
+PROVIDER = "concat_ws(' ', d.specialty_source_value, d.gender_source_value)"
+"""What both sides tell of a provider: names do not leave."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,19 @@ def _records(connection: duckdb.DuckDBPyConnection, side: str, table: Compared) 
     """What else a side tells of each record, by identity; several records may share one."""
     names = {row[0] for row in connection.execute(f"DESCRIBE {side}.{table.name}").fetchall()}
     source = f"{side}.{table.name} AS t"
-    person = visit = "NULL"
+    person = visit = provider = "NULL"
     if "person_id" in names:
         source += f" LEFT JOIN {side}.persons AS p USING (person_id)"
         person = "p.key"
     if "visit_occurrence_id" in names and table.name != "visit_occurrence":
         source += f" LEFT JOIN {side}.visit_occurrence AS v ON v.visit_occurrence_id = t.visit_occurrence_id"
         visit = f"CASE WHEN v.visit_occurrence_id IS NOT NULL THEN {VISIT} END"
+    if "provider_id" in names and table.name != "provider":
+        source += f" LEFT JOIN {side}.provider AS d ON d.provider_id = t.provider_id"
+        provider = f"CASE WHEN d.provider_id IS NOT NULL THEN {PROVIDER} END"
     columns = [
-        {"person": person, "visit": visit}.get(c, c if "(" in c else f"t.{c}") for c in (*table.identity, *table.others)
+        {"person": person, "visit": visit, "provider": provider}.get(c, c if "(" in c else f"t.{c}")
+        for c in (*table.identity, *table.others)
     ]
     found: dict[Record, list[Record]] = {}
     for row in connection.execute(f"SELECT {', '.join(columns)} FROM {source}").fetchall():

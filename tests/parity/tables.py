@@ -1,7 +1,8 @@
 """What is compared of each CDM table: the columns that say which record it is, and the others.
 
 Keys are natural: a person is the patient's id of the source, a visit its first day and source value. The SQL is the
-same for both sides, over tables in which `person` stands for person_id and `visit` for visit_occurrence_id.
+same for both sides, over tables in which `person` stands for person_id, `visit` for visit_occurrence_id and `provider` for
+provider_id. LOCATION is not compared: the peer's is one row an address, and addresses do not leave.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ TABLES = (
         ("person", "condition_source_value", "condition_start_date"),
         (
             "condition_concept_id", "condition_source_concept_id", "condition_end_date", "condition_type_concept_id",
-            "visit",
+            "visit", "provider",
         ),
     ),
     Compared(
@@ -59,7 +60,7 @@ TABLES = (
         (
             "drug_concept_id", "drug_source_concept_id", "drug_exposure_start_datetime",
             "drug_exposure_end_date", "drug_exposure_end_datetime", "verbatim_end_date", "days_supply",
-            "drug_type_concept_id", "visit",
+            "drug_type_concept_id", "visit", "provider",
         ),
     ),
     Compared(
@@ -69,7 +70,7 @@ TABLES = (
             "measurement_concept_id", "measurement_source_concept_id", "measurement_date", "measurement_type_concept_id",
             "CAST(value_as_number AS FLOAT)", "value_as_concept_id", "unit_concept_id", "unit_source_value",
             "operator_concept_id",
-            "visit",
+            "visit", "provider",
         ),
     ),
     Compared(
@@ -78,7 +79,7 @@ TABLES = (
         (
             "observation_concept_id", "observation_source_concept_id", "observation_date", "observation_type_concept_id",
             "CAST(value_as_number AS FLOAT)", "value_as_string", "value_as_concept_id", "unit_concept_id", "unit_source_value",
-            "value_source_value", "visit",
+            "value_source_value", "visit", "provider",
         ),
     ),
     Compared(
@@ -87,7 +88,7 @@ TABLES = (
         (
             "procedure_concept_id", "procedure_source_concept_id", "procedure_date", "procedure_end_date",
             "procedure_end_datetime", "procedure_type_concept_id",
-            "quantity", "visit",
+            "quantity", "visit", "provider",
         ),
     ),
     Compared(
@@ -96,7 +97,7 @@ TABLES = (
         (
             "device_concept_id", "device_source_concept_id", "device_exposure_start_date", "device_exposure_end_date",
             "device_exposure_end_datetime", "device_type_concept_id",
-            "quantity", "visit",
+            "quantity", "visit", "provider",
         ),
     ),
     Compared(
@@ -119,5 +120,7 @@ TABLES = (
         ("person", "drug_concept_id", "CAST(drug_era_start_date AS DATE)"),
         ("CAST(drug_era_end_date AS DATE)", "drug_exposure_count", "gap_days"),
     ),
+    Compared("care_site", ("care_site_name",), ("place_of_service_concept_id",)),
+    Compared("provider", ("specialty_source_value", "gender_concept_id", "gender_source_value"), ("specialty_concept_id",)),
     Compared("cdm_source", ("cdm_version",), ("vocabulary_version", "cdm_version_concept_id")),
 )  # fmt: skip

@@ -21,7 +21,7 @@ LISTED = Path(__file__).with_name("differences.csv")
 COUNTS = {
     "person": 27, "condition_occurrence": 180, "drug_exposure": 663, "measurement": 560, "procedure_occurrence": 146,
     "observation": 735, "visit_occurrence": 604, "visit_detail": 604, "device_exposure": 3, "death": 2, "observation_period": 27,
-    "condition_era": 179, "drug_era": 62, "cdm_source": 1,
+    "condition_era": 179, "drug_era": 62, "cdm_source": 1, "care_site": 63, "provider": 166,
 }  # fmt: skip
 """The peer's rows: what it is compared with is not empty."""
 
