@@ -26,7 +26,15 @@ from oncoweave.omop.periods import PeriodWriter
 from oncoweave.omop.tables import CdmSource, TableWriter
 from oncoweave.privacy.pseudonym import Key
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import DerivedTable, EventIndex, ExtractRecord, FileRecord, MapRecord, ReleasedText
+from oncoweave.records import (
+    DerivedTable,
+    EventIndex,
+    ExtractRecord,
+    FileRecord,
+    MapRecord,
+    ReleasedText,
+    UnconvertedCount,
+)
 from oncoweave.spec.mapping import NoteRule
 from oncoweave.vocabulary.bundle import Bundle
 
@@ -190,6 +198,12 @@ def _record(
         tables=tuple(files),
         derived=tuple(derived),
         released_text=tuple(made.released),
-        warnings=(*plan.warnings, *warnings_of(joins)),
+        warnings=(*plan.warnings, *warnings_of(joins), *map(_not_converted, execution.unconverted)),
+        unconverted=tuple(execution.unconverted),
         joins=tuple(joins),
     )
+
+
+def _not_converted(count: UnconvertedCount) -> str:
+    rule = f"{count.rule}.{count.column}" if count.column else count.rule
+    return f"{count.events:,} values of `{rule}` have a unit that `convert:` does not name; they keep value and unit"

@@ -20,7 +20,7 @@ from oncoweave.project import Project, RunFolder
 from oncoweave.quality.compilation import lint_suites
 from oncoweave.records import ExtractRecord, MapRecord, SourceTableRecord
 from oncoweave.spec.document import Loc
-from oncoweave.spec.mapping import Cell, Example
+from oncoweave.spec.examples import Cell, Example
 from oncoweave.spec.source import Table
 
 MOST_HELD = 4

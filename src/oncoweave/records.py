@@ -110,6 +110,14 @@ class UnmappedCount(Record):
     events: int
 
 
+class UnconvertedCount(Record):
+    """How many values of a rule's column have a unit that its `convert:` does not name, so that they keep it."""
+
+    rule: str
+    column: str | None
+    events: int
+
+
 class JoinCount(Record):
     """One join of the mapping: how many rows of its table there are, how many have nothing to look a partner up by
     (`empty`), and how many find none although they have (`without`)."""
@@ -191,6 +199,7 @@ class MapRecord(Record):
     derived: tuple[DerivedTable, ...] = ()
     released_text: tuple[ReleasedText, ...] = ()
     joins: tuple[JoinCount, ...] = ()
+    unconverted: tuple[UnconvertedCount, ...] = ()
 
 
 class ExpectationResult(Record):

@@ -100,7 +100,7 @@ def test_lint_tells_a_machine_every_problem(terminal: Terminal, capsys: pytest.C
 
 def test_the_schemas_are_written_into_the_project(terminal: Terminal) -> None:
     written = terminal.json("schema")["schemas"]
-    assert {Path(path).name for path in written} == {"source.json", "mapping.json", "corrections.json", "suite.json"}
+    assert {Path(path).name for path in written} == {"source.json", "mapping.json", "mapping_part.json", "corrections.json", "suite.json"}
     assert all(json.loads(Path(path).read_text())["$schema"] for path in written)
 
 

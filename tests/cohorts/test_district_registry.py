@@ -1,4 +1,4 @@
-"""A made-up registry whose readings name a tumour and no patient: what they read through the join."""
+"""A made-up registry whose readings name a tumour and no patient: what they read through the join, in one unit."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ def test_a_reading_is_of_the_patient_and_the_tumour_that_it_names(district: Coho
         (1950, date(2005, 7, 15), date(2005, 7, 15)),
         (1961, date(2010, 8, 9), date(2010, 9, 1)),
     ]
+
+
+def test_readings_are_in_millimetres_where_their_unit_is_known(district: Cohort) -> None:
+    made = district.rows(
+        "SELECT value_as_number, unit_concept_id, value_source_value, unit_source_value FROM measurement"
+    )
+    assert made == [(1.0, 0, "1", "inch"), (18.0, 8588, "18", "mm"), (18.5, 8588, "1.85", "cm")]
+    assert any("1 values of `sizes` have a unit that `convert:` does not name" in n for n in district.summary.warnings)
 
 
 def test_a_reading_of_no_registered_tumour_is_held_back_and_told(district: Cohort) -> None:

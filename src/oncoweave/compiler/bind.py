@@ -13,6 +13,7 @@ from functools import partial
 from oncoweave.compiler import keys
 from oncoweave.compiler.bound import OF_A_PERSON, VERBATIM, BoundRule, Branch, Choice, Looked, Slot
 from oncoweave.compiler.concepts import ConceptBook
+from oncoweave.compiler.conversion import ConversionBinder
 from oncoweave.compiler.expressions import Scope, fields_of, only_fields_of, parse, parse_template
 from oncoweave.compiler.inputs import Inputs
 from oncoweave.compiler.leaving import identifies, released, told
@@ -70,7 +71,7 @@ _LEAVING = frozenset(
 )  # fmt: skip
 """The keys whose text goes into the release as it is."""
 
-NUMERIC = ("between", "unit", "operator", "range_low", "range_high")
+NUMERIC = ("between", "unit", "convert", "operator", "range_low", "range_high")
 """The keys that say more of a numeric value."""
 
 _COMPANIONS = {"MAPS_TO_VALUE": "value", "MAPS_TO_UNIT": "unit", "MAPS_TO_OPERATOR": "operator"}
@@ -83,6 +84,10 @@ class Binder:
     inputs: Inputs
     book: ConceptBook
     problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def _conversions(self) -> ConversionBinder:
+        return ConversionBinder(self.inputs, self.book, self.problems)
 
     def rules(self) -> list[BoundRule]:
         """The rules that could be bound, in the order of the file."""
@@ -181,7 +186,8 @@ class Binder:
         between = getattr(model, "between", None) or getattr(rule, "between", None)
         header = (table.fields[column].header or column) if column else None
         type_ = self._type(rule, rule_loc)
-        return Branch(column, header, concept, slots, choices, between, kind, type_, self._targets(rule, concept))
+        targets, converted = self._targets(rule, concept), self._conversions.of_branch(rule, model, slots, choices, loc)
+        return Branch(column, header, concept, slots, choices, between, kind, type_, targets, converted)
 
     def _check_numeric(self, model: object, value: Slot | None, loc: Loc) -> None:
         """What goes with a number needs one."""

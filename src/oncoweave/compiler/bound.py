@@ -78,6 +78,14 @@ Choice = Fixed | Looked
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """Values of several units in the one of `to`: by the unit's source code, value and range as they are there."""
+
+    to: Fixed
+    units: Mapping[str, Mapping[str, Expression]]
+
+
+@dataclass(frozen=True)
 class Branch:
     """One column of a rule, or the rule itself: its concept, its slots, and the concepts of its other fields.
 
@@ -93,6 +101,7 @@ class Branch:
     kind: str | None
     type_concept_id: int
     targets: frozenset[str]
+    conversion: Conversion | None = None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from oncoweave.compiler.sql import (
     parameter,
     text,
 )  # fmt: skip
-from oncoweave.compiler.units import dated
+from oncoweave.compiler.units import dated, value_before
 from oncoweave.engine.expressions import Kind
 from oncoweave.engine.signatures import precision_node
 from oncoweave.events import TYPES
@@ -230,7 +230,7 @@ class EventValues:
 
     def _as_known(self, slot: Slot) -> Node:
         """The value as text; of a partial date no more than the source knows: 2015-03, 2015."""
-        whole = call("to_text", col("value"))
+        whole = call("to_text", col(value_before(self.branch)))
         if slot.expression.kind is not Kind.DATE or slot.expression.precision is None:
             return whole
         parts = [
@@ -259,7 +259,7 @@ class EventValues:
             nodes = [n for n in (self._chosen(key), self._companion(key)) if n is not None]
             chosen = coalesce(*nodes) if len(nodes) > 1 else nodes[0] if nodes else None
             if chosen is not None:
-                found[f"{key}_concept_id"] = _unless_exact(chosen) if key == "operator" else chosen
+                found[f"{key}_concept_id"] = _unless_exact(chosen) if key == "operator" else self._converted(chosen)
         unit = self.branch.choices.get("unit")
         if unit is not None:
             found["unit_source_value"] = self._chosen_text("unit", unit)
@@ -268,6 +268,17 @@ class EventValues:
         if self._always_has_a_value():
             return found
         return {k: case([(is_not_null(col("value")), v)], null(TYPES[k])) for k, v in found.items()}
+
+    def _converted(self, unit: Node) -> Node:
+        """The unit of a value that was converted; the source's own of every other."""
+        conversion = self.branch.conversion
+        if conversion is None:
+            return unit
+        to = number(conversion.to.concept_id)
+        if isinstance(self.branch.choices["unit"], Fixed):
+            return to
+        named = exp.In(this=col("code:unit"), expressions=[text(code) for code in conversion.units])
+        return case([(named, to)], unit)
 
     def _always_has_a_value(self) -> bool:
         """Whether every fact has a number: an empty cell is excluded, one that does not parse is quarantined."""

@@ -28,7 +28,7 @@ from oncoweave.errors import DataError, OncoweaveError
 from oncoweave.events import TYPES, select_columns, select_events, union_of
 from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS
 from oncoweave.privacy.pseudonym import Key
-from oncoweave.records import EventFile, JoinCount, LedgerEntry, UnmappedCount
+from oncoweave.records import EventFile, JoinCount, LedgerEntry, UnconvertedCount, UnmappedCount
 from oncoweave.vocabulary.bundle import Bundle
 
 UNDATED = frozenset({"person", "observation_period", "episode"}) | HEALTH_SYSTEM_FACTS
@@ -57,6 +57,7 @@ class Execution:
     files: list[EventFile] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
     unmapped: list[UnmappedCount] = field(default_factory=list)
+    unconverted: list[UnconvertedCount] = field(default_factory=list)
     joins: dict[tuple[str, str], JoinCount] = field(default_factory=dict)
     corrected: int = 0
 
@@ -195,6 +196,7 @@ class Execution:
             entry = self._entry(plan, select, file, sum(f.rows for f in more))
             self.ledger.append(entry)
             self.unmapped += self._unmapped(file, bound, concept=entry.unmapped > 0)
+            self.unconverted += self._unconverted(file, bound)
 
     def _find_activity(self) -> None:
         """The last day that any fact of a person starts on, from the events written so far."""
@@ -334,6 +336,17 @@ class Execution:
         ((count, events),) = self._rows(sql, "counting unmapped codes")
         if events:
             yield UnmappedCount(rule=file.rule, column=file.column, concept_map=vocabulary, codes=count, events=events)
+
+    def _unconverted(self, file: EventFile, bound: Branch) -> Iterator[UnconvertedCount]:
+        """Values that are not in the unit that the branch converts to."""
+        if bound.conversion is None:
+            return
+        source = select_events(self.events, file, ["value_number", "unit_concept_id"])
+        other = f"unit_concept_id IS DISTINCT FROM {bound.conversion.to.concept_id}"
+        sql = f"SELECT count(*) FROM ({source}) WHERE value_number IS NOT NULL AND {other}"
+        ((events,),) = self._rows(sql, "counting values of another unit")
+        if events:
+            yield UnconvertedCount(rule=file.rule, column=file.column, events=events)
 
     # DuckDB
 

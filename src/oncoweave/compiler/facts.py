@@ -34,7 +34,7 @@ from oncoweave.compiler.sql import (
     table,
     text,
 )  # fmt: skip
-from oncoweave.compiler.units import UnitBuilder, dated, looked
+from oncoweave.compiler.units import UnitBuilder, dated, looked, value_before
 from oncoweave.engine import functions
 from oncoweave.engine.expressions import Expression, Kind
 from oncoweave.events import COLUMNS, TYPES
@@ -289,7 +289,8 @@ class FactBuilder:
     def _no_text(self, name: str) -> Node:
         """Whether a slot has no value because its text is empty, not because it does not parse."""
         raw = self.branch.slots[name].raw
-        return is_null(col(f"{name}@")) if raw else all_of([is_null(col(name)), is_null(col("fault"))])
+        value = value_before(self.branch) if name == "value" else name
+        return is_null(col(f"{name}@")) if raw else all_of([is_null(col(value)), is_null(col("fault"))])
 
     def _missing(self) -> list[tuple[Node, Node]]:
         found: list[tuple[Node, Node]] = []
@@ -304,10 +305,13 @@ class FactBuilder:
 
     def _implausible(self) -> list[tuple[Node, Node]]:
         found: list[tuple[Node, Node]] = []
+        what = self.branch.column or "value"
+        if self.branch.conversion:
+            lost = all_of([is_not_null(col(value_before(self.branch))), is_null(col("value"))])
+            found.append((lost, text(f"quarantined: {what}: cannot be converted")))
         if self.branch.between and self.branch.slots.get("value"):
             low, high = self.branch.between
             outside = negate(exp.Between(this=col("value"), low=number(low), high=number(high)))
-            what = self.branch.column or "value"
             found.append((outside, text(f"quarantined: {what}: out of range")))
         for name, slot in dated(self.branch).items():
             if slot.raw is None:  # a date that was read lies in the calendar; one that was computed may not

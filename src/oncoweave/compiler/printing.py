@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from oncoweave.compiler.bind import CHOICES, MAIN, SLOTS
 from oncoweave.compiler.bound import OF_A_PERSON, BoundRule, Branch
 from oncoweave.compiler.lookups import CodeLookup, Lookup, MapLookup
+from oncoweave.spec.conversion import UnitConversion
 from oncoweave.spec.mapping import Column, PersonRule, Rule
 from oncoweave.spec.rule import CodeRef, Concept, MapRef, PersonConcept
 
@@ -60,6 +61,10 @@ def _fields(model: Rule | Column, concepts: Mapping[str, str]) -> Iterator[str]:
         value = getattr(model, key, None)
         if value is not None:
             yield f"{key}: {value if key in SLOTS else _concept(value, concepts)}"
+    convert: UnitConversion | None = getattr(model, "convert", None)
+    if convert:
+        units = ", ".join(f"{unit}: {expression}" for unit, expression in convert.units.items())
+        yield f"convert to {_concept(convert.to, concepts)}: {units}"
     between: tuple[float, float] | None = getattr(model, "between", None)
     if between:
         yield f"between: {between[0]:g} and {between[1]:g}"

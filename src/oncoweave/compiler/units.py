@@ -14,12 +14,14 @@ from sqlglot import exp
 
 from oncoweave.compiler import keys
 from oncoweave.compiler.bound import BoundRule, Branch, Looked, Reference, Slot
+from oncoweave.compiler.conversion import CONVERTED
 from oncoweave.compiler.sql import (
     Node,
     all_of,
     any_of,
     call,
     case,
+    cast,
     coalesce,
     col,
     equals,
@@ -42,6 +44,10 @@ from oncoweave.spec.mapping import Imputation
 from oncoweave.spec.source import Source
 
 NOT_A = {"integer": "not a whole number", "number": "not a number", "date": "not a date"}
+
+
+UNCONVERTED = "value!"
+"""The column of a value as it was before its unit was converted."""
 
 
 def unit_of(rule: BoundRule) -> str:
@@ -184,6 +190,19 @@ class UnitBuilder:
             if name == "value" and slot.expression.precision is not None:
                 found["value#"] = slot.expression.precision
             found |= {f"{name}@": self._over_group(col(slot.raw, "s"))} if slot.raw else {}
+        return found | self._converted()
+
+    def _converted(self) -> dict[str, Node]:
+        """Value and range in one unit, and the value as it was: `value!`."""
+        conversion = self.branch.conversion
+        if conversion is None:
+            return {}
+        unit = self.branch.choices["unit"]
+        code = _code(unit) if isinstance(unit, Looked) else text(unit.code)
+        found = {UNCONVERTED: self.branch.slots["value"].expression.node}
+        for name in (n for n in CONVERTED if n in self.branch.slots):
+            cases = [(equals(code.copy(), text(u)), made[name].node) for u, made in conversion.units.items()]
+            found[name] = case(cases, cast(self.branch.slots[name].expression.node.copy(), "DOUBLE"))
         return found
 
     def _imputed(self, name: str, date: Expression) -> Node:
@@ -210,12 +229,7 @@ class UnitBuilder:
 
     def _code_columns(self) -> dict[str, Node]:
         return (
-            {
-                f"code:{name}": functions.trim(functions.to_text(choice.code.expression)).node
-                if choice.code.expression.kind is Kind.INTEGER
-                else choice.code.expression.node
-                for name, choice in looked(self.branch).items()
-            }
+            {f"code:{name}": _code(choice) for name, choice in looked(self.branch).items()}
             | {
                 f"code@{name}": self._over_group(col(choice.code.raw, "s"))
                 for name, choice in looked(self.branch).items()
@@ -254,6 +268,17 @@ def numbered(rule: BoundRule) -> Reference | None:
     """The keyed hash that stands for the own number of what a rule tells, where it has one."""
     name = getattr(rule.spec, "source_id", None)
     return Reference(rule.name, rule.table, (name,), (name,)) if name else None
+
+
+def _code(choice: Looked) -> Node:
+    """The text of a code that is looked up."""
+    code = choice.code.expression
+    return functions.trim(functions.to_text(code)).node if code.kind is Kind.INTEGER else code.node
+
+
+def value_before(branch: Branch) -> str:
+    """The column that holds the value as the source has it, before any conversion."""
+    return UNCONVERTED if branch.conversion else "value"
 
 
 def dated(branch: Branch) -> dict[str, Slot]:

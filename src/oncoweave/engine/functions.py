@@ -125,6 +125,12 @@ ceiling = Function(
 round_to = Function(
     "round_to", (NUMBER, WHOLE), NUMBER, "round({0}, {1})", "Rounded to so many decimals.", (((1.25, 1), 1.3),)
 )
+significant = Function(
+    "significant", (NUMBER,), NUMBER,
+    "coalesce(round({0}, 11 - TRY_CAST(floor(log10(nullif(abs({0}), 0))) AS INTEGER)), CASE WHEN {0} = 0 THEN 0.0 END)",
+    "Rounded to 12 significant digits; NULL for what is no finite number.",
+    (((1.8000000000000003,), 1.8), ((0.0,), 0.0), ((-123456789012345.0,), -123456789012000.0)), internal=True,
+)  # fmt: skip
 absolute = Function("absolute", (QUANTITY,), QUANTITY, "TRY(abs({0}))", "Without its sign.", (((-2,), 2),))
 to_integer = Function(
     "to_integer", (TEXT,), INTEGER, "CASE WHEN regexp_full_match({0}, ' *[+-]?[0-9]+ *') THEN TRY_CAST({0} AS BIGINT) END",
@@ -404,7 +410,7 @@ xor = Function(
 _ALL = (
     trim, upper, lower, length, substring, replace, replace_pattern, concat, matches, contains, starts_with,
     extract, split_part, pad_left, add, subtract, multiply, divide, negate, whole_quotient, remainder, round_,
-    floor, ceiling, round_to, absolute, to_integer, to_number, to_text, equal, unequal, less, at_most, more,
+    floor, ceiling, round_to, significant, absolute, to_integer, to_number, to_text, equal, unequal, less, at_most, more,
     at_least, between, is_in, is_null, is_filled, both, either, negation, coalesce, null_if, when, least,
     greatest, make_date, year, month, day, add_days, add_months, add_years, days_between, months_between,
     years_between, floor_date, minimum, maximum, sum_, count, any_, all_, first, last, only, hmac63, sha256_63,

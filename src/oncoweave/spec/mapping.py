@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
+from oncoweave.spec.conversion import UnitConversion
+from oncoweave.spec.examples import Example
 from oncoweave.spec.health_system import CareSiteRule, LocationRule, ProviderRule
 from oncoweave.spec.joins import Join
 from oncoweave.spec.periods import ObservationPeriods
@@ -58,6 +60,9 @@ class Column(Spec):
     value: Expr | None = Field(default=None, description="Expression of the value; the column itself if unset.")
     value_concept: Concept | None = Field(default=None, description="Concept of the value.")
     unit: Concept | None = Field(default=None, description="Unit of a numeric value.")
+    convert: UnitConversion | None = Field(
+        default=None, description="Values of several units in one; `between` then goes by the new unit."
+    )
     operator: Concept | None = Field(default=None, description="Relation of the value to the true one (<, <=, >, >=).")
     between: tuple[FiniteFloat, FiniteFloat] | None = Field(
         default=None, description="Lowest and highest plausible value; others are quarantined."
@@ -142,6 +147,9 @@ class MeasurementRule(FactSpec):
     value: Expr | None = Field(default=None, description="Expression of the value.")
     value_concept: Concept | None = Field(default=None, description="Concept of the value.")
     unit: Concept | None = Field(default=None, description="Unit of a numeric value.")
+    convert: UnitConversion | None = Field(
+        default=None, description="Values of several units in one; `between` then goes by the new unit."
+    )
     operator: Concept | None = Field(default=None, description="Relation of the value to the true one (<, <=, >, >=).")
     between: tuple[FiniteFloat, FiniteFloat] | None = Field(
         default=None, description="Lowest and highest plausible value; others are quarantined."
@@ -158,6 +166,9 @@ class ObservationRule(FactSpec):
     value: Expr | None = Field(default=None, description="Expression of the value.")
     value_concept: Concept | None = Field(default=None, description="Concept of the value.")
     unit: Concept | None = Field(default=None, description="Unit of a numeric value.")
+    convert: UnitConversion | None = Field(
+        default=None, description="Values of several units in one; `between` then goes by the new unit."
+    )
     qualifier: Concept | None = Field(default=None, description="Qualifier of the observation.")
 
 
@@ -363,20 +374,6 @@ Rule = Annotated[
     | ObservationPeriodRule | NoteRule | SpecimenRule | LocationRule | CareSiteRule | ProviderRule,
     Field(discriminator="fact"),
 ]  # fmt: skip
-
-Cell = str | None
-
-
-class Example(Spec):
-    """Rows that are given, and rows that the mapping must make of them; run by `oncoweave lint`."""
-
-    name: str = Field(description="What the example shows.")
-    given: dict[Name, tuple[dict[str, Cell], ...]] = Field(
-        description="Rows by source table; fields left out are empty."
-    )
-    expect: dict[Name, tuple[dict[str, Cell], ...]] = Field(
-        description="Rows by target table: as many as the mapping makes, in any order; only the named columns are compared."
-    )
 
 
 class Mapping(Spec):
