@@ -81,13 +81,13 @@ def test_every_table_is_the_same_to_the_byte_when_rows_are_shuffled(workshop: Wo
 def test_every_table_is_the_same_to_the_byte_when_rules_are_reordered(workshop: Workshop) -> None:
     before = made_of(workshop)
     after = made_of(workshop, FINDINGS + CANCER + PERSONS, persons="")
-    assert before.table_bytes() == after.table_bytes()
+    assert before.data_bytes() == after.data_bytes()
 
 
 def test_every_table_is_the_same_to_the_byte_when_a_column_is_added_to_the_source(workshop: Workshop) -> None:
     before = made_of(workshop)
     wider = "\n".join(f"{line},{'extra' if n == 0 else n}" for n, line in enumerate(tumours(*TUMOURS).splitlines()))
-    assert before.table_bytes() == made_of(workshop, tumours=wider).table_bytes()
+    assert before.data_bytes() == made_of(workshop, tumours=wider).data_bytes()
 
 
 @pytest.mark.parametrize(

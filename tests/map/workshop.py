@@ -274,6 +274,10 @@ class Mapped:
         """The bytes of every CDM table."""
         return {path.name: path.read_bytes() for path in sorted(self.run.tables.glob("*.parquet"))}
 
+    def data_bytes(self) -> dict[str, bytes]:
+        """The bytes of every CDM table but METADATA, which tells the hash of the specification."""
+        return {name: content for name, content in self.table_bytes().items() if name != "metadata.parquet"}
+
 
 def _read(path: Path) -> list[Row]:
     with duckdb.connect() as connection:
