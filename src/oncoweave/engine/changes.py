@@ -1,11 +1,16 @@
 """Applies a delta, the new, changed and removed rows of one table, to the snapshot that it builds on.
 
 The result is the snapshot of the union: a delivered row replaces those of its key, a removed one is taken out, and
-all other rows stay as they were, with the file and line that they came from.
+all other rows stay as they were, in their order, with the file and line that they came from.
+
+Which rows of the base go is found by key or content, in its key columns alone, and kept as one bit a row of that file.
+The copy then leaves them out by a filter: a join over all rows would cost more, and would write them in any order. One
+thread does it, for where row groups end behind a filter depends on the number of threads.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +18,9 @@ from pathlib import Path
 import duckdb
 
 from oncoweave.engine.connection import connect, without_values
-from oncoweave.engine.parquet import copy, identifier
+from oncoweave.engine.parquet import copy, identifier, row_count
 from oncoweave.errors import OncoweaveError
+from oncoweave.files import faults
 from oncoweave.records import TableChange
 from oncoweave.spec.source import FieldSpec, Table
 
@@ -35,89 +41,108 @@ def apply_change(change: Change, target: Path, work: Path) -> TableChange:
     Raises OncoweaveError (our bug) when the rows do not add up.
     """
     folders = sorted({p.parent for p in (change.base, change.given, target, change.removed) if p is not None})
-    with connect(work=work, allow=folders, preserve_insertion_order=True) as connection:
-        with without_values("opening a delta"):
-            _open(connection, change)
-        kept = _kept_by_key(change.table) if change.table.row.fields else _kept_by_content(connection)
-        added = f"SELECT * FROM given WHERE NOT ({_marked(change.table)})"
-        total = copy(connection, f"SELECT * FROM ({kept}) UNION ALL BY NAME {added}", target)
-        counted = _counts(connection, change.table, kept)
+    with connect(work=work, allow=folders, preserve_insertion_order=True, threads=1) as connection:
+        with without_values("finding the rows that a delta changes"):
+            counted = _find(connection, change)
+        if change.base is not None and _changes_nothing(counted):
+            with faults(target):
+                shutil.copyfile(change.base, target)
+                target.chmod(0o600)
+            return counted
+        total = copy(connection, _union(change, counted), target)
     if total != counted.total:
         raise OncoweaveError(f"a delta of {target.stem} does not add up: {total} rows instead of {counted.total}")
     return counted
+
+
+def _changes_nothing(counted: TableChange) -> bool:
+    return not (counted.added or counted.replaced or counted.removed)
+
+
+def _find(connection: duckdb.DuckDBPyConnection, change: Change) -> TableChange:
+    """Makes the table `gone` (n, the row of the base; replaced, whether another takes its place) and counts it."""
+    _open(connection, change)
+    rows = row_count(connection, change.base) if change.base else 0
+    unmatched = (
+        _find_by_key(connection, change.table) if change.table.row.fields else _find_by_content(connection, change)
+    )
+    ((replaced, removed),) = connection.execute(
+        "SELECT count(*) FILTER (replaced), count(*) FILTER (NOT replaced) FROM gone"
+    ).fetchall()
+    ((added,),) = connection.execute(f"SELECT count(*) FROM given WHERE NOT ({_marked(change.table)})").fetchall()
+    if replaced + removed:
+        connection.execute(f"SET VARIABLE gone = (SELECT bitstring_agg(n, 0, {rows - 1}) FROM gone)")
+    total = rows - replaced - removed + added
+    return TableChange(
+        base=rows, added=added, replaced=replaced, removed=removed, unmatched=unmatched, total=total
+    )  # fmt: skip
 
 
 def _open(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
     for name, path in (("base", change.base), ("given", change.given), ("removed", change.removed)):
         if path is not None:
             text = "'" + str(path).replace("'", "''") + "'"
-            connection.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet({text})")
+            numbered = ", file_row_number = true" if name == "base" else ""
+            connection.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet({text}{numbered})")
     if change.base is None:
-        connection.execute("CREATE TEMP VIEW base AS SELECT * FROM given WHERE false")
+        connection.execute("CREATE TEMP VIEW base AS SELECT *, 0::BIGINT AS file_row_number FROM given WHERE false")
     if change.removed is None:
-        connection.execute("CREATE TEMP VIEW removed AS SELECT * FROM base WHERE false")
-    if not change.table.row.fields:
-        return
-    key, valid = _key(change.table), _valid(change.table)
-    marked = _marked(change.table)
+        connection.execute("CREATE TEMP VIEW removed AS SELECT * FROM given WHERE false")
+
+
+def _find_by_key(connection: duckdb.DuckDBPyConnection, table: Table) -> int:
+    """The rows of the base whose key the delta names; returns how many removals match none, or have no key."""
+    key, valid, marked = _key(table), _valid(table), _marked(table)
+    names = ", ".join(identifier(f) for f in table.row.fields)
+    gone = f"SELECT {names} FROM removed UNION ALL SELECT {names} FROM given WHERE {marked}"
+    named = f"""SELECT {names}, true AS _replaces FROM given WHERE NOT ({marked})
+        UNION ALL SELECT *, false AS _replaces FROM ({gone})"""
     connection.execute(
-        f"CREATE TEMP TABLE replaced_keys AS SELECT DISTINCT {key} FROM given WHERE {valid} AND NOT ({marked})"
+        f"""CREATE TEMP TABLE keys AS SELECT row_number() OVER () AS _id, * FROM (
+        SELECT {names}, bool_or(_replaces) AS _replaced, bool_or(NOT _replaces) AS _removed
+        FROM (SELECT {key}, _replaces FROM ({named}) WHERE {valid}) GROUP BY {names})"""
     )
-    connection.execute(
-        f"""CREATE TEMP TABLE removed_keys AS SELECT DISTINCT * FROM (SELECT {key} FROM removed WHERE {valid}
-        UNION ALL SELECT {key} FROM given WHERE {valid} AND ({marked}))"""
-    )
-
-
-def _kept_by_key(table: Table) -> str:
-    """The rows of the base whose key the delta does not name."""
-    return f"SELECT * FROM base AS b WHERE NOT {_named(table, 'replaced_keys')} AND NOT {_named(table, 'removed_keys')}"
-
-
-def _named(table: Table, keys: str) -> str:
     same = " AND ".join(f"k.{identifier(f)} = trim(b.{identifier(f)})" for f in table.row.fields)
-    return f"EXISTS (SELECT 1 FROM {keys} AS k WHERE {same})"
-
-
-def _kept_by_content(connection: duckdb.DuckDBPyConnection) -> str:
-    """The rows of the base without one row for each removed row of the same content."""
-    columns = _columns(connection, "base")
-    there = _columns(connection, "removed")
-    listed = ", ".join(identifier(name) for name in columns)
-    theirs = ", ".join(identifier(n) if n in there else f"CAST(NULL AS VARCHAR) AS {identifier(n)}" for n in columns)
-    numbered = f"row_number() OVER (PARTITION BY {listed} ORDER BY _file, _line) AS _n"
-    same = " AND ".join(f"r.{identifier(n)} IS NOT DISTINCT FROM b.{identifier(n)}" for n in columns)
-    removed = f"SELECT *, {numbered} FROM (SELECT {theirs}, _file, _line FROM removed)"
-    return f"""SELECT b.* EXCLUDE (_n) FROM (SELECT *, {numbered} FROM base) AS b
-        WHERE NOT EXISTS (SELECT 1 FROM ({removed}) AS r WHERE r._n = b._n AND {same})"""
-
-
-def _counts(connection: duckdb.DuckDBPyConnection, table: Table, kept: str) -> TableChange:
-    with without_values("counting a delta"):
-        ((base,),) = connection.execute("SELECT count(*) FROM base").fetchall()
-        given_sql = f"SELECT count(*) FROM given WHERE NOT ({_marked(table)})"
-        ((added,),) = connection.execute(given_sql).fetchall()
-        ((stay,),) = connection.execute(f"SELECT count(*) FROM ({kept})").fetchall()
-        if table.row.fields:
-            replaced_sql = f"SELECT count(*) FROM base AS b WHERE {_named(table, 'replaced_keys')}"
-            ((replaced,),) = connection.execute(replaced_sql).fetchall()
-            same = " AND ".join(f"k.{identifier(f)} = trim(b.{identifier(f)})" for f in table.row.fields)
-            unmatched_sql = (
-                f"SELECT count(*) FROM removed_keys AS k WHERE NOT EXISTS (SELECT 1 FROM base AS b WHERE {same})"
-            )
-            ((unmatched,),) = connection.execute(unmatched_sql).fetchall()
-        else:
-            replaced = 0
-            ((asked,),) = connection.execute("SELECT count(*) FROM removed").fetchall()
-            unmatched = asked - (base - stay)
-    return TableChange(
-        base=base,
-        added=added,
-        replaced=replaced,
-        removed=base - stay - replaced,
-        unmatched=unmatched,
-        total=stay + added,
+    connection.execute(
+        f"""CREATE TEMP TABLE gone AS SELECT b.file_row_number AS n, k._replaced AS replaced, k._id AS id
+        FROM base AS b JOIN keys AS k ON {same}"""
     )
+    ((unmatched,),) = connection.execute(
+        "SELECT count(*) FROM keys WHERE _removed AND _id NOT IN (SELECT id FROM gone)"
+    ).fetchall()
+    ((without,),) = connection.execute(f"SELECT count(*) FROM ({gone}) WHERE NOT ({valid})").fetchall()
+    return int(unmatched + without)
+
+
+def _find_by_content(connection: duckdb.DuckDBPyConnection, change: Change) -> int:
+    """One row of the base for each removed row of the same declared fields; returns how many removals match none.
+
+    Of rows with the same declared fields the first by all else goes, so that it depends on no order.
+    """
+    declared = list(change.table.fields) or _columns(connection, "removed")
+    listed = ", ".join(identifier(name) for name in declared)
+    others = [identifier(n) for n in _columns(connection, "base") if n not in declared]
+    order = ", ".join([*others, "_file", "_line"])
+    same = " AND ".join(f"r.{identifier(n)} IS NOT DISTINCT FROM b.{identifier(n)}" for n in declared)
+    ((asked,),) = connection.execute("SELECT count(*) FROM removed").fetchall()
+    connection.execute(
+        f"""CREATE TEMP TABLE gone AS
+        WITH r AS (SELECT {listed}, count(*) AS _many FROM removed GROUP BY {listed}),
+        alike AS (SELECT b.*, r._many FROM base AS b JOIN r ON {same}),
+        numbered AS (SELECT *, row_number() OVER (PARTITION BY {listed} ORDER BY {order}) AS _place FROM alike)
+        SELECT file_row_number AS n, false AS replaced FROM numbered WHERE _place <= _many"""
+    )
+    ((found,),) = connection.execute("SELECT count(*) FROM gone").fetchall()
+    return int(asked - found)
+
+
+def _union(change: Change, counted: TableChange) -> str:
+    """The rows of the base that stay, in their order, and the delivered ones behind them."""
+    added = f"SELECT * FROM given WHERE NOT ({_marked(change.table)})"
+    stay = (
+        "WHERE get_bit(getvariable('gone'), file_row_number::INTEGER) = 0" if counted.replaced + counted.removed else ""
+    )
+    return f"SELECT * EXCLUDE (file_row_number) FROM base {stay} UNION ALL BY NAME {added}"
 
 
 def _key(table: Table) -> str:
@@ -131,8 +156,10 @@ def _valid(table: Table) -> str:
 
 
 def _codes(table: Table, field: str) -> Sequence[str]:
+    """The texts that mean no value in a field, as mapping knows them."""
     spec = table.fields.get(field) or FieldSpec(type="text")
-    return sorted({"", *(code.strip() for code in (*table.missing, *spec.missing))})
+    written = (*table.missing, *spec.missing)
+    return sorted({"", *written} | {code.strip() for code in written})
 
 
 def _marked(table: Table) -> str:
@@ -140,7 +167,8 @@ def _marked(table: Table) -> str:
     gone = table.removed
     if gone is None or gone.field is None:
         return "false"
-    return f"coalesce(trim({identifier(gone.field)}) IN ({_texts(gone.codes)}), false)"
+    codes = [code.strip() for code in gone.codes]
+    return f"coalesce(trim({identifier(gone.field)}) IN ({_texts(codes)}), false)"
 
 
 def _texts(texts: Sequence[str]) -> str:
@@ -148,6 +176,5 @@ def _texts(texts: Sequence[str]) -> str:
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, view: str) -> list[str]:
-    with without_values("reading a delta's columns"):
-        names = [str(row[0]) for row in connection.execute(f"DESCRIBE {view}").fetchall()]
-    return [name for name in names if name not in ("_file", "_line")]
+    names = [str(row[0]) for row in connection.execute(f"DESCRIBE {view}").fetchall()]
+    return [name for name in names if name not in ("_file", "_line", "file_row_number")]

@@ -24,8 +24,8 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory database that reads and writes in `work` and in the folders `allow` only.
 
-    It spills to `work`. ONCOWEAVE_MEMORY and ONCOWEAVE_THREADS win over the arguments; without either all
-    processors are used. The configuration is locked, nothing can be attached, installed or loaded.
+    It spills to `work`. ONCOWEAVE_MEMORY wins over `memory`, the fewer of ONCOWEAVE_THREADS and `threads` are used,
+    without either all processors. The configuration is locked, nothing can be attached, installed or loaded.
 
     Raises UsageError for a memory or thread setting that DuckDB does not take.
     """
@@ -66,7 +66,7 @@ def _threads(asked: int | None) -> int:
         return asked or len(os.sched_getaffinity(0))
     if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"ONCOWEAVE_THREADS is `{text}`", mend="give the number of threads, 1 or more")
-    return int(text)
+    return min(int(text), asked or int(text))
 
 
 def _lock_down(connection: duckdb.DuckDBPyConnection, folders: Sequence[Path]) -> None:
