@@ -40,8 +40,8 @@ class Made:
 def lint(project: Project, source: str, *, asked: bool = True) -> list[Problem]:
     """Every problem of a source's specification, errors and warnings, in the order of the files.
 
-    That its vocabulary release is not there is an error of a source that was `asked` for, and else a warning: a
-    project may hold a source that its site does not run.
+    That its vocabulary release is not there is an error of a source that was `asked` for, and else a warning:
+    Oncoweave brings a source along that needs a release of Athena.
     """
     problems = list(lint_suites(project, source))
     try:
@@ -59,7 +59,7 @@ def lint(project: Project, source: str, *, asked: bool = True) -> list[Problem]:
 
 def _without_release(problem: Problem) -> Problem:
     """That the release cannot be opened, as a warning that says what was not looked at; any other problem as it is."""
-    if problem.code != "vocabulary":
+    if problem.code != "vocabulary" or not problem.message.startswith("there is no vocabulary release"):
         return problem
     message = f"{problem.message}: the mapping was read, but its concepts and examples were not checked"
     return replace(problem, severity="warning", message=message)

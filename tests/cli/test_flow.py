@@ -100,7 +100,13 @@ def test_lint_tells_a_machine_every_problem(terminal: Terminal, capsys: pytest.C
 
 def test_the_schemas_are_written_into_the_project(terminal: Terminal) -> None:
     written = terminal.json("schema")["schemas"]
-    assert {Path(path).name for path in written} == {"source.json", "mapping.json", "mapping_part.json", "corrections.json", "suite.json"}
+    assert {Path(path).name for path in written} == {
+        "source.json",
+        "mapping.json",
+        "mapping_part.json",
+        "corrections.json",
+        "suite.json",
+    }
     assert all(json.loads(Path(path).read_text())["$schema"] for path in written)
 
 
@@ -128,11 +134,14 @@ def test_a_delivery_belongs_to_one_source(terminal: Terminal, tmp_path: Path) ->
     assert terminal.code("run", "tiny", "tiny", "--delivery", tmp_path, "--project", terminal.project.root) == 2
 
 
-def test_a_source_without_its_vocabulary_is_warned_of_unless_it_was_asked_for(
-    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+def test_a_source_that_comes_along_without_its_vocabulary_is_warned_of_unless_it_was_asked_for(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mapping = terminal.project.source_folder("tiny") / "mapping.yaml"
     mapping.write_text(re.sub("(?m)^vocabulary: .*$", "vocabulary: v5.0 01-JAN-99", mapping.read_text()))
+    assert terminal.code("lint", "--project", terminal.project.root) == 2
+    capsys.readouterr()
+    monkeypatch.setattr("oncoweave.content.standard", lambda: terminal.project.root)
     (problem,) = terminal.json("lint")["problems"]
     assert (problem["severity"], problem["code"]) == ("warning", "vocabulary")
     assert "v5.0 01-JAN-99" in problem["message"] and "were not checked" in problem["message"]

@@ -53,7 +53,7 @@ def test_expression_calls_a_transform(text: str, value: object) -> None:
         ("convert(value => 7, unit => 'cm', to => 'mm')", "give it without"),
         ("after(text, separator => text)", "the option `separator` takes a literal"),
         ("convrt(size, 'cm', 'mm')", "no function `convrt`"),
-        ("date_of(text, '%H')", "not a part of a date"),
+        ("date_of(text, '%Q')", "not a part of a date"),
     ],
 )
 def test_wrong_call_is_explained(text: str, message: str) -> None:

@@ -21,23 +21,22 @@ def lint(sources: tuple[str, ...], folder: Path | None, machine: bool) -> int:
     """Check the specifications of each SOURCE (of all, if none is named) without reading data.
 
     Names, types, options, expressions, concept maps and concept ids, and the worked examples: all problems at
-    once, each with its file, line and mend. Warnings do not fail. Where none is named, a source whose vocabulary
-    release is not loaded is only warned of: it is checked as far as that goes.
+    once, each with its file, line and mend. Warnings do not fail. Of the sources that come with Oncoweave, one whose
+    vocabulary release is not loaded is only warned of, unless it is named.
     """
     from dataclasses import asdict
 
     from oncoweave.cli.output import print_json
+    from oncoweave.content import standard
     from oncoweave.lint import lint as problems_of
     from oncoweave.project import HOW_A_SOURCE
     from oncoweave.spec.render import render
 
     project = options.project_at(folder)
     names = list(sources) or project.sources()
-    asked = frozenset(sources)
+    asked = bool(sources) or project.root != standard()
     # A fault of a suite is every source's fault, and is told once.
-    problems = list(
-        dict.fromkeys(problem for name in names for problem in problems_of(project, name, asked=name in asked))
-    )
+    problems = list(dict.fromkeys(problem for name in names for problem in problems_of(project, name, asked=asked)))
     errors = sum(problem.severity == "error" for problem in problems)
     if machine:
         print_json({"sources": names, "errors": errors, "problems": [asdict(problem) for problem in problems]})
