@@ -163,6 +163,8 @@ def _health_system() -> Iterator[Defect]:
         yield f"UPDATE provider SET {column} = 'x'", "provider", "expect_column_values_to_be_null", column, "fatal"
     same = "UPDATE location SET state = NULL, country_concept_id = NULL, country_source_value = NULL"
     yield same, "location", "expect_locations_to_differ", None, "convention"
+    for change in ("address_1 = 'Lane 1'", "address_2 = 'b'", "latitude = 1", "longitude = 1"):
+        yield f"UPDATE location SET {change}", "location", "expect_homes_to_be_regions", None, "convention"
     yield "UPDATE location SET latitude = 91", "location", "expect_column_values_to_be_between", "latitude", "fatal"
     yield "UPDATE location SET longitude = 181", "location", "expect_column_values_to_be_between", "longitude", "fatal"
     born = "UPDATE provider SET year_of_birth = 2021"

@@ -334,6 +334,15 @@ _DATES = (
         RowSql("r.check_same > 1", rows=f"SELECT *, count(*) OVER (PARTITION BY {_PLACE}) AS check_same FROM batch AS r"),
     ),
     _ours(
+        "expect_homes_to_be_regions",
+        "Where persons live is told by a region: no street, no coordinates.",
+        RowSql(
+            "coalesce(r.address_1, r.address_2) IS NOT NULL OR coalesce(r.latitude, r.longitude) IS NOT NULL",
+            "h.home IS NOT NULL",
+            "LEFT JOIN (SELECT DISTINCT location_id AS home FROM person) AS h ON h.home = r.location_id",
+        ),
+    ),
+    _ours(
         "expect_periods_not_to_overlap",
         "No two periods of a person share a day.",
         RowSql(
