@@ -201,3 +201,22 @@ def test_the_plan_says_where_the_provider_comes_from(workshop: Workshop) -> None
     assert "provider: that of visit" in plan
     assert "specialty: concept map skills of skill" in plan
     assert plan.index("rule homes") < plan.index("rule persons") < plan.index("rule stays")
+
+
+def test_a_region_is_told_by_the_beginning_of_a_zip_code_and_a_ward_by_its_visits(workshop: Workshop) -> None:
+    rules = """
+    - {fact: location, name: homes, from: patients, zip: 'substring(zip, 1, 3)'}
+    - {fact: care_site, name: sites, from: stays, group: [ward], source_value: ward}
+    - {fact: visit, name: stays, from: stays, concept: inpatient_visit, start: seen, care_site: sites}
+    """
+    made = workshop.map(
+        rules,
+        persons=ALONE.replace("born}", "born}, location: homes"),
+        patients="id,born,zip\n1,1950,70173\n2,1960,70199\n3,1970,69117\n",
+        stays="stay,id,seen,ward\ns1,1,01.01.2015,A\ns2,2,02.01.2015,A\ns3,3,02.01.2015,B\n",
+    )
+    homes = dict(made.rows("location", "location_id", "zip"))
+    assert sorted(homes.values()) == ["691", "701"]
+    assert [homes[i] for _, i in sorted(made.rows("person", "year_of_birth", "location_id"))] == ["701", "701", "691"]
+    sites = dict(made.rows("care_site", "care_site_id", "care_site_source_value"))
+    assert sorted(sites[i] for i in made.rows("visit_occurrence", "care_site_id")) == ["A", "A", "B"]
