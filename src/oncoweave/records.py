@@ -38,8 +38,12 @@ class TableChange(Record):
 
 
 class DeliveryRecord(Record):
-    """One delivery that a snapshot holds: its day, a hash of its files, and the run that extracted it."""
+    """One delivery that a snapshot holds: its day, a hash of its files, and the run that extracted it.
 
+    `mode` is what source.yaml declared; a delta that is the first of a chain was taken as it stood.
+    """
+
+    mode: Literal["full", "delta"] = "full"
     date: date
     sha256: str
     run_id: str
@@ -49,7 +53,8 @@ class SourceTableRecord(Record):
     """One source table of a snapshot: records = rows + quarantined, or extract fails.
 
     `absent` are the optional fields that a file lacks; an optional table that the delivery lacks has no `files`.
-    After a delta, all counts and files are those of the union, and `change` says what the delta did.
+    After a delta, all counts and files are those of the union, and `change` says what the delta did. `layout` is a hash
+    of how source.yaml has the table read.
     """
 
     table: str
@@ -62,13 +67,15 @@ class SourceTableRecord(Record):
     undeclared: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
+    layout: str = ""
     change: TableChange | None = None
 
 
 class ExtractRecord(Record):
     """The extract stage: what was delivered, and the snapshot made of it.
 
-    `chain` are the deliveries that the snapshot holds, in their order, the last one its own.
+    `chain` are the deliveries that the snapshot holds, in their order, the last one its own. Of a delta, `unclaimed` are
+    the files that belong to no table, and `left_out` the later deltas that the run it builds on does not hold.
     """
 
     source: str
@@ -76,6 +83,8 @@ class ExtractRecord(Record):
     delivery_date: date
     tables: tuple[SourceTableRecord, ...]
     chain: tuple[DeliveryRecord, ...] = ()
+    unclaimed: tuple[str, ...] = ()
+    left_out: tuple[DeliveryRecord, ...] = ()
 
 
 class LedgerEntry(Record):

@@ -192,10 +192,21 @@ def changes(extracted: ExtractRecord) -> Iterator[str]:
         for name, c in changed
         if c.added or c.replaced or c.removed
     ]
-    yield f"a delta, delivery {len(extracted.chain)} of this source: {'; '.join(told) or 'nothing new'}"
+    first = len(extracted.chain) == 1
+    if not first:
+        yield f"a delta, delivery {len(extracted.chain)} of this source: {'; '.join(told) or 'nothing new'}"
+    elif extracted.chain[0].mode == "delta":
+        yield "a delta without a delivery before it: it was taken as all there is"
     lost = [f"`{name}` {c.unmatched:,}" for name, c in changed if c.unmatched]
     if lost:
-        yield f"removals that match no row: {', '.join(lost)}"
+        yield f"{'rows marked as removed, left out' if first else 'removals that match no row'}: {', '.join(lost)}"
+    if extracted.unclaimed:
+        yield f"{len(extracted.unclaimed)} files of the delivery belong to no table, as `{extracted.unclaimed[0]}`"
+    for link in extracted.left_out:
+        yield (
+            f"the delta of {link.date} (run {link.run_id}) is not in this, for it is not in what this builds on; to have it, "
+            f"run again with --base {link.run_id}"
+        )
 
 
 def _absent(extracted: ExtractRecord) -> Iterator[str]:

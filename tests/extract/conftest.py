@@ -13,6 +13,7 @@ import pytest
 from oncoweave.engine.reading import DeliveredFile, Reject
 from oncoweave.engine.snapshot import take_snapshot
 from oncoweave.spec.source import CsvTable, Table
+from tests.extract.deliveries import Site, made
 
 
 @dataclass(frozen=True)
@@ -59,3 +60,9 @@ def take(tmp_path: Path) -> Take:
         return taken(tmp_path, csv_table(**options), {name: content})
 
     return one
+
+
+@pytest.fixture
+def site(tmp_path: Path, key: str) -> Site:
+    """A source without a delivery yet."""
+    return Site(made(tmp_path))

@@ -127,7 +127,8 @@ def check_fields(draft: Draft) -> Draft:
     document = draft.inputs.document
     found = []
     for name, spec in draft.inputs.source.tables.items():
-        idle = set(spec.fields) - {*spec.row.fields, *(spec.person or ()), *draft.inputs.mapping.ignored}
+        mark = {spec.removed.field} if spec.removed else set()
+        idle = set(spec.fields) - {*spec.row.fields, *(spec.person or ()), *draft.inputs.mapping.ignored} - mark
         left = [f for f in spec.fields if f in idle and (name, f) not in used | corrected]
         if left:
             found.append(_unused(draft, name, left))

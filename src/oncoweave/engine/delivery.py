@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
 from oncoweave.engine.reading import DeliveredFile
@@ -43,12 +43,31 @@ def _in_folder(source: Source, folder: Path) -> dict[str, list[DeliveredFile]]:
         message = f"there is no delivery folder {folder.resolve()}"
         raise UsageError(message, mend="correct `delivery.path` in source.yaml, or give --delivery")
     root = folder.resolve()
-    names = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if path.is_file()]
+    names = _names(root)
     found = {}
     for table, spec in source.tables.items():
         chosen = _chosen(table, spec, names, str(root))
         found[table] = [DeliveredFile(name, _inside(root, name)) for name in chosen]
     return found
+
+
+def refuse_all_unknown(project: Project, source: Source, claimed: Collection[str], folder: Path | None) -> list[str]:
+    """The files of a delta's folder that belong to no table, in name order; hidden ones do not count.
+
+    Raises DataError when there are files and none belongs to a table: a delta that changes nothing has none.
+    """
+    root = (folder or _declared_folder(project, source)).resolve()
+    unclaimed = [name for name in _names(root) if name not in claimed and not PurePosixPath(name).name.startswith(".")]
+    if unclaimed and not claimed:
+        raise DataError(
+            f"no file of the delivery belongs to a table; there is `{unclaimed[0]}`",
+            mend=f"look into {root}, and at `files` and `removed` of the tables in source.yaml",
+        )
+    return unclaimed
+
+
+def _names(root: Path) -> list[str]:
+    return [path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if path.is_file()]
 
 
 def _inside(root: Path, name: str) -> Path:
@@ -61,10 +80,13 @@ def _inside(root: Path, name: str) -> Path:
 
 
 def _chosen(table: str, spec: Table, names: Sequence[str], where: str) -> list[str]:
-    """The names that a table's pattern means, in name order, none only if it is optional; `*` and `?` do not cross a folder."""
+    """The names that a table's pattern means, in name order, none only if it is optional; `*` and `?` do not cross a folder.
+
+    A file that names removed rows is none of them, though the pattern fit it.
+    """
     pattern = spec.files
-    wanted = PurePosixPath(pattern).parts
-    chosen = [name for name in names if _matches(PurePosixPath(name).parts, wanted)]
+    removed = spec.removed.files if spec.removed else None
+    chosen = [name for name in names if fits(name, pattern) and not (removed and fits(name, removed))]
     if not chosen and not spec.optional:
         raise DataError(
             f"table `{table}`: no file of the delivery matches `{pattern}`",
@@ -73,7 +95,9 @@ def _chosen(table: str, spec: Table, names: Sequence[str], where: str) -> list[s
     return sorted(chosen)
 
 
-def _matches(parts: Sequence[str], wanted: Sequence[str]) -> bool:
+def fits(name: str, pattern: str) -> bool:
+    """Whether a file's name fits a pattern, part by part."""
+    parts, wanted = PurePosixPath(name).parts, PurePosixPath(pattern).parts
     return len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
 
 

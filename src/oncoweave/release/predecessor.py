@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from datetime import date
 
 from oncoweave.errors import DataError, EnvironmentFault, UsageError
-from oncoweave.files import read_record
+from oncoweave.files import read_record, sha256_of
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import ExtractRecord, FileRecord, ReleaseManifest, SourceTableRecord
-from oncoweave.spec.source import Source
+from oncoweave.records import DeliveryRecord, ExtractRecord, FileRecord, ReleaseManifest, SourceTableRecord
+from oncoweave.spec.source import Source, Table
 
 NONE = "none"
 """What --base is given for a delta that is the first delivery."""
@@ -18,9 +19,19 @@ _IN_FULL = "deliver in full: `mode: full` in source.yaml, and everything in the 
 
 
 def fingerprint(files: Iterable[FileRecord], day: date) -> str:
-    """A hash of a delivery's files by name and content; of an empty one, of its day."""
-    lines = sorted(f"{file.name} {file.sha256}" for file in files) or [day.isoformat()]
+    """A hash of a delivery: of its day, and of its files by name and content.
+
+    A delta of another day is another delivery though its files be the same: what it says may have been undone between.
+    """
+    lines = [day.isoformat(), *sorted(f"{file.name} {file.sha256}" for file in files)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def layout_of(table: Table) -> str:
+    """A hash of how the files of a table are read: of all that decides what its snapshot holds of them."""
+    how = table.model_dump(mode="json", include={"format", "encoding", "delimiter", "quote", "skip_lines", "sheet"})
+    headers = {name: field.header or name for name, field in table.fields.items()}
+    return hashlib.sha256(json.dumps([how, headers], sort_keys=True).encode()).hexdigest()
 
 
 def find_base(project: Project, source: str, delivery: str, named: str = "") -> RunFolder | None:
@@ -46,7 +57,7 @@ def refuse_unfit(base: RunFolder, spec: Source) -> ExtractRecord:
     """The record of the base, when a delta of `spec` can build on it.
 
     Raises DataError when the delivery is older than the base; UsageError when source.yaml has other tables, keys or
-    fields than when the base was extracted; EnvironmentFault when its snapshot is not whole.
+    fields than when the base was extracted, or reads them in another way; EnvironmentFault when its snapshot is not whole.
     """
     record = _extracted(base)
     if spec.delivery.date < record.delivery_date:
@@ -66,14 +77,29 @@ def refuse_unfit(base: RunFolder, spec: Source) -> ExtractRecord:
         if missing:
             message = f"run {base.run_id}, on which this delta builds, has no field `{missing[0]}` in `{name}`"
             raise UsageError(message, mend=_IN_FULL)
-        _refuse_gone(base, known)
+        if known.layout != layout_of(table):
+            message = f"table `{name}` is read in another way (header, format …) than in run {base.run_id}, on which this delta builds"
+            raise UsageError(message, mend=_IN_FULL)
+        _refuse_damaged(base, known)
     return record
 
 
-def _refuse_gone(base: RunFolder, table: SourceTableRecord) -> None:
-    if not (base.snapshot / table.snapshot.name).is_file():
-        message = f"the snapshot of run {base.run_id}, on which this delta builds, is gone"
-        raise EnvironmentFault(message, mend=_IN_FULL)
+def left_out(base: RunFolder, before: ExtractRecord, delivery: str) -> tuple[DeliveryRecord, ...]:
+    """The deltas of the base's day or later that have been extracted and that the base does not hold; not `delivery`."""
+    held = {delivery, *(link.sha256 for link in before.chain)}
+    found = {}
+    for path in sorted(base.path.parent.glob("*/extract.json")):
+        *earlier, last = read_record(path, ExtractRecord).chain or [None]
+        if earlier and last and last.sha256 not in held and last.date >= before.delivery_date:
+            found[last.sha256] = last
+    return tuple(sorted(found.values(), key=lambda link: (link.date, link.sha256)))
+
+
+def _refuse_damaged(base: RunFolder, table: SourceTableRecord) -> None:
+    path = base.snapshot / table.snapshot.name
+    if not path.is_file() or sha256_of(path) != table.snapshot.sha256:
+        what = "is not what extract wrote" if path.is_file() else "is gone"
+        raise EnvironmentFault(f"the snapshot of run {base.run_id}, on which this delta builds, {what}", mend=_IN_FULL)
 
 
 def _named(project: Project, source: str, named: str) -> RunFolder | None:

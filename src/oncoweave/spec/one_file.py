@@ -6,10 +6,11 @@ The checks look at the written values and pass over whatever the models refuse, 
 from __future__ import annotations
 
 import codecs
+import fnmatch
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from oncoweave.errors import Problem
+from oncoweave.errors import Problem, nearest
 from oncoweave.spec.document import Document, Loc, Value
 from oncoweave.spec.explain import is_day, wrong_type
 
@@ -28,6 +29,7 @@ def source_problems(source: str) -> Callable[[Document], Sequence[Problem]]:
             *_bad_patterns(document),
             *_bad_encodings(document),
             *_outside(document),
+            *_removals(document),
             *_same_headers(document),
             *_fields_twice(document),
         ]
@@ -118,7 +120,8 @@ def _bad_encodings(document: Document) -> list[Problem]:
 
 def _outside(document: Document) -> list[Problem]:
     """Patterns that cannot match: a file's name is relative to its delivery and stays inside."""
-    written = ((loc, value) for loc, value in document.each("tables", "*", "files") if isinstance(value, str))
+    places = (*document.each("tables", "*", "files"), *document.each("tables", "*", "removed", "files"))
+    written = ((loc, value) for loc, value in places if isinstance(value, str))
     return [
         document.problem(
             "path", "`files` leads out of the delivery", loc, help="name the file as it lies in the delivery"
@@ -126,6 +129,27 @@ def _outside(document: Document) -> list[Problem]:
         for loc, value in written
         if value.startswith("/") or ".." in value.split("/")
     ]
+
+
+def _removals(document: Document) -> list[Problem]:
+    """A mark of removed rows is a field of a table with a key; files of removed rows are not those of the table."""
+    problems = []
+    for loc, name in document.each("tables", "*", "removed", "field"):
+        fields = document.get((*loc[:2], "fields"))
+        if isinstance(name, str) and isinstance(fields, dict) and name not in fields:
+            message = f"`{name}` is not a declared field of `{loc[1]}`"
+            problems.append(document.problem("field", message, loc, help=nearest(name, fields)))
+        if document.get((*loc[:2], "row", "content")) == "true":
+            message = "a table without a key cannot mark its removed rows: the mark would be part of their content"
+            mend = "give `files` with the rows that are gone, or give the table a key"
+            problems.append(document.problem("removed", message, loc, help=mend))
+    for loc, pattern in document.each("tables", "*", "removed", "files"):
+        own = document.get((*loc[:2], "files"))
+        if isinstance(own, str) and isinstance(pattern, str) and fnmatch.fnmatchcase(own, pattern):
+            message = "the table's own files have such names too, and would be read as removed rows"
+            mend = "name the files of removed rows apart, as `removed_*.csv`"
+            problems.append(document.problem("removed", message, loc, help=mend))
+    return problems
 
 
 def _is_encoding(name: str) -> bool:

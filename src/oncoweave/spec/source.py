@@ -110,7 +110,10 @@ class Removed(Spec):
         default=None,
         description="File name or pattern of the rows that are gone, in the format of the table; of a table with a key only its key is read.",
     )
-    field: Name | None = Field(default=None, description="The field that marks a row of the table's own file as gone.")
+    field: Name | None = Field(
+        default=None,
+        description="The field that marks a row of the table's own file as gone, in a full delivery too; of a table with a key.",
+    )
     codes: tuple[str, ...] = Field(default=(), description="What stands in that field when the row is gone.")
 
     @model_validator(mode="after")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 
 from oncoweave.engine.changes import Change, apply_change
 from oncoweave.engine.connection import connect
-from oncoweave.engine.delivery import locate
+from oncoweave.engine.delivery import locate, refuse_all_unknown
 from oncoweave.engine.parquet import copy
 from oncoweave.engine.reading import DeliveredFile, Reject
 from oncoweave.engine.snapshot import Snapshot, take_snapshot
-from oncoweave.errors import OncoweaveError, UsageError
+from oncoweave.errors import DataError, OncoweaveError, UsageError
 from oncoweave.files import (
     clear_away,
     file_record,
@@ -26,7 +27,7 @@ from oncoweave.files import (
 )
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import DeliveryRecord, ExtractRecord, FileRecord, SourceTableRecord, TableChange
-from oncoweave.release.predecessor import find_base, fingerprint, refuse_unfit
+from oncoweave.release.predecessor import find_base, fingerprint, layout_of, left_out, refuse_unfit
 from oncoweave.run_identity import open_run
 from oncoweave.spec.load import load_source
 from oncoweave.spec.source import Source, Table, WheelDelivery
@@ -62,11 +63,15 @@ class _Given:
     is_delta: bool = False
     base: RunFolder | None = None
     before: ExtractRecord | None = None
+    unclaimed: tuple[str, ...] = ()
 
     def base_content(self) -> list[FileRecord]:
-        """The snapshot that a delta builds on, as far as the run id depends on it."""
-        tables = self.before.tables if self.before else ()
-        return [t.snapshot.model_copy(update={"name": f"base/{t.snapshot.name}"}) for t in tables]
+        """What a delta builds on, as far as the run id depends on it: the snapshot, and the deliveries that it holds."""
+        if self.before is None:
+            return []
+        snapshots = [t.snapshot.model_copy(update={"name": f"base/{t.snapshot.name}"}) for t in self.before.tables]
+        links = [FileRecord(name=f"base {n}", bytes=0, sha256=d.sha256) for n, d in enumerate(self.before.chain)]
+        return [*snapshots, *links]
 
 
 def _locate(project: Project, spec: Source, delivery: Path | None, named: str) -> _Given:
@@ -80,33 +85,49 @@ def _locate(project: Project, spec: Source, delivery: Path | None, named: str) -
     located = locate(project, with_tables(spec, lambda table: table.model_copy(update={"optional": True})), delivery)
     removed = {name: files for name, files in _removed(project, spec, delivery).items() if files}
     files = _hashed({**located, **{f"removed {name}": found for name, found in removed.items()}})
+    unclaimed = refuse_all_unknown(project, spec, files, delivery)
     sha256 = fingerprint(files.values(), spec.delivery.date)
     base = find_base(project, spec.source, sha256, named)
     if base is None:
         located = locate(project, spec, delivery)
         return _Given(located, {}, files, sha256, is_delta=True)
     before = refuse_unfit(base, spec)
-    return _Given(_dated(spec, located), _dated(spec, removed), _dated_records(spec, files), sha256, True, base, before)
+    folder = _folder(spec, before)
+    dated = {name: file.model_copy(update={"name": f"{folder}/{name}"}) for name, file in files.items()}
+    return _Given(
+        located=_placed(folder, located),
+        removed=_placed(folder, removed),
+        files={file.name: file for file in dated.values()},
+        sha256=sha256,
+        is_delta=True,
+        base=base,
+        before=before,
+        unclaimed=tuple(unclaimed),
+    )
 
 
 def _removed(project: Project, spec: Source, delivery: Path | None) -> dict[str, list[DeliveredFile]]:
     """The files that name the removed rows of each table that has such."""
     named = {n: t for n, t in spec.tables.items() if t.removed and t.removed.files}
     tables = {
-        n: t.model_copy(update={"files": t.removed and t.removed.files, "optional": True}) for n, t in named.items()
+        n: t.model_copy(update={"files": t.removed and t.removed.files, "optional": True, "removed": None})
+        for n, t in named.items()
     }
     return locate(project, spec.model_copy(update={"tables": tables}), delivery) if tables else {}
 
 
-def _dated(spec: Source, located: Mapping[str, Sequence[DeliveredFile]]) -> dict[str, list[DeliveredFile]]:
-    """The files of a delta with its day before their names: other deliveries have files of the same names."""
-    day = spec.delivery.date
-    return {t: [DeliveredFile(f"{day}/{file.name}", file.path) for file in files] for t, files in located.items()}
+def _folder(spec: Source, before: ExtractRecord) -> str:
+    """What stands before the names of a delta's files: its day, and a number where a file held already has that day.
+
+    A row is known by its file and line, so no two deliveries may have a file of the same name.
+    """
+    taken = {file.name.split("/")[0] for table in before.tables for file in table.files}
+    day = spec.delivery.date.isoformat()
+    return next(name for name in chain([day], (f"{day}-{n}" for n in count(2))) if name not in taken)
 
 
-def _dated_records(spec: Source, files: Mapping[str, FileRecord]) -> dict[str, FileRecord]:
-    names = {name: f"{spec.delivery.date}/{name}" for name in files}
-    return {names[name]: file.model_copy(update={"name": names[name]}) for name, file in files.items()}
+def _placed(folder: str, located: Mapping[str, Sequence[DeliveredFile]]) -> dict[str, list[DeliveredFile]]:
+    return {t: [DeliveredFile(f"{folder}/{file.name}", file.path) for file in files] for t, files in located.items()}
 
 
 def with_tables(spec: Source, change: Callable[[Table], Table]) -> Source:
@@ -152,17 +173,24 @@ def _extract(run: RunFolder, spec: Source, given: _Given) -> None:
         _quarantine(run, [reject for snapshot, _ in taken.values() for reject in snapshot.rejects], work, given.base)
     finally:
         clear_away(work)
-    link = DeliveryRecord(date=spec.delivery.date, sha256=given.sha256, run_id=run.run_id)
-    chain = (*given.before.chain, link) if given.before else (link,)
+    mode = "delta" if given.is_delta else "full"
+    link = DeliveryRecord(mode=mode, date=spec.delivery.date, sha256=given.sha256, run_id=run.run_id)
     record = ExtractRecord(
-        source=spec.source, run_id=run.run_id, delivery_date=spec.delivery.date, tables=tables, chain=chain
+        source=spec.source,
+        run_id=run.run_id,
+        delivery_date=spec.delivery.date,
+        tables=tables,
+        chain=(*given.before.chain, link) if given.before else (link,),
+        unclaimed=given.unclaimed,
+        left_out=left_out(given.base, given.before, given.sha256) if given.base and given.before else (),
     )
     write_json(run.path / "extract.json", record)
 
 
 def _take(name: str, table: Table, given: _Given, target: Path, work: Path) -> tuple[Snapshot, TableChange | None]:
-    """The snapshot of a table: of the delivery itself, or of its base with the delivery's changes."""
-    if not given.is_delta:
+    """The snapshot of a table: of the delivery itself without rows marked as gone, or of its base with the changes."""
+    marks = table.removed is not None and table.removed.field is not None
+    if not given.is_delta and not marks:
         return take_snapshot(name, table, given.located[name], target, work), None
     delta = work / "delta"
     make_private_folder(delta)
@@ -177,9 +205,22 @@ def _take(name: str, table: Table, given: _Given, target: Path, work: Path) -> t
         snapshot = replace(
             snapshot, rejects=(*snapshot.rejects, *gone.rejects), readings=(*snapshot.readings, *gone.readings)
         )
+    if given.base:
+        _refuse_unreadable(snapshot.rejects)
     base = given.base.snapshot / target.name if given.base else None
     change = apply_change(Change(table, base, delta / "given.parquet", removed), target, work)
     return replace(snapshot, path=target, rows=change.total), change
+
+
+def _refuse_unreadable(rejects: Sequence[Reject]) -> None:
+    """Raise DataError where a delta has a record that cannot be read: the row that it changes or removes would stay."""
+    if rejects:
+        first = rejects[0]
+        raise DataError(
+            f"{first.file}, line {first.line}: {first.reason}; {len(rejects)} records of this delta cannot be read, so that "
+            "rows which they change or remove would stay; nothing was changed",
+            mend="transfer the files again if they are cut off, or have the records corrected",
+        )
 
 
 def _table_record(
@@ -202,6 +243,7 @@ def _table_record(
         undeclared=tuple(dict.fromkeys((*(before.undeclared if before else ()), *taken.undeclared))),
         absent=taken.absent if taken.readings or before is None else before.absent,
         key=table.row.fields,
+        layout=layout_of(table),
         change=change,
     )
 
