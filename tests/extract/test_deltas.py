@@ -101,7 +101,7 @@ def test_a_delta_older_than_its_base_is_refused(site: Site) -> None:
 def test_a_run_that_is_not_there_cannot_be_built_on(site: Site) -> None:
     site.deliver(BASE)
     site.last = "0123456789"
-    refused(site, UsageError, "there is no run 0123456789")
+    refused(site, UsageError, "no run begins with `0123456789`")
 
 
 def test_a_base_without_its_snapshot_cannot_be_built_on(site: Site) -> None:

@@ -31,7 +31,7 @@ base = click.option(
     "--base",
     default="",
     metavar="RUN_ID|none",
-    help="The run that a delta builds on; else what was last published.",
+    help="The run that a delta builds on (its id or how it begins); else what was last published. none: nothing.",
 )
 
 run_id = click.option("--run", "run_id", metavar="RUN_ID", help="The run; else the one extracted last.")

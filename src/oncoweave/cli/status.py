@@ -11,7 +11,10 @@ import click
 from oncoweave.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from oncoweave.project import Project
+    from oncoweave.records import DeliveryRecord
     from oncoweave.release.status import SourceStatus
 
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 @options.project
 @options.machine
 def status(folder: Path | None, machine: bool) -> None:
-    """List the sources with their runs, the last run's stages and verdict, and the current release."""
+    """List the sources with their runs, the last run's deliveries, stages and verdict, and the current release."""
     from oncoweave.cli.output import print_json, shown, table
     from oncoweave.project import HOW_A_SOURCE
     from oncoweave.release.status import status as sources_of
@@ -32,8 +35,11 @@ def status(folder: Path | None, machine: bool) -> None:
     if machine:
         print_json({"project": project.root, "sources": states})
         return
-    rows = [(s.source, s.runs, s.last_run, " ".join(s.stages) or None, s.verdict, s.current) for s in states]
-    head = ("source", "runs", "last run", "stages done", "verdict", "current release")
+    rows = [
+        (s.source, s.runs, s.last_run, _told(s.deliveries), " ".join(s.stages) or None, s.verdict, s.current)
+        for s in states
+    ]
+    head = ("source", "runs", "last run", "deliveries in it", "stages done", "verdict", "current release")
     table(f"Project {shown(project.root)}", head, rows)
     if not rows:
         click.echo(f"no source in {project.root}: {HOW_A_SOURCE}")
@@ -41,11 +47,13 @@ def status(folder: Path | None, machine: bool) -> None:
 
 @dataclass(frozen=True)
 class State:
-    """A source: how many runs it has, the last one with its stages and verdict, its releases and the current one."""
+    """A source: how many runs it has, the last one with the deliveries that it holds, its stages and verdict, its releases
+    and the current one."""
 
     source: str
     runs: int
     last_run: str | None
+    deliveries: tuple[DeliveryRecord, ...]
     stages: tuple[str, ...]
     verdict: str | None
     releases: tuple[str, ...]
@@ -55,13 +63,22 @@ class State:
 def state_of(project: Project, source: SourceStatus) -> State:
     """What the list tells of a source."""
     from oncoweave.files import read_record
-    from oncoweave.records import CheckRecord
+    from oncoweave.records import CheckRecord, ExtractRecord
 
     runs = options.runs_of(project, source.source)
     last = runs[-1] if runs else None
     stages = next((run.done for run in source.runs if last and run.run_id == last.run_id), ())
     judged = last is not None and (last.path / "check.json").is_file()
     verdict = read_record(last.path / "check.json", CheckRecord).verdict if last and judged else None
-    return State(
-        source.source, len(runs), last.run_id if last else None, stages, verdict, source.releases, source.current
-    )
+    held = read_record(last.path / "extract.json", ExtractRecord).chain if last else ()
+    run_id = last.run_id if last else None
+    return State(source.source, len(runs), run_id, held, stages, verdict, source.releases, source.current)
+
+
+def _told(deliveries: Sequence[DeliveryRecord]) -> str | None:
+    """The deliveries that a run holds: the first, and how many deltas up to which day."""
+    if not deliveries:
+        return None
+    first, *deltas = deliveries
+    more = f" + {len(deltas)} delta{'s' if len(deltas) > 1 else ''} to {deltas[-1].date}" if deltas else ""
+    return f"{first.mode} {first.date}{more}"

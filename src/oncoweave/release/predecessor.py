@@ -37,7 +37,7 @@ def layout_of(table: Table) -> str:
 def find_base(project: Project, source: str, delivery: str, named: str = "") -> RunFolder | None:
     """The run that the delivery with this fingerprint builds on; None for the first.
 
-    `named` is a run id, or `none`; without it, the run behind the current release counts. A delivery that the base
+    `named` is a run id or how it begins, or `none`; without it, the run behind the current release counts. A delivery that the base
     holds already has the base that it had then, so that it is not applied twice.
 
     Raises UsageError for a named run that is not there, EnvironmentFault for a base whose snapshot is gone.
@@ -105,10 +105,13 @@ def _refuse_damaged(base: RunFolder, table: SourceTableRecord) -> None:
 def _named(project: Project, source: str, named: str) -> RunFolder | None:
     if named == NONE:
         return None
-    run = RunFolder(project.runs / source / named)
-    if not (run.path / "extract.json").is_file():
-        raise UsageError(f"there is no run {named} of `{source}`", mend="`oncoweave status` lists the runs")
-    return run
+    runs = [
+        path.parent for path in (project.runs / source).glob("*/extract.json") if path.parent.name.startswith(named)
+    ]
+    if len(runs) != 1:
+        said = "several runs begin" if runs else "no run begins"
+        raise UsageError(f"{said} with `{named}`", mend=f"`oncoweave status` lists the runs; `{NONE}` is for the first")
+    return RunFolder(runs[0])
 
 
 def _published(project: Project, source: str) -> RunFolder | None:
