@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from oncoweave.engine.parquet import literal
 from oncoweave.records import EventFile
 
 
@@ -134,8 +135,7 @@ TYPES = {column.name: column.type for column in COLUMNS}
 
 def select_events(folder: Path, file: EventFile, columns: Iterable[str] = tuple(TYPES)) -> str:
     """SQL of a SELECT of these event columns from one event file: what varies from Parquet, what does not as constants."""
-    path = "'" + str(folder / file.name).replace("'", "''") + "'"
-    return select_columns(file, f"read_parquet({path})", columns)
+    return select_columns(file, f"read_parquet({literal(folder / file.name)})", columns)
 
 
 def select_columns(file: EventFile, rows: str, columns: Iterable[str] = tuple(TYPES)) -> str:
@@ -153,7 +153,7 @@ def union_of(folder: Path, files: Sequence[EventFile], columns: Iterable[str] = 
 
 def constant_sql(value: str | int | None, column: str) -> str:
     """A constant of an event column as typed SQL."""
-    text = "NULL" if value is None else str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+    text = "NULL" if value is None else str(value) if isinstance(value, int) else literal(value)
     return f"CAST({text} AS {TYPES[column]})"
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 from oncoweave.engine.connection import connect, without_values
-from oncoweave.engine.parquet import copy, identifier, row_count
+from oncoweave.engine.parquet import copy, identifier, literal, row_count
 from oncoweave.errors import OncoweaveError
 from oncoweave.files import faults
 from oncoweave.records import TableChange
@@ -81,9 +81,8 @@ def _find(connection: duckdb.DuckDBPyConnection, change: Change) -> TableChange:
 def _open(connection: duckdb.DuckDBPyConnection, change: Change) -> None:
     for name, path in (("base", change.base), ("given", change.given), ("removed", change.removed)):
         if path is not None:
-            text = "'" + str(path).replace("'", "''") + "'"
             numbered = ", file_row_number = true" if name == "base" else ""
-            connection.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet({text}{numbered})")
+            connection.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet({literal(path)}{numbered})")
     if change.base is None:
         connection.execute("CREATE TEMP VIEW base AS SELECT *, 0::BIGINT AS file_row_number FROM given WHERE false")
     if change.removed is None:
@@ -172,7 +171,7 @@ def _marked(table: Table) -> str:
 
 
 def _texts(texts: Sequence[str]) -> str:
-    return ", ".join("'" + text.replace("'", "''") + "'" for text in texts)
+    return ", ".join(map(literal, texts))
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, view: str) -> list[str]:

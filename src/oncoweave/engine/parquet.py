@@ -23,6 +23,11 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(value: object) -> str:
+    """A text, or what `str` makes of a path, as an SQL literal: for statements that take no parameters, as those of views."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
 def copy_sorted(
     connection: duckdb.DuckDBPyConnection,
     select_sql: str,

@@ -7,12 +7,12 @@ Each table is one pass of windows over the few columns that it needs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 
 from oncoweave.compiler.keys import salt
 from oncoweave.engine.connection import without_values
+from oncoweave.engine.parquet import literal
 from oncoweave.omop.doses import DAILY, DOSE_ERAS
 from oncoweave.omop.tables import TableWriter
 from oncoweave.records import DerivedTable
@@ -127,7 +127,7 @@ class EraWriter:
         return _derived(name, fields, "drug_exposure", read, {reason: read}, lacks=needed)
 
     def _table(self, name: str) -> str:
-        return f"read_parquet({_text(self.writer.folder / f'{name}.parquet')})"
+        return f"read_parquet({literal(self.writer.folder / f'{name}.parquet')})"
 
     def _rows(self, sql: str) -> list[tuple[int, ...]]:
         with without_values("counting what eras are made of"):
@@ -158,7 +158,3 @@ def _derived(
     told = tuple((reason, int(number)) for reason, number in left_out.items() if number)
     used = int(read) - sum(number for _, number in told)
     return DerivedTable(table=name, rows=rows, source=source, read=int(read), used=used, left_out=told, lacks=lacks)
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from string import Template
 
-from oncoweave.engine.parquet import identifier
+from oncoweave.engine.parquet import identifier, literal
 from oncoweave.omop.model import CdmTable
 from oncoweave.quality.compilation import Argument, Check
 from oncoweave.quality.definitions import MODEL, RowSql
@@ -76,7 +76,7 @@ def _part(kind: str, value: Argument) -> str:
 def _literal(value: object) -> str:
     if isinstance(value, int | float):
         return str(value)
-    return "'" + str(value).replace("'", "''") + "'"
+    return literal(value)
 
 
 def _columns_query(table: CdmTable) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from oncoweave.engine.connection import without_values
-from oncoweave.engine.parquet import identifier
+from oncoweave.engine.parquet import identifier, literal
 from oncoweave.omop.model import CdmTable, tables
 
 _BIRTH = """
@@ -60,7 +60,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, folder: Path, concepts: Path,
 def _table_sql(table: CdmTable, folder: Path) -> str:
     path = folder / f"{table.name}.parquet"
     if path.is_file():
-        return f"CREATE VIEW {identifier(table.name)} AS SELECT * FROM read_parquet({_text(path)})"
+        return f"CREATE VIEW {identifier(table.name)} AS SELECT * FROM read_parquet({literal(path)})"
     fields = ", ".join(f"{identifier(f.name)} {f.type}" for f in table.fields)
     return f"CREATE TABLE {identifier(table.name)} ({fields})"
 
@@ -74,7 +74,7 @@ def _concept_sql(connection: duckdb.DuckDBPyConnection, concepts: Path) -> str:
     ).fetchall()
     ids = " UNION ".join(f"SELECT try_cast({identifier(c)} AS BIGINT) FROM {identifier(t)}" for t, c in sorted(used))
     return (
-        f"CREATE TABLE check_concept AS SELECT {_CONCEPT_FIELDS} FROM read_parquet({_text(concepts)}) "
+        f"CREATE TABLE check_concept AS SELECT {_CONCEPT_FIELDS} FROM read_parquet({literal(concepts)}) "
         f"WHERE concept_id IN ({ids}) QUALIFY row_number() OVER (PARTITION BY concept_id ORDER BY concept_name) = 1"
     )
 
@@ -91,7 +91,3 @@ def _linked_sql() -> str:
         f"FROM ({rows}) AS k JOIN check_concept AS c ON c.vocabulary_id = 'CDM' "
         "AND c.concept_name = k.table_name || '.' || k.table_name || '_id'"
     )
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from oncoweave.engine.connection import without_values
-from oncoweave.engine.parquet import identifier
+from oncoweave.engine.parquet import identifier, literal
 from oncoweave.errors import DataError, UsageError
 from oncoweave.vocabulary.athena import TABLES
 from oncoweave.vocabulary.bundle import CUSTOM
@@ -118,14 +118,14 @@ def _add_vocabularies(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _standard(bundle: Path) -> str:
-    path = "'" + str(bundle / "CONCEPT.parquet").replace("'", "''") + "'"
+    path = literal(bundle / "CONCEPT.parquet")
     return f"""SELECT concept_id FROM read_parquet({path}) WHERE standard_concept = 'S'
         AND coalesce(invalid_reason, '') = '' AND concept_id <= {CUSTOM}"""
 
 
 def _rules(bundle: Path) -> Sequence[tuple[str, str, str]]:
     """For each added table: the condition of a row that breaks a rule, and the mend."""
-    path = "'" + str(bundle / "CONCEPT.parquet").replace("'", "''") + "'"
+    path = literal(bundle / "CONCEPT.parquet")
     theirs = f"SELECT vocabulary_id FROM read_parquet({path}) WHERE concept_id <= {CUSTOM}"
     known = f"SELECT concept_id FROM read_parquet({path})"
     kinds = ", ".join(f"'{name}'" for name in _HIERARCHY)
