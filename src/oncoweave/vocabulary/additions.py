@@ -16,7 +16,7 @@ from oncoweave.engine.connection import without_values
 from oncoweave.engine.parquet import identifier, literal
 from oncoweave.errors import DataError, UsageError
 from oncoweave.vocabulary.athena import TABLES
-from oncoweave.vocabulary.bundle import CUSTOM
+from oncoweave.vocabulary.bundle import CUSTOM, is_target, valid
 from oncoweave.vocabulary.download import DeliveredTable, explain, lines_of, refuse_cut_off, text_table
 
 _ADDED = ("VOCABULARY", "CONCEPT", "CONCEPT_RELATIONSHIP", "SOURCE_TO_CONCEPT_MAP")
@@ -33,7 +33,7 @@ def additions_in(folder: Path) -> dict[str, DeliveredTable]:
         raise UsageError(f"there is no folder {folder}", mend="name the folder that holds your CONCEPT.csv")
     files = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
     found = {
-        table.name: text_table(table, files[name], commas=True)
+        table.name: text_table(table, files[name])
         for table in TABLES
         if table.name in _ADDED and (name := f"{table.name.lower()}.csv") in files
     }
@@ -72,7 +72,7 @@ def unmapped_rows(connection: duckdb.DuckDBPyConnection, bundle: Path) -> tuple[
     if not path.is_file():
         return ()
     sql = f"""SELECT count(*) FILTER (target_concept_id NOT IN ({_standard(bundle)})), count(*) FROM read_parquet($rows)
-        WHERE coalesce(invalid_reason, '') = ''"""
+        WHERE {valid()}"""
     with without_values("reading SOURCE_TO_CONCEPT_MAP"):
         ((without, rows),) = connection.execute(sql, {"rows": str(path)}).fetchall()
     what = "rows of SOURCE_TO_CONCEPT_MAP lead to no valid standard concept: their codes get concept 0"
@@ -119,8 +119,7 @@ def _add_vocabularies(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _standard(bundle: Path) -> str:
     path = literal(bundle / "CONCEPT.parquet")
-    return f"""SELECT concept_id FROM read_parquet({path}) WHERE standard_concept = 'S'
-        AND coalesce(invalid_reason, '') = '' AND concept_id <= {CUSTOM}"""
+    return f"SELECT concept_id FROM read_parquet({path}) WHERE {is_target()}"
 
 
 def _rules(bundle: Path) -> Sequence[tuple[str, str, str]]:

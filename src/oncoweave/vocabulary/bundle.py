@@ -34,7 +34,20 @@ COLUMNS = {
 
 CUSTOM = 2_000_000_000
 """Concepts above are a site's own: they stand in *_source_concept_id only, whatever they say of themselves (OMOP CDM)."""
-_VALID = "coalesce(CAST({0}.invalid_reason AS VARCHAR), '') = ''"
+
+
+def valid(alias: str = "") -> str:
+    """The condition that a row of a vocabulary table (of that alias) is valid: it has no invalid reason."""
+    return f"coalesce(CAST({_of(alias)}invalid_reason AS VARCHAR), '') = ''"
+
+
+def is_target(alias: str = "") -> str:
+    """The condition that a row of CONCEPT may stand in `*_concept_id`: valid, standard, and no concept of a site's own."""
+    return f"{_of(alias)}standard_concept = 'S' AND {valid(alias)} AND {_of(alias)}concept_id <= {CUSTOM}"
+
+
+def _of(alias: str) -> str:
+    return f"{alias}." if alias else ""
 
 
 @dataclass(frozen=True)
@@ -112,8 +125,8 @@ class Bundle:
     def targets(self, ids: Iterable[int], relationship: str = "Maps to") -> dict[int, list[ConceptRow]]:
         """For each id, the valid standard concepts it maps to, by id; a relationship with an invalid reason is not followed."""
         join = f"""JOIN read_parquet($relationships) AS r ON r.concept_id_2 = c.concept_id
-            AND r.relationship_id = $relationship AND {_VALID.format("r")}"""
-        where = f"r.concept_id_1 IN (SELECT unnest($wanted)) AND {_VALID.format('c')} AND c.standard_concept = 'S' AND c.concept_id <= {CUSTOM}"
+            AND r.relationship_id = $relationship AND {valid("r")}"""
+        where = f"r.concept_id_1 IN (SELECT unnest($wanted)) AND {is_target('c')}"
         parameters = {"relationships": str(self.table("CONCEPT_RELATIONSHIP")), "relationship": relationship}
         found = self._select("CAST(r.concept_id_1 AS VARCHAR)", where, join, wanted=sorted(set(ids)), **parameters)
         targets: dict[int, list[ConceptRow]] = {}
@@ -124,7 +137,7 @@ class Bundle:
     def origins(self, ids: Iterable[int], most: int) -> dict[int, list[ConceptRow]]:
         """For each id, the concepts that map to it, by id: the first `most` of each."""
         join = f"""JOIN read_parquet($relationships) AS r ON r.concept_id_1 = c.concept_id
-            AND r.relationship_id = 'Maps to' AND {_VALID.format("r")}"""
+            AND r.relationship_id = 'Maps to' AND {valid("r")}"""
         where = f"""r.concept_id_2 IN (SELECT unnest($wanted))
             QUALIFY row_number() OVER (PARTITION BY r.concept_id_2 ORDER BY c.concept_id) <= {int(most)}"""
         relationships = str(self.table("CONCEPT_RELATIONSHIP"))

@@ -141,12 +141,12 @@ def _fault(delivered: DeliveredTable, words: str) -> str:
     return f"{place}: {words.splitlines()[0]}"
 
 
-def text_table(table: AthenaTable, path: Path, *, commas: bool) -> DeliveredTable:
-    """A table of a text file that may be separated by tabs or, with `commas`, by commas.
+def text_table(table: AthenaTable, path: Path) -> DeliveredTable:
+    """A table of a text file that may be separated by tabs or by commas.
 
     Raises DataError for a file that does not have the columns of the table.
     """
-    sign = "," if commas and len(_header(path, "\t")) == 1 else "\t"
+    sign = "," if len(_header(path, "\t")) == 1 else "\t"
     return _checked(table, path, _header(path, sign), sign)
 
 

@@ -6,12 +6,11 @@ ingredients of European drugs that RxNorm lacks).
 
 from __future__ import annotations
 
-from oncoweave.vocabulary.bundle import Bundle
+from oncoweave.vocabulary.bundle import Bundle, valid
 
-_VALID = "coalesce(CAST(invalid_reason AS VARCHAR), '') = ''"
 _INGREDIENTS = f"""SELECT concept_id FROM read_parquet($concepts)
     WHERE vocabulary_id IN ('RxNorm', 'RxNorm Extension') AND concept_class_id = 'Ingredient'
-        AND standard_concept = 'S' AND {_VALID}"""
+        AND standard_concept = 'S' AND {valid()}"""
 
 Parameters = dict[str, str]
 MOST = 1e9
@@ -54,10 +53,10 @@ def strengths(bundle: Bundle) -> tuple[str, Parameters] | None:
     sql = f"""
         WITH ingredient AS MATERIALIZED ({_INGREDIENTS}),
         unit AS MATERIALIZED (SELECT concept_id, concept_code FROM read_parquet($concepts)
-            WHERE vocabulary_id = 'UCUM' AND domain_id = 'Unit' AND standard_concept = 'S' AND {_VALID}),
+            WHERE vocabulary_id = 'UCUM' AND domain_id = 'Unit' AND standard_concept = 'S' AND {valid()}),
         strength AS (SELECT DISTINCT drug_concept_id, ingredient_concept_id, amount_value, amount_unit_concept_id,
                 numerator_value, numerator_unit_concept_id, denominator_value, denominator_unit_concept_id
-            FROM read_parquet($strengths) WHERE {_VALID})
+            FROM read_parquet($strengths) WHERE {valid()})
         SELECT CAST(s.drug_concept_id AS INTEGER) AS drug_concept_id, CAST(s.ingredient_concept_id AS INTEGER) AS ingredient_concept_id,
             CAST(u.concept_id AS INTEGER) AS unit_concept_id, {_A_PIECE} AS a_piece, {_A_DAY} AS a_day
         FROM strength AS s

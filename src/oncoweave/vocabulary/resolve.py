@@ -9,12 +9,11 @@ from __future__ import annotations
 import duckdb
 
 from oncoweave.engine.connection import without_values
-from oncoweave.vocabulary.bundle import CUSTOM, Bundle
+from oncoweave.vocabulary.bundle import Bundle, is_target, valid
 from oncoweave.vocabulary.codes import normalised_sql
 
 _BEHIND = 1 << 32
 """Added to the id of an invalid concept, so that of those that share a code the valid one with the lowest id is taken."""
-_VALID = "coalesce(CAST(invalid_reason AS VARCHAR), '') = ''"
 
 
 def resolution(codes: str, vocabulary: str, bundle: Bundle) -> tuple[str, dict[str, str]]:
@@ -81,8 +80,8 @@ def targets_of_map() -> str:
     valid standard concept is none. Parameters: the files $concepts and $map.
     """
     return f"""
-        WITH row AS (SELECT * FROM read_parquet($map) WHERE {_VALID}),
-        concept AS (SELECT concept_id, domain_id, standard_concept = 'S' AND {_VALID} AND concept_id <= {CUSTOM} AS fit
+        WITH row AS (SELECT * FROM read_parquet($map) WHERE {valid()}),
+        concept AS (SELECT concept_id, domain_id, {is_target()} AS fit
             FROM read_parquet($concepts) WHERE concept_id IN (SELECT unnest([source_concept_id, target_concept_id]) FROM row)),
         code AS (SELECT source_vocabulary_id, source_code, max(coalesce(c.concept_id, 0)) AS source_concept_id,
                 max(c.domain_id) AS domain_id
@@ -102,28 +101,26 @@ _SOURCE = f"""
             SELECT vocabulary_id, concept_code, (min(place) % {_BEHIND})::INTEGER AS concept_id,
                 arg_min(domain_id, place) AS domain_id
             FROM (SELECT vocabulary_id, concept_code, domain_id,
-                    concept_id::BIGINT + CASE WHEN {_VALID} THEN 0 ELSE {_BEHIND} END AS place
+                    concept_id::BIGINT + CASE WHEN {valid()} THEN 0 ELSE {_BEHIND} END AS place
                 FROM read_parquet($concepts) WHERE {{among}})
             GROUP BY ALL"""
 
 _RELATION = f"""
             SELECT concept_id_1 AS source_id, concept_id_2, relationship_id = 'Maps to value' AS is_value
             FROM read_parquet($relationships)
-            WHERE relationship_id IN ('Maps to', 'Maps to value') AND {_VALID}
+            WHERE relationship_id IN ('Maps to', 'Maps to value') AND {valid()}
                 AND concept_id_1 IN (SELECT concept_id FROM source)
             UNION ALL SELECT concept_id, concept_id, false FROM read_parquet($concepts)
-            WHERE standard_concept = 'S' AND {_VALID} AND concept_id <= {CUSTOM}
-                AND concept_id IN (SELECT concept_id FROM source)
+            WHERE {is_target()} AND concept_id IN (SELECT concept_id FROM source)
                 AND concept_id NOT IN (SELECT concept_id_1 FROM read_parquet($relationships)
-                    WHERE relationship_id = 'Maps to' AND {_VALID} AND concept_id_1 IN (SELECT concept_id FROM source))"""
+                    WHERE relationship_id = 'Maps to' AND {valid()} AND concept_id_1 IN (SELECT concept_id FROM source))"""
 """What leads from a concept on. A valid standard concept is its own target, also where a selection has no row that says so."""
 
 _LINK = f"""
             SELECT r.source_id, r.is_value, c.concept_id, c.domain_id
             FROM relation AS r
             LEFT JOIN (SELECT concept_id, domain_id FROM read_parquet($concepts)
-                WHERE standard_concept = 'S' AND {_VALID} AND concept_id <= {CUSTOM}
-                    AND concept_id IN (SELECT concept_id_2 FROM relation)) AS c
+                WHERE {is_target()} AND concept_id IN (SELECT concept_id_2 FROM relation)) AS c
                 ON c.concept_id = r.concept_id_2
             WHERE c.concept_id IS NOT NULL"""
 

@@ -12,6 +12,7 @@ from oncoweave.engine.connection import without_values
 from oncoweave.engine.parquet import identifier
 from oncoweave.errors import DataError
 from oncoweave.vocabulary.athena import AthenaTable
+from oncoweave.vocabulary.bundle import valid
 from oncoweave.vocabulary.download import AGAIN, DeliveredTable, lines_of
 
 _ROWS = "read_parquet($rows)"
@@ -89,7 +90,7 @@ def _gaps(connection: duckdb.DuckDBPyConnection, bundle: Path) -> list[Gap]:
         (bundle / "CONCEPT_ANCESTOR.parquet", both, "true", "ancestors name a concept that CONCEPT does not have", 0.01),
         (concepts, "vocabulary_id NOT IN (SELECT vocabulary_id FROM read_parquet($vocabularies))", "true",
          "concepts are of a vocabulary that VOCABULARY does not have", 0.0),
-        (concepts, f"concept_id NOT IN ({mapped})", "standard_concept = 'S' AND coalesce(invalid_reason, '') = ''",
+        (concepts, f"concept_id NOT IN ({mapped})", f"standard_concept = 'S' AND {valid()}",
          "standard concepts have no 'Maps to'", 0.1),
     )  # fmt: skip
     found = []
