@@ -44,7 +44,7 @@ from oncoweave.engine import functions
 from oncoweave.engine.date_patterns import parse_date
 from oncoweave.engine.expressions import Expression, Kind, column
 from oncoweave.engine.numerals import parse_integer, parse_number
-from oncoweave.spec.source import FieldSpec, Source, Table
+from oncoweave.spec.source import FieldSpec, Source, Table, missing_codes
 
 PERSONS = "persons"
 """Temporary table of the mapped persons: key text, person_id."""
@@ -128,17 +128,12 @@ def unparsed(name: str, alias: str = "s") -> Node:
 
 def raw_text(name: str, spec: FieldSpec, shared_missing: Iterable[str]) -> Node:
     """A field's text as delivered, NULL where it is one of the codes that mean missing (blanks around do not count)."""
-    codes = _missing_codes(spec, shared_missing)
+    codes = missing_codes(shared_missing, spec)
     trimmed = call("trim", col(name, DELIVERED))
     if codes == [""]:
         return case([(exp.NEQ(this=trimmed, expression=text("")), col(name, DELIVERED))], null("VARCHAR"))
     missing = exp.In(this=trimmed, expressions=[text(c) for c in codes])
     return case([(negate(missing), col(name, DELIVERED))], null("VARCHAR"))
-
-
-def _missing_codes(spec: FieldSpec, shared: Iterable[str]) -> list[str]:
-    written = (*shared, *spec.missing)
-    return sorted({"", *written} | {code.strip() for code in written})
 
 
 def plan_stage(  # noqa: PLR0913  all by name, and each a part of the plan
@@ -231,7 +226,7 @@ class _Stage:
         for name in fields:
             spec = self.spec.fields.get(name) or FieldSpec(type="text")
             node = raw_text(name, spec, self.spec.missing)
-            codes = _missing_codes(spec, self.spec.missing)
+            codes = missing_codes(self.spec.missing, spec)
             changes = [
                 (a.condition.copy(), null("VARCHAR") if a.texts[name].strip() in codes else text(a.texts[name]))
                 for a in amendments
@@ -244,12 +239,16 @@ class _Stage:
 
     def columns_of(self, name: str) -> list[str]:
         """The columns that hold a field: its text, its parsed value, a date's precision and time where it has them."""
+        return [name, *self._read(name)]
+
+    def _read(self, name: str) -> dict[str, Node]:
+        """What the text of a typed field says, by column: its parsed value, a date's precision and time where it has them."""
         spec = self.spec.fields.get(name)
         if spec is None or not is_typed(spec):
-            return [name]
+            return {}
         value = parsed(spec, column(name, Kind.TEXT))
         marks = {"$": value.node, "#": value.precision, "~": value.time}
-        return [name, *(name + mark for mark, node in marks.items() if node is not None)]
+        return {name + mark: node for mark, node in marks.items() if node is not None}
 
     def values(self, inner: exp.Select, fields: Sequence[str], *, keyed: bool = True) -> exp.Select:
         """The texts, the parsed values, and the text of the person's and the row's key; `fields` of joined tables too."""
@@ -259,19 +258,11 @@ class _Stage:
             inner = looking_up(inner, columns.items())
         nodes: list[Node] = [col("_file"), col("_line")]
         for name in fields:
-            nodes += [col(c) for c in self.columns_of(name)] if is_joined(name) else self._value(name)
+            read = {c: col(c) for c in self._read(name)} if is_joined(name) else self._read(name)
+            nodes += [col(name), *(named(node, c) for c, node in read.items())]
         nodes += [named(self._row_key(), "_row_key"), named(self._person_key(), "_person_key")] if keyed else []
         nodes += [col(found_column(join)) for join in joined]
         return exp.select(*nodes).from_(subquery(inner, "t"))
-
-    def _value(self, name: str) -> list[Node]:
-        """A field of the table itself: its text, and what that says."""
-        spec = self.spec.fields.get(name)
-        if spec is None or not is_typed(spec):
-            return [col(name)]
-        value = parsed(spec, column(name, Kind.TEXT))
-        marks = {"$": value.node, "#": value.precision, "~": value.time}
-        return [col(name), *(named(node, name + mark) for mark, node in marks.items() if node is not None)]
 
     def _further(self, join: BoundJoin) -> _Stage:
         """The table that a join looks into."""

@@ -22,7 +22,7 @@ from oncoweave.engine.parquet import copy, identifier, literal, row_count
 from oncoweave.errors import OncoweaveError
 from oncoweave.files import faults
 from oncoweave.records import TableChange
-from oncoweave.spec.source import FieldSpec, Table
+from oncoweave.spec.source import FieldSpec, Table, missing_codes
 
 
 @dataclass(frozen=True)
@@ -150,15 +150,10 @@ def _key(table: Table) -> str:
 
 def _valid(table: Table) -> str:
     """Whether a row has a key: no part of it is one of the texts that mean no value."""
-    parts = [f"trim({identifier(f)}) NOT IN ({_texts(_codes(table, f))})" for f in table.row.fields]
+    undeclared = FieldSpec(type="text")
+    codes = {f: missing_codes(table.missing, table.fields.get(f, undeclared)) for f in table.row.fields}
+    parts = [f"trim({identifier(f)}) NOT IN ({_texts(none)})" for f, none in codes.items()]
     return " AND ".join(f"coalesce({part}, false)" for part in parts)
-
-
-def _codes(table: Table, field: str) -> Sequence[str]:
-    """The texts that mean no value in a field, as mapping knows them."""
-    spec = table.fields.get(field) or FieldSpec(type="text")
-    written = (*table.missing, *spec.missing)
-    return sorted({"", *written} | {code.strip() for code in written})
 
 
 def _marked(table: Table) -> str:

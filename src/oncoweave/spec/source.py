@@ -7,6 +7,7 @@ its line in the editor's hover text and in the reference page.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -85,6 +86,12 @@ class FieldSpec(Spec):
         if two_digits != (self.first_year is not None):
             raise ValueError("`first_year` is required with %y and for nothing else")
         return self
+
+
+def missing_codes(shared: Iterable[str], field: FieldSpec) -> list[str]:
+    """The texts that mean no value in a field, as written and without blanks around; `shared` are those of its table."""
+    written = (*shared, *field.missing)
+    return sorted({"", *written} | {code.strip() for code in written})
 
 
 class RowKey(Spec):
