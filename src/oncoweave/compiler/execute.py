@@ -26,13 +26,13 @@ from oncoweave.engine.dialect import to_duckdb
 from oncoweave.engine.parquet import copy, copy_sorted, identifier
 from oncoweave.errors import DataError, OncoweaveError
 from oncoweave.events import TYPES, select_columns, select_events, union_of
-from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS
+from oncoweave.omop.routing import UNSEEN_FACTS
 from oncoweave.privacy.pseudonym import Key
 from oncoweave.records import EventFile, JoinCount, LedgerEntry, UnconvertedCount, UnmappedCount
 from oncoweave.vocabulary.bundle import Bundle
 
-UNDATED = frozenset({"person", "observation_period", "episode"}) | HEALTH_SYSTEM_FACTS
-"""Facts whose days tell of no contact with the person: a birth, a span, a course put together."""
+NO_ACTIVITY = UNSEEN_FACTS | {"episode"}
+"""Facts that belie no death: their days tell of no contact with the person, or (a course) are put together from others."""
 
 QUARANTINE = (
     ("file", "VARCHAR"),
@@ -200,7 +200,7 @@ class Execution:
 
     def _find_activity(self) -> None:
         """The last day that any fact of a person starts on, from the events written so far."""
-        files = [f for f in self.files if f.fact not in UNDATED]
+        files = [f for f in self.files if f.fact not in NO_ACTIVITY]
         sql = f"""CREATE TEMP TABLE {identifier(ACTIVITY)} AS SELECT person_id, max(start_date) AS last_day
             FROM ({union_of(self.events, files, ["person_id", "start_date"])}) GROUP BY ALL"""
         self._do(sql, "finding the last day of each person")

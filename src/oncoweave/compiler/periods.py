@@ -5,16 +5,14 @@ from __future__ import annotations
 from oncoweave.compiler.bound import Fixed
 from oncoweave.compiler.draft import Draft
 from oncoweave.errors import Problem, nearest
-from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS
-
-_MAKE_NONE = frozenset({"person", "observation_period"}) | HEALTH_SYSTEM_FACTS
+from oncoweave.omop.routing import UNSEEN_FACTS
 
 
 def check_periods(draft: Draft) -> Draft:
     """The rules left out are rules that make events, some remain, and the options belong to the rule chosen."""
     options, document = draft.inputs.mapping.observation_periods, draft.inputs.document
     facts = {rule.name: rule.fact for rule in draft.inputs.mapping.rules}
-    dated = [name for name, fact in facts.items() if fact not in _MAKE_NONE]
+    dated = [name for name, fact in facts.items() if fact not in UNSEEN_FACTS]
     found: list[Problem] = []
     for number, name in enumerate(options.without):
         loc = ("observation_periods", "without", number)

@@ -12,7 +12,7 @@ from datetime import date
 from oncoweave.compiler.keys import salt
 from oncoweave.engine.connection import without_values
 from oncoweave.events import union_of
-from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS
+from oncoweave.omop.routing import UNSEEN_FACTS
 from oncoweave.omop.tables import TableWriter
 from oncoweave.records import DerivedTable, EventFile
 from oncoweave.spec.periods import ObservationPeriods
@@ -96,7 +96,7 @@ class PeriodWriter:
         return self._without_given(self._events())
 
     def _events(self) -> list[EventFile]:
-        return [f for f in self.writer.files if f.fact not in {"person", "observation_period", *HEALTH_SYSTEM_FACTS}]
+        return [f for f in self.writer.files if f.fact not in UNSEEN_FACTS]
 
     def _without_given(self, files: list[EventFile]) -> str:
         events = union_of(self.writer.events, files, ["person_id", "start_date", "end_date"])

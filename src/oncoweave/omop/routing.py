@@ -52,6 +52,9 @@ ROUTED_FACTS = frozenset({"condition", "measurement", "observation", "procedure"
 HEALTH_SYSTEM_FACTS = frozenset({"location", "care_site", "provider"})
 """The facts that are of no person: places, sites and staff of the health system."""
 
+UNSEEN_FACTS = frozenset({"person", "observation_period"}) | HEALTH_SYSTEM_FACTS
+"""The facts whose days, if any, tell of no contact with a person: a birth, a span, what is of nobody."""
+
 FIELD_CONCEPT: Mapping[str, int] = MappingProxyType(
     {
         "condition_occurrence": 1147127,
