@@ -7,10 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from oncoweave import content
 from oncoweave.compiler import Inputs, Plan, compile_draft, read_inputs
 from oncoweave.engine.connection import connect, without_values
 from oncoweave.engine.parquet import copy, identifier
-from oncoweave.errors import Problem, SpecError, nearest
+from oncoweave.errors import Problem, SpecError, UsageError, nearest
 from oncoweave.files import file_record
 from oncoweave.harmonise import harmonise
 from oncoweave.omop.model import tables
@@ -21,6 +22,7 @@ from oncoweave.quality.compilation import lint_suites
 from oncoweave.records import ExtractRecord, MapRecord, SourceTableRecord
 from oncoweave.spec.document import Loc
 from oncoweave.spec.examples import Cell, Example
+from oncoweave.spec.load import load_mapping
 from oncoweave.spec.source import Table
 
 MOST_HELD = 4
@@ -49,7 +51,8 @@ def lint(project: Project, source: str, *, asked: bool = True) -> list[Problem]:
     except SpecError as error:
         if not error.problems:
             raise
-        return sorted([*problems, *(p if asked else _without_release(p) for p in error.problems)])
+        is_there = asked or _has_release(project, source)
+        return sorted([*problems, *(p if is_there else _without_release(p) for p in error.problems)])
     draft = compile_draft(inputs)
     problems += draft.problems
     if draft.plan is not None:
@@ -57,9 +60,20 @@ def lint(project: Project, source: str, *, asked: bool = True) -> list[Problem]:
     return sorted(problems)
 
 
+def _has_release(project: Project, source: str) -> bool:
+    """Whether the vocabulary release that a source's mapping names is there, be it whole or not."""
+    try:
+        content.vocabulary_folder(project, load_mapping(project, source)[0].vocabulary)
+    except SpecError:
+        return True  # a mapping that cannot be read names none
+    except UsageError:
+        return False
+    return True
+
+
 def _without_release(problem: Problem) -> Problem:
     """That the release cannot be opened, as a warning that says what was not looked at; any other problem as it is."""
-    if problem.code != "vocabulary" or not problem.message.startswith("there is no vocabulary release"):
+    if problem.code != "vocabulary":
         return problem
     message = f"{problem.message}: the mapping was read, but its concepts and examples were not checked"
     return replace(problem, severity="warning", message=message)

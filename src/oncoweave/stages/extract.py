@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
@@ -82,7 +82,8 @@ def _locate(project: Project, spec: Source, delivery: Path | None, named: str) -
         located = locate(project, spec, delivery)
         files = _hashed(located)
         return _Given(located, {}, files, fingerprint(files.values(), spec.delivery.date))
-    located = locate(project, with_tables(spec, lambda table: table.model_copy(update={"optional": True})), delivery)
+    tables = {name: table.model_copy(update={"optional": True}) for name, table in spec.tables.items()}
+    located = locate(project, spec.model_copy(update={"tables": tables}), delivery)
     removed = {name: files for name, files in _removed(project, spec, delivery).items() if files}
     files = _hashed({**located, **{f"removed {name}": found for name, found in removed.items()}})
     unclaimed = refuse_all_unknown(project, spec, files, delivery)
@@ -128,11 +129,6 @@ def _folder(spec: Source, before: ExtractRecord) -> str:
 
 def _placed(folder: str, located: Mapping[str, Sequence[DeliveredFile]]) -> dict[str, list[DeliveredFile]]:
     return {t: [DeliveredFile(f"{folder}/{file.name}", file.path) for file in files] for t, files in located.items()}
-
-
-def with_tables(spec: Source, change: Callable[[Table], Table]) -> Source:
-    """The source with each table changed."""
-    return spec.model_copy(update={"tables": {name: change(table) for name, table in spec.tables.items()}})
 
 
 def _hashed(located: Mapping[str, Sequence[DeliveredFile]]) -> dict[str, FileRecord]:
