@@ -361,7 +361,8 @@ class Execution:
     def _given(self, sql: str) -> dict[str, object]:
         """The parameters of a statement: the pads of the key, and the day of the delivery, the end of an unended visit."""
         known = {"inner": self.key.inner, "outer": self.key.outer, "delivery": self.delivery}
-        return {name: value for name, value in known.items() if f"${name}" in sql}
+        (statement,) = self.connection.extract_statements(sql)  # a `$` in a path or a text is no parameter
+        return {name: value for name, value in known.items() if name in statement.named_parameters}
 
     def _rows(self, sql: str, doing: str) -> list[tuple[Any, ...]]:
         with without_values(doing):
