@@ -222,6 +222,7 @@ class ExpectationResult(Record):
     category: Literal["conformance", "completeness", "plausibility"]
     why: str
     success: bool
+    owner: str = ""
     error: str | None = None
     evaluated: int | None = None
     unexpected: int | None = None

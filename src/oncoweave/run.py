@@ -8,58 +8,25 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from types import FrameType
 
 from oncoweave.errors import OncoweaveError, SpecError
 from oncoweave.files import disk_faults, file_record, forget, lock, read_record, write_json
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, DerivedTable, ExtractRecord, MapRecord, ReleasedText, RunManifest
+from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, RunManifest
 from oncoweave.release.package import preflight
 from oncoweave.release.verify import verify
+from oncoweave.report.recap import RunSummary, changes, summary
 from oncoweave.run_identity import identity, read_identity, refuse_changed
 from oncoweave.stages.publish import release_manifest
 
+__all__ = ["RunSummary", "changes", "check", "extract", "map", "publish", "published", "run", "summary"]
+
 Progress = Callable[[str], None]
 """Is told the name of each stage as it begins."""
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """What the recap at the end of a run tells.
-
-    `records` counts source records, `unreadable` those that extract quarantined; `read` = `mapped` +
-    `quarantined` + `excluded` are those of the ledger, in (rule, row). `release` is None when it did not pass.
-    `reasons` counts the quarantined by reason, `imputed` the dates by field and precision.
-    """
-
-    source: str
-    run_id: str
-    delivery_date: date
-    records: int
-    unreadable: int
-    read: int
-    mapped: int
-    quarantined: int
-    excluded: int
-    unmapped: int
-    persons: int
-    events: dict[str, int]
-    verdict: str
-    release: Path | None
-    repeated: bool
-    unconfirmed_concepts: tuple[int, ...]
-    synthetic_origin: tuple[date, str] | None
-    warnings: tuple[str, ...]
-    reasons: dict[str, int]
-    imputed: dict[str, dict[str, int]]
-    released_text: tuple[ReleasedText, ...] = ()
-    derived: tuple[DerivedTable, ...] = ()
 
 
 def run(
@@ -150,90 +117,6 @@ def published(run: RunFolder, project: Project) -> Path | None:
         return None
     release = project.releases / run.source / release_manifest(run).release_id
     return release if release.is_dir() and not verify(release) else None
-
-
-def summary(run: RunFolder, release: Path | None, *, repeated: bool = False) -> RunSummary:
-    """What the recap tells of a run that has been extracted, mapped and checked."""
-    extracted = read_record(run.path / "extract.json", ExtractRecord)
-    mapped = read_record(run.path / "map.json", MapRecord)
-    return RunSummary(
-        source=run.source,
-        run_id=run.run_id,
-        delivery_date=extracted.delivery_date,
-        records=sum(table.records for table in extracted.tables),
-        unreadable=sum(table.quarantined for table in extracted.tables),
-        read=sum(entry.read for entry in mapped.ledger),
-        mapped=sum(entry.mapped for entry in mapped.ledger),
-        quarantined=sum(entry.quarantined for entry in mapped.ledger),
-        excluded=sum(entry.excluded for entry in mapped.ledger),
-        unmapped=sum(entry.unmapped for entry in mapped.ledger),
-        persons=mapped.persons,
-        events=mapped.events,
-        verdict=read_record(run.path / "check.json", CheckRecord).verdict,
-        release=release,
-        repeated=repeated,
-        unconfirmed_concepts=mapped.unconfirmed_concepts,
-        synthetic_origin=mapped.synthetic_origin,
-        warnings=(*changes(extracted), *_absent(extracted), *_left_out(extracted), *mapped.warnings),
-        reasons=_reasons(mapped),
-        imputed=mapped.imputed,
-        released_text=mapped.released_text,
-        derived=mapped.derived,
-    )
-
-
-def changes(extracted: ExtractRecord) -> Iterator[str]:
-    """What a delta changed, table by table, and its removals that match no row."""
-    changed = [(table.table, table.change) for table in extracted.tables if table.change]
-    if not changed:
-        return
-    told = [
-        f"`{name}` {c.added:,} rows in, {c.replaced:,} replaced, {c.removed:,} removed, {c.total:,} now"
-        for name, c in changed
-        if c.added or c.replaced or c.removed
-    ]
-    first = len(extracted.chain) == 1
-    if not first:
-        yield f"a delta, delivery {len(extracted.chain)} of this source: {'; '.join(told) or 'nothing new'}"
-    elif extracted.chain[0].mode == "delta":
-        yield "a delta without a delivery before it: it was taken as all there is"
-    lost = [f"`{name}` {c.unmatched:,}" for name, c in changed if c.unmatched]
-    if lost:
-        yield f"{'rows marked as removed, left out' if first else 'removals that match no row'}: {', '.join(lost)}"
-    if extracted.unclaimed:
-        yield f"{len(extracted.unclaimed)} files of the delivery belong to no table, as `{extracted.unclaimed[0]}`"
-    for link in extracted.left_out:
-        yield (
-            f"the delta of {link.date} (run {link.run_id}) is not in this, for it is not in what this builds on; to have it, "
-            f"run again with --base {link.run_id}"
-        )
-
-
-def _absent(extracted: ExtractRecord) -> Iterator[str]:
-    """What source.yaml calls optional and the delivery lacks."""
-    tables = [f"`{table.table}`" for table in extracted.tables if not table.files]
-    fields = [f"`{table.table}.{field}`" for table in extracted.tables for field in table.absent]
-    if tables:
-        yield f"optional tables that the delivery lacks: {', '.join(tables)}"
-    if fields:
-        yield f"optional fields that the delivery lacks: {', '.join(fields)}"
-
-
-def _left_out(extracted: ExtractRecord) -> Iterator[str]:
-    """Columns that source.yaml does not declare; a header is not shown, for without a header line it would be a value."""
-    for table in extracted.tables:
-        if table.undeclared:
-            many = len(table.undeclared)
-            what = "1 column is" if many == 1 else f"{many} columns are"
-            yield f"{what} not declared in source.yaml and left out of `{table.table}`; extract.json of the run names them"
-
-
-def _reasons(mapped: MapRecord) -> dict[str, int]:
-    """The rule rows that are quarantined, by reason, the most frequent first."""
-    counts: Counter[str] = Counter()
-    for entry in mapped.ledger:
-        counts.update({reason: rows for verdict, reason, rows in entry.reasons if verdict == "quarantined"})
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _refuse_faults(project: Project, source: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from oncoweave.cli.recap import told_of
 from oncoweave.records import DerivedTable
+from oncoweave.report.recap import told_of
 from tests.map.workshop import Mapped, Workshop
 
 CONDITIONS = (

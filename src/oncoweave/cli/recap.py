@@ -16,12 +16,10 @@ from oncoweave.errors import OncoweaveError
 
 if TYPE_CHECKING:
     from oncoweave.project import Project
-    from oncoweave.records import DerivedTable
-    from oncoweave.run import RunSummary
+    from oncoweave.report.recap import RunSummary
 
 STAGES = 4
 LINE = 100
-REASONS = 4
 ROWS = MappingProxyType(
     {"source": "source", "rows in": "records", "rule rows": "read"}
     | {name: name for name in ("mapped", "quarantined", "excluded", "unmapped", "persons", "verdict")}
@@ -84,6 +82,8 @@ def _events(runs: Sequence[RunSummary]) -> Iterable[tuple[Cell, ...]]:
 
 
 def _print_notes(runs: Sequence[RunSummary]) -> None:
+    from oncoweave.report.recap import notes_of
+
     notes = [(run.source, note) for run in runs for note in notes_of(run)]
     if not notes:
         return
@@ -96,59 +96,3 @@ def _print_notes(runs: Sequence[RunSummary]) -> None:
         lines = click.wrap_text(note, LINE - width - 6).splitlines()
         click.echo(f"  {margin:<{width}}  - " + f"\n{'':{width + 6}}".join(lines))
     click.echo()
-
-
-def notes_of(run: RunSummary) -> list[str]:
-    """What a reader of the release must know."""
-    notes = list(run.warnings)
-    if run.repeated:
-        notes.append(f"run {run.run_id} had been done with the same inputs; nothing was done again")
-    if run.unreadable:
-        notes.append(f"{run.unreadable:,} records could not be read; quarantine/extract.parquet of the run tells why")
-    if run.quarantined:
-        notes.append(_held(run))
-    if run.unmapped:
-        notes.append(f"{run.unmapped:,} rule rows have no approved concept and carry concept 0")
-    if run.unconfirmed_concepts:
-        ids = ", ".join(map(str, run.unconfirmed_concepts))
-        notes.append(f"concepts that wait for an Athena release to confirm them: {ids}")
-    partial = _imputed(run, "month", "year")
-    if partial:
-        notes.append(f"dates known to the month or year only, for which a day stands (`imputation:`): {partial}")
-    ongoing = _imputed(run, "ongoing")
-    if ongoing:
-        notes.append(f"visits that had not ended end on the day of the delivery (`without_end:`): {ongoing}")
-    notes += [note for derived in run.derived if (note := told_of(derived))]
-    if run.synthetic_origin:
-        notes.append(f"dates count from a synthetic origin, {run.synthetic_origin[0]}: {run.synthetic_origin[1]}")
-    for free in run.released_text:
-        what = " and ".join(free.what)
-        notes.append(
-            f"free text leaves the site: {what} of {free.notes:,} notes (`{free.rule}`), because {free.because}"
-        )
-    return notes
-
-
-def _imputed(run: RunSummary, *precisions: str) -> str:
-    """How many days of each date stand for something of these precisions; not of births."""
-    counted = {field: sum(n.get(p, 0) for p in precisions) for field, n in run.imputed.items()}
-    return ", ".join(f"{field} {rows:,}" for field, rows in counted.items() if rows and not field.startswith("person."))
-
-
-def told_of(table: DerivedTable) -> str:
-    """Rows that a derived table could not use, by reason; empty where there are none."""
-    if table.lacks:
-        told = table.left_out[0][0] if table.left_out else ""
-        return f"{table.table} is empty: {told}" if told else ""
-    told = ", ".join(f"{reason} ({rows:,})" for reason, rows in (*table.left_out, *table.remarks))
-    return f"{table.table}, made of {table.read:,} rows of {table.source}: {told}" if told else ""
-
-
-def _held(run: RunSummary) -> str:
-    """How many rule rows are quarantined, the most frequent reasons, and where each row is told."""
-    most = [f"{reason} ({rows:,})" for reason, rows in list(run.reasons.items())[:REASONS]]
-    more = [f"{len(run.reasons) - REASONS} more reasons"] if len(run.reasons) > REASONS else []
-    return (
-        f"{run.quarantined:,} rule rows are quarantined: {', '.join(most + more)}; `oncoweave explain {run.source}` "
-        "counts them by rule, quarantine/map.parquet of the run names file and line"
-    )

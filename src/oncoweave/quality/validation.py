@@ -107,6 +107,7 @@ def _record(check: Check, result: Any) -> ExpectationResult:
         severity=check.spec.severity,
         category=check.spec.category,
         why=check.spec.why,
+        owner=check.spec.owner,
         success=error is None and bool(result.success),
         error=error,
         evaluated=evaluated,
