@@ -15,6 +15,7 @@ from types import FrameType
 
 from oncoweave.errors import OncoweaveError, SpecError
 from oncoweave.files import disk_faults, file_record, forget, lock, read_record, write_json
+from oncoweave.lineage.send import Telling, telling
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, RunManifest
 from oncoweave.release.package import preflight
@@ -62,8 +63,8 @@ def extract(project: Project, source: str, delivery: Path | None = None, base: s
     """The run of `source` with the delivery, extracted; `base` names the run that a delta builds on."""
     from oncoweave.stages.extract import extract as stage
 
-    with _stage(project, source, "extract"):
-        folder = stage(project, source, delivery, base)
+    with _stage(project, source, "extract") as told:
+        told.run = folder = stage(project, source, delivery, base)
         _write_manifest(folder)
         return folder
 
@@ -167,12 +168,17 @@ def _write_manifest(run: RunFolder) -> None:
 
 
 @contextmanager
-def _stage(project: Project, source: str, name: str, run_id: str = "") -> Iterator[None]:
-    """The lock of a stage of a source, a way to stop it, and disk faults told without a traceback."""
+def _stage(project: Project, source: str, name: str, run_id: str = "") -> Iterator[Telling]:
+    """The lock of a stage of a source, a way to stop it, disk faults told without a traceback, and its lineage told."""
     project.source_folder(source)
     path = project.runs / source / f".{name}.lock"
-    with _stoppable(), lock(path, f"{name} {source}", run_id), disk_faults(project.runs / source):
-        yield
+    with (
+        _stoppable(),
+        lock(path, f"{name} {source}", run_id),
+        telling(project, source, name, run_id) as told,
+        disk_faults(project.runs / source),
+    ):
+        yield told
 
 
 @contextmanager

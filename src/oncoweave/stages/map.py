@@ -5,6 +5,8 @@ from __future__ import annotations
 from oncoweave.compiler import compile_mapping
 from oncoweave.files import forget, read_record, write_json
 from oncoweave.harmonise import harmonise
+from oncoweave.lineage.columns import column_lineage
+from oncoweave.lineage.datasets import LINEAGE
 from oncoweave.privacy.pseudonym import load_key
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import ExtractRecord, MapRecord
@@ -24,6 +26,7 @@ def map(run: RunFolder, project: Project) -> MapRecord:  # noqa: A001 - the stag
     plan, inputs = compile_mapping(project, run.source, {t.table: t.columns for t in extracted.tables})
     forget(record_path)
     record = harmonise(run, project, extracted, plan, inputs.bundle, key, _rests_on(run))
+    write_json(run.path / LINEAGE, column_lineage(plan))
     write_json(record_path, record)
     return record
 

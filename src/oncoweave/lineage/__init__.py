@@ -1,0 +1,1 @@
+"""Lineage: from which source fields each field of a CDM table comes, and the OpenLineage events that tell of a run."""
