@@ -3,9 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 ROWS ?= 100000 1000000
 MARKS := $(if $(CI),,-m "not slow")
+# CI looks at the Airflow part too; by hand, whoever has no Airflow set up goes without it.
+SETUP := $(if $(CI),setup-airflow,setup)
+WITHOUT_AIRFLOW := --exclude '^(src/oncoweave/airflow|dags|tests/airflow)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types imports check faults bench bench-vocab bench-synthea schema reference requirements wheel lock clean
+.PHONY: help setup setup-airflow demo test lint format types imports check faults bench bench-vocab bench-synthea schema reference requirements wheel lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,10 +16,13 @@ help: ## list the targets
 setup: ## make .venv with the locked dependencies (instant when nothing changed)
 	@$(PYTHON) .ci/bootstrap
 
+setup-airflow: ## the same with Airflow in it; a later `make setup` keeps it
+	@$(PYTHON) .ci/bootstrap --airflow
+
 demo: setup ## harmonise three real cohorts, from raw file to published release
 	@$(BIN)/oncoweave demo --project .
 
-test: setup ## run the tests (with CI=true: the slow ones too)
+test: $(SETUP) ## run the tests (with CI=true: the slow ones too)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(MARKS) $(ARGS)
 
 lint: setup ## lint, and see that the code is formatted
@@ -27,8 +33,8 @@ format: setup ## format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 
-types: setup ## check the types
-	@$(BIN)/mypy
+types: $(SETUP) ## check the types
+	@if test -x $(BIN)/airflow; then $(BIN)/mypy; else $(BIN)/mypy $(WITHOUT_AIRFLOW); fi
 
 imports: setup ## check that imports point one way
 	@$(BIN)/lint-imports

@@ -18,11 +18,12 @@ from oncoweave import content
 from oncoweave.compiler.transforms import load_verbs
 from oncoweave.engine.functions import CATALOGUE
 from oncoweave.engine.signatures import Function
-from oncoweave.spec import corrections, mapping, source, suite
+from oncoweave.spec import corrections, mapping, schedule, source, suite
 from oncoweave.spec.corrections import Corrections
+from oncoweave.spec.language import Spec
 from oncoweave.spec.mapping import Mapping
 from oncoweave.spec.rule import Kind
-from oncoweave.spec.source import Source, Spec
+from oncoweave.spec.source import Source
 from oncoweave.spec.suite import Suite
 
 PAGE = Path(__file__).parent / "mapping-language.md"
@@ -38,7 +39,7 @@ LANGUAGES: dict[str, tuple[type[Spec], str]] = {
 }
 WORDS = {
     "str": "text", "int": "whole number", "float": "number", "FiniteFloat": "number", "bool": "`true` or `false`", "date": "date", "Day": "date",
-    "Name": "name", "Expr": "expression", "Concept": "concept", "ConceptText": "concept", "Cell": "text",
+    "Name": "name", "Label": "text", "Span": "span of time (`30s`, `5m`, `8h`, `2d`)", "Expr": "expression", "Concept": "concept", "ConceptText": "concept", "Cell": "text",
     "ParameterText": "text", "Kind": "[clinical role](#clinical-roles)",
 }  # fmt: skip
 HEAD = """# The mapping language
@@ -105,7 +106,7 @@ def models_of(model: type[Spec]) -> Iterator[type[Spec]]:
 
 def named(word: str) -> list[type[Spec]]:
     """The models that a name in an annotation stands for: one, those of a union, or none."""
-    for module in (source, mapping, corrections, suite):
+    for module in (source, schedule, mapping, corrections, suite):
         value = getattr(module, word, None)
         if isinstance(value, type) and issubclass(value, Spec):
             return [value]

@@ -17,14 +17,14 @@ from oncoweave.errors import OncoweaveError, SpecError
 from oncoweave.files import disk_faults, file_record, forget, lock, read_record, write_json
 from oncoweave.lineage.send import Telling, telling
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, RunManifest
+from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, ReleaseManifest, RunManifest
 from oncoweave.release.package import preflight
 from oncoweave.release.verify import verify
 from oncoweave.report.recap import RunSummary, changes, summary
 from oncoweave.run_identity import identity, read_identity, refuse_changed
 from oncoweave.stages.publish import release_manifest
 
-__all__ = ["RunSummary", "changes", "check", "extract", "map", "publish", "published", "run", "summary"]
+__all__ = ["RunSummary", "candidate", "changes", "check", "extract", "map", "publish", "published", "run", "summary"]
 
 Progress = Callable[[str], None]
 """Is told the name of each stage as it begins."""
@@ -108,6 +108,11 @@ def publish(run: RunFolder, project: Project) -> Path:
 
     with _stage(project, run.source, "publish", run.run_id):
         return stage(run, project)
+
+
+def candidate(run: RunFolder) -> ReleaseManifest:
+    """The manifest of the release that a checked run makes; raises DataError when it may not be published."""
+    return release_manifest(run)
 
 
 def published(run: RunFolder, project: Project) -> Path | None:

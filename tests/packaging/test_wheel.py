@@ -29,7 +29,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_carries_the_standard_content(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    for folder in ("transforms", "expectations", "mappings"):
+    for folder in ("transforms", "expectations", "mappings", "dags"):
         files = {
             p.relative_to(ROOT).as_posix() for p in (ROOT / folder).rglob("*") if p.suffix in {".py", ".yaml", ".csv"}
         }

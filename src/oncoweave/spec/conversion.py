@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from oncoweave.spec.source import Spec
+from oncoweave.spec.language import Spec
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from oncoweave.spec.language import Name, Spec
 from oncoweave.spec.rule import Expr
-from oncoweave.spec.source import Name, Spec
 
 
 class Correction(Spec):

@@ -17,8 +17,8 @@ from rapidfuzz import fuzz, process
 
 from oncoweave.errors import Problem
 from oncoweave.spec.document import Document, Loc, Value
+from oncoweave.spec.language import LABEL, SPAN, Spec
 from oncoweave.spec.models import Target, keys_of, literals_of, resolve, thing
-from oncoweave.spec.source import Spec
 
 EXPECTED = {
     "string_type": "one text",
@@ -41,6 +41,13 @@ EXPECTED = {
 }
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 LONGEST_QUOTE = 60
+FORMS = MappingProxyType(
+    {
+        SPAN: "a span of time: a number and s, m, h or d, as 30s, 5m, 8h or 2d",
+        LABEL: "one line of 1 to 100 characters",
+    }
+)
+"""What a pattern asks for, in words."""
 MENDS = MappingProxyType(
     {
         "`where` and `because` go together": "`because` says why the other rows are left out: `because: no event recorded`",
@@ -177,7 +184,7 @@ def _bad_pattern(target: Target, pattern: str, document: Document) -> Problem:
     at = "key" if target.key else "value"
     if pattern != NAME_PATTERN:
         hexadecimal = re.fullmatch(r"\^\[0-9a-f\]\{(\d+)\}\$", pattern)
-        form = f"{hexadecimal[1]} digits 0-9 or a-f" if hexadecimal else "written in another form"
+        form = f"{hexadecimal[1]} digits 0-9 or a-f" if hexadecimal else FORMS.get(pattern, "written in another form")
         return document.problem("wrong-value", f"{_label(target.loc)} must be {form}", target.loc)
     message = f"`{_cut(text)}` is not a name: small letters a-z, digits and _, a letter first"
     slug = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")

@@ -6,8 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from oncoweave.spec.language import Name
 from oncoweave.spec.rule import Concept, Expr, PersonConcept, RuleSpec
-from oncoweave.spec.source import Name
 
 
 class LocationRule(RuleSpec):

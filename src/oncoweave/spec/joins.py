@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from oncoweave.spec.source import Name, Spec
+from oncoweave.spec.language import Name, Spec
 
 
 class Join(Spec):

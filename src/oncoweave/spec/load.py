@@ -18,9 +18,10 @@ from oncoweave.spec import one_file
 from oncoweave.spec.corrections import Corrections
 from oncoweave.spec.document import Document, Value, read_document
 from oncoweave.spec.explain import explain
+from oncoweave.spec.language import Spec
 from oncoweave.spec.mapping import Mapping
 from oncoweave.spec.mapping_files import read_mapping_files
-from oncoweave.spec.source import Source, Spec
+from oncoweave.spec.source import Source
 from oncoweave.spec.suite import Suite
 
 __all__ = ["load_corrections", "load_mapping", "load_source", "load_suite", "read_document", "validate"]

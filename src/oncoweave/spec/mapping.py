@@ -14,9 +14,9 @@ from oncoweave.spec.conversion import UnitConversion
 from oncoweave.spec.examples import Example
 from oncoweave.spec.health_system import CareSiteRule, LocationRule, ProviderRule
 from oncoweave.spec.joins import Join
+from oncoweave.spec.language import Name, Spec
 from oncoweave.spec.periods import ObservationPeriods
 from oncoweave.spec.rule import Concept, ConceptText, Expr, Kind, PersonConcept, ProviderName, RuleSpec, VisitLink
-from oncoweave.spec.source import Name, Spec
 
 
 class Defaults(Spec):

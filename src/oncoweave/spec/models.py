@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 from rapidfuzz import fuzz, process
 
-from oncoweave.spec.source import Spec
+from oncoweave.spec.language import Spec
 from oncoweave.spec.yaml_tree import Loc, Value
 
 NAMES = {
@@ -105,7 +105,8 @@ def _into_union(at: Target, forms: list[Any], value: Value, path: Loc) -> Target
     meant = _meant(forms, models, value)
     if meant is None:
         lists = any(get_origin(form) is tuple for form in forms)
-        return replace(at, members=models, takes_text=str in forms, takes_list=lists, wrong_form=True)
+        takes_text = any(_is_text(form) for form in forms)
+        return replace(at, members=models, takes_text=takes_text, takes_list=lists, wrong_form=True)
     if not path or _form_of_tag(forms, str(path[0])) is not meant:
         return None
     return _follow(replace(at, annotation=meant), value, path[1:])
@@ -117,7 +118,7 @@ def _meant(forms: list[Any], models: tuple[type[Spec], ...], value: Value) -> An
         return max(models, key=lambda model: _likeness(value, model), default=None)
     if isinstance(value, list):
         return next((form for form in forms if get_origin(form) is tuple), None)
-    return str if isinstance(value, str) and str in forms else None
+    return next((form for form in forms if _is_text(form)), None) if isinstance(value, str) else None
 
 
 def _likeness(value: dict[str, Value], model: type[Spec]) -> float:
@@ -160,6 +161,10 @@ def _child(value: Value, step: str | int) -> Value:
     if isinstance(value, list) and isinstance(step, int) and step < len(value):
         return value[step]
     return None
+
+
+def _is_text(form: Any) -> bool:
+    return form is str or get_origin(form) is Literal
 
 
 def _is_model(form: Any) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from oncoweave.errors import Problem, nearest
 from oncoweave.spec.document import Document, Loc, Value
 from oncoweave.spec.explain import is_day, wrong_type
+from oncoweave.spec.schedule_faults import schedule_problems
 
 DIRECTIVES = "dmYyjb"
 TIMES = "HMSfz"
@@ -32,6 +33,7 @@ def source_problems(source: str) -> Callable[[Document], Sequence[Problem]]:
             *_removals(document),
             *_same_headers(document),
             *_fields_twice(document),
+            *schedule_problems(document),
         ]
 
     return check

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from oncoweave.spec.source import Name, Spec
+from oncoweave.spec.language import Name, Spec
 
 Expr = Annotated[str, StringConstraints(min_length=1)]
 ProviderName = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*|from visit)$")]

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from oncoweave.spec.corrections import Corrections
+from oncoweave.spec.language import Spec
 from oncoweave.spec.mapping import Mapping
 from oncoweave.spec.mapping_files import LISTS, MAPS
-from oncoweave.spec.source import Source, Spec
+from oncoweave.spec.source import Source
 from oncoweave.spec.suite import Suite
 
 Language = Literal["source", "mapping", "mapping_part", "corrections", "suite"]

@@ -6,20 +6,13 @@ its line in the editor's hover text and in the reference page.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-Day = datetime.date  # under a name of its own: several models have a key `date`
-
-
-class Spec(BaseModel):
-    """A part of a specification file: frozen, and strict about its keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+from oncoweave.spec.language import Day, Name, Spec
+from oncoweave.spec.schedule import Scheduling
 
 
 class WheelDelivery(Spec):
@@ -193,7 +186,7 @@ Table = Annotated[CsvTable | ParquetTable | ExcelTable, Field(discriminator="for
 Delivery = Annotated[WheelDelivery | FolderDelivery, Field(discriminator="by")]
 
 
-class Source(Spec):
+class Source(Scheduling):
     """source.yaml: one organisation's feed."""
 
     version: Literal[1] = Field(description="Version of this language.")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from oncoweave.spec.source import Name, Spec
+from oncoweave.spec.language import Name, Spec
 
 ParameterText = Annotated[str, StringConstraints()]
 

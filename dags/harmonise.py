@@ -1,0 +1,27 @@
+"""A pair of Airflow DAGs for each source of the project: harmonise__<source> and publish__<source>.
+
+Nobody edits this for a source: what differs between sources is in mappings/sources/<source>/source.yaml.
+"""
+
+from oncoweave.airflow import operators as task
+from oncoweave.airflow.factory import candidate_of, harmonise_dag, pipelines_to_build, publish_dag, release_of
+
+for pipeline in pipelines_to_build():
+    source = pipeline.source
+
+    with harmonise_dag(pipeline) as dag:
+        if pipeline.fault:
+            task.FaultOperator(task_id="fault", fault=pipeline.fault)
+        else:
+            extract = task.ExtractOperator(task_id="extract", source=source)
+            map_ = task.MapOperator(task_id="map", source=source)
+            check = task.CheckOperator(task_id="check", source=source, candidate=candidate_of(pipeline))
+            extract >> map_ >> check
+    globals()[dag.dag_id] = dag
+
+    if pipeline.spec:
+        with publish_dag(pipeline) as dag:
+            approve = task.ApproveOperator(task_id="approve", source=source)
+            publish = task.PublishOperator(task_id="publish", source=source, release=release_of(pipeline))
+            approve >> publish
+        globals()[dag.dag_id] = dag

@@ -1,0 +1,79 @@
+"""Makes the DAGs of a pipeline, empty: when they run, who owns them, what they may be asked for. Shape is in dags/."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, get_parsing_context
+
+from oncoweave.airflow.project import project_here
+from oncoweave.orchestration.form import Form
+from oncoweave.orchestration.pipeline import Pipeline, pipelines
+from oncoweave.spec.language import span
+from oncoweave.spec.schedule import AssetSchedule, CronSchedule
+
+LONGEST_WAIT = timedelta(days=1)
+
+
+def pipelines_to_build() -> Iterator[Pipeline]:
+    """The pipelines of the project; a worker needs that of its own DAG only."""
+    yield from pipelines(project_here(), get_parsing_context().dag_id)
+
+
+def harmonise_dag(pipeline: Pipeline) -> DAG:
+    """The DAG that makes a candidate of a delivery, without its tasks."""
+    return _dag(pipeline, pipeline.harmonise_id, _schedule(pipeline), pipeline.harmonise_form)
+
+
+def publish_dag(pipeline: Pipeline) -> DAG:
+    """The DAG that publishes the candidates of a source, without its tasks; one run at a time, so that they stay in order."""
+    return _dag(pipeline, pipeline.publish_id, [candidate_of(pipeline)], pipeline.publish_form)
+
+
+def candidate_of(pipeline: Pipeline) -> Asset:
+    """The asset of the source's candidates."""
+    return Asset(pipeline.candidate)
+
+
+def release_of(pipeline: Pipeline) -> Asset:
+    """The asset of the source's releases."""
+    return Asset(pipeline.release)
+
+
+def _dag(pipeline: Pipeline, dag_id: str, schedule: Any, form: Form) -> DAG:
+    scheduling = pipeline.scheduling
+    return DAG(
+        dag_id,
+        description=pipeline.title,
+        doc_md=pipeline.doc,
+        schedule=schedule,
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        tags=sorted({"oncoweave", pipeline.source, *scheduling.tags}),
+        params={name: _param(form, name) for name in form},
+        default_args={
+            "owner": scheduling.owner,
+            "retries": scheduling.retries,
+            "retry_delay": span(scheduling.retry_delay),
+            "retry_exponential_backoff": 2,
+            "max_retry_delay": LONGEST_WAIT,
+            **({"pool": scheduling.pool} if scheduling.pool else {}),
+        },
+    )
+
+
+def _schedule(pipeline: Pipeline) -> Any:
+    schedule = pipeline.scheduling.schedule
+    if isinstance(schedule, CronSchedule):
+        return CronTriggerTimetable(schedule.cron, timezone=schedule.timezone)
+    if isinstance(schedule, AssetSchedule):
+        return [Asset.ref(name=schedule.asset)]
+    return None
+
+
+def _param(form: Form, name: str) -> Param:
+    field = form[name]
+    return Param(field.default, title=field.title, description=field.description, **field.schema)
