@@ -129,16 +129,33 @@ def test_the_script_is_plain_enough_for_an_old_python() -> None:
     ast.parse(SCRIPT.read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
-def test_nothing_is_done_twice(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def synced(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
+    """The extras of each sync that is done, of an environment in `tmp_path`."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").touch()
     monkeypatch.setattr(bootstrap, "VENV", str(tmp_path))
     monkeypatch.setattr(bootstrap, "STAMP", str(tmp_path / ".bootstrap"))
-    done: list[object] = []
+    done: list[list[str]] = []
     monkeypatch.setattr(bootstrap, "find_uv", lambda python: "uv")
-    monkeypatch.setattr(bootstrap, "sync", lambda uv, python: done.append(uv))
+    monkeypatch.setattr(bootstrap, "sync", lambda uv, python, extras: done.append(extras))
+    return done
+
+
+def test_nothing_is_done_twice(bootstrap: ModuleType, synced: list[list[str]]) -> None:
     assert [bootstrap.main([]), bootstrap.main([])] == [0, 0]
-    assert len(done) == 1
+    assert synced == [[]]
+
+
+def test_airflow_is_added_when_asked_for_and_then_kept(
+    bootstrap: ModuleType, synced: list[list[str]], tmp_path: Path
+) -> None:
+    assert [bootstrap.main([]), bootstrap.main(["--airflow"])] == [0, 0]
+    (tmp_path / "bin" / "airflow").touch()
+    assert bootstrap.main([]) == 0
+    (tmp_path / ".bootstrap").unlink()
+    assert bootstrap.main([]) == 0
+    assert synced == [[], ["--extra", "airflow"], ["--extra", "airflow"]]
 
 
 @pytest.mark.slow
