@@ -36,9 +36,13 @@ class RulePlan:
 @dataclass(frozen=True)
 class Plan:
     """What `map` does, in order: make the joined tables, stage the table of the persons, find who they are
-    (`mapped_persons`), stage the others, run the rules."""
+    (`mapped_persons`), stage the others, run the rules.
+
+    `readable` is the source with what its tables read through joins, the person too.
+    """
 
     source: Source
+    readable: Source
     mapping: MappingSpec
     vocabulary: str
     joined: tuple[JoinedTable, ...]

@@ -31,7 +31,7 @@ def build_plan(draft: Draft) -> Draft:
     rules = tuple(_rule_plan(draft.reading, rule) for rule in draft.rules)
     warnings = tuple(f"{p.file}:{p.line}: {p.message}" for p in draft.problems)
     plan = Plan(
-        inputs.source, inputs.mapping, inputs.bundle.release, _joined(draft), _stages(draft), rules, _lookups(draft, rules),
+        inputs.source, draft.reading.source, inputs.mapping, inputs.bundle.release, _joined(draft), _stages(draft), rules, _lookups(draft, rules),
         _mapped_persons(draft.reading, draft.rules), tuple(sorted(known & inputs.bundle.unconfirmed())), warnings,
         period_type(draft),
     )  # fmt: skip

@@ -224,7 +224,7 @@ class _OfBranch:
 
     def events(self) -> dict[str, set[Origin]]:
         """The origins of each event column that the branch fills."""
-        values = EventValues(self.plan.source, self.rule, self.branch).columns()
+        values = EventValues(self.plan.readable, self.rule, self.branch).columns()
         return {name: set(self._of_node(node)) for name, node in values.items()}
 
     def chosen_by(self) -> set[Origin]:
@@ -263,7 +263,7 @@ class _OfBranch:
             yield from self._fields(slots[what].fields, how)
 
     def _key(self, name: str) -> Iterable[str]:
-        table = self.plan.source.tables[self.rule.table]
+        table = self.plan.readable.tables[self.rule.table]
         person = keys.person_fields(table)
         if name == "person":
             return (keys.row_fields(table) or self._content()) if person is None else person
@@ -274,7 +274,7 @@ class _OfBranch:
         return tuple(self.plan.source.tables[self.rule.table].fields)
 
     def _referred(self, reference: Reference) -> Iterable[str]:
-        table = self.plan.source.tables[self.rule.table]
+        table = self.plan.readable.tables[self.rule.table]
         if reference.by_date:
             days = dated(self.branch)
             return {*(keys.person_fields(table) or ()), *(days["start"].fields if "start" in days else ())}
