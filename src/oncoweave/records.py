@@ -272,3 +272,4 @@ class ReleaseManifest(Record):
     unconfirmed_concepts: tuple[int, ...]
     expectations: tuple[ExpectationResult, ...]
     released_text: tuple[ReleasedText, ...] = ()
+    pages: tuple[FileRecord, ...] = ()

@@ -21,6 +21,7 @@ from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, ReleaseMani
 from oncoweave.release.package import preflight
 from oncoweave.release.verify import verify
 from oncoweave.report.recap import RunSummary, changes, summary
+from oncoweave.report.write import write_pages
 from oncoweave.run_identity import identity, read_identity, refuse_changed
 from oncoweave.stages.publish import release_manifest
 
@@ -99,6 +100,7 @@ def check(run: RunFolder, project: Project) -> CheckRecord:
             refuse_changed(run, project)
             stage(run, project)
         _write_manifest(run)
+        write_pages(run, project)
         return read_record(path, CheckRecord)
 
 
@@ -107,7 +109,9 @@ def publish(run: RunFolder, project: Project) -> Path:
     from oncoweave.stages.publish import publish as stage
 
     with _stage(project, run.source, "publish", run.run_id):
-        return stage(run, project)
+        release = stage(run, project)
+        write_pages(run, project)
+        return release
 
 
 def candidate(run: RunFolder) -> ReleaseManifest:

@@ -102,7 +102,9 @@ def _run_id(source: str, rests_on: Identity, files: Iterable[FileRecord]) -> str
 
 
 def _code() -> list[Path]:
-    return [path for path in sorted(_PACKAGE.rglob("*.py")) if "standard" not in path.relative_to(_PACKAGE).parts]
+    """The files whose content may change a release: modules, and the templates of its page."""
+    files = (path for path in sorted(_PACKAGE.rglob("*")) if path.suffix in (".py", ".html", ".css"))
+    return [path for path in files if "standard" not in path.relative_to(_PACKAGE).parts]
 
 
 def _specification(project: Project, source: str) -> dict[str, Path]:

@@ -27,7 +27,7 @@ def tree(folder: Path) -> dict[str, bytes | str]:
     }
 
 
-def test_release_holds_tables_manifest_and_checksums(run: RunFolder, project: Project) -> None:
+def test_release_holds_tables_page_manifest_and_checksums(run: RunFolder, project: Project) -> None:
     release = publish(run, project)
     assert release == project.releases / "one" / "2024-01-31-0123456789ab"
     assert sorted(tree(project.releases)) == [
@@ -35,6 +35,7 @@ def test_release_holds_tables_manifest_and_checksums(run: RunFolder, project: Pr
         "one/2024-01-31-0123456789ab/manifest.json",
         "one/2024-01-31-0123456789ab/omop/death.parquet",
         "one/2024-01-31-0123456789ab/omop/person.parquet",
+        "one/2024-01-31-0123456789ab/release.html",
         "one/current",
     ]
     assert verify(release) == []

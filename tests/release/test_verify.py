@@ -32,7 +32,7 @@ def edit(release: Path, change: Callable[[dict[str, object]], object], *, sums: 
     change(manifest)
     path.write_text(json.dumps(manifest))
     if sums:
-        lines = [f"{table['sha256']}  {table['name']}\n" for table in manifest["tables"]]
+        lines = [f"{file['sha256']}  {file['name']}\n" for file in (*manifest["tables"], *manifest["pages"])]
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         (release / "SHA256SUMS").write_text("".join(lines) + f"{digest}  manifest.json\n")
 
@@ -60,6 +60,8 @@ TAMPERED: list[tuple[str, Tamper, list[str]]] = [
     ("byte flipped", flip_byte, ["omop/person.parquet: changed: its SHA-256"]),
     ("byte cut off", shorten, ["omop/person.parquet: changed:"]),
     ("table removed", lambda r: (r / "omop/death.parquet").unlink(), ["omop/death.parquet: missing"]),
+    ("page edited", lambda r: (r / "release.html").write_text("x"), ["release.html: changed:"]),
+    ("page removed", lambda r: (r / "release.html").unlink(), ["release.html: missing"]),
     ("file added", lambda r: (r / "omop/notes.csv").write_text("x"), ["omop/notes.csv: added"]),
     ("file added at the top", lambda r: (r / "README").write_text("x"), ["README: added"]),
     ("hidden folder added", lambda r: (r / ".x").mkdir(), [".x: added"]),
@@ -80,6 +82,7 @@ KNOWING: list[tuple[str, Callable[[dict[str, object]], object], str]] = [
     ("verdict", lambda m: m.update(verdict="fail"), "the verdict is not `pass`"),
     ("date", lambda m: m.update(delivery_date="2024-02-01"), "`release_id` does not follow"),
     ("run", lambda m: m.update(run_id="f" * 20), "`release_id` does not follow"),
+    ("page elsewhere", lambda m: m.update(pages=[{**first(m, "pages"), "name": "../run.html"}]), "is no name of a page"),
     ("table twice", lambda m: m.update(tables=[*listed(m), listed(m)[0]]), "lists a file twice"),
     ("ledger", lambda m: m.update(ledger=[{**first(m, "ledger"), "read": 9}]), "the ledger does not balance"),
 ]
@@ -162,7 +165,7 @@ def test_sha256sum_reads_the_checksums(release: Path) -> None:
     lines = (release / "SHA256SUMS").read_text().splitlines()
     for digest, name in (line.split("  ") for line in lines):
         assert hashlib.sha256((release / name).read_bytes()).hexdigest() == digest
-    assert len(lines) == 3
+    assert len(lines) == 4
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -18,7 +18,21 @@ import click
 from oncoweave.cli.failure import exit_code_of
 from oncoweave.pandas_guard import keep_pandas_out
 
-VERBS = ("demo", "lint", "extract", "map", "check", "publish", "run", "explain", "verify", "status", "vocab", "schema")
+VERBS = (
+    "demo",
+    "lint",
+    "extract",
+    "map",
+    "check",
+    "publish",
+    "run",
+    "explain",
+    "report",
+    "verify",
+    "status",
+    "vocab",
+    "schema",
+)
 """In the order of the flow, as `--help` lists them."""
 
 

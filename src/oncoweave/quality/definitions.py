@@ -270,7 +270,7 @@ _CONCEPTS = (
     ),
     _ours(
         "expect_concepts_to_be_mapped",
-        "The concept is not 0; `mostly` gives the share that must be mapped.",
+        "The concept is not 0: the code has a standard concept.",
         RowSql("$column = 0", "$column IS NOT NULL"),
         column=CONCEPT,
     ),

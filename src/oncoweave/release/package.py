@@ -1,7 +1,7 @@
 """Packs a release folder and puts it in place: written beside, verified, renamed in, `current` switched last.
 
-A release is releases/<source>/<release_id>/ with omop/<table>.parquet, manifest.json and SHA256SUMS (which
-`sha256sum -c` reads). Once it has its name nothing here touches it again.
+A release is releases/<source>/<release_id>/ with omop/<table>.parquet, release.html, manifest.json and SHA256SUMS
+(which `sha256sum -c` reads). Once it has its name nothing here touches it again.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from oncoweave.errors import EnvironmentFault
 from oncoweave.files import clear_away, faults, remove, sha256_of, sync, sync_tree, write_json, write_whole
 from oncoweave.records import ReleaseManifest
-from oncoweave.release.verify import CHECKSUMS, MANIFEST, refuse_findings, verify
+from oncoweave.release.verify import CHECKSUMS, MANIFEST, files_of, refuse_findings, verify
 
 FOLDER = 0o750
 FILE = 0o440
@@ -55,8 +55,8 @@ def sweep(place: Path) -> None:
         remove(stray)
 
 
-def put(place: Path, manifest: ReleaseManifest, tables: Sequence[Path]) -> Path:
-    """Write the release `manifest` with the files `tables` into `place`; returns its folder.
+def put(place: Path, manifest: ReleaseManifest, tables: Sequence[Path], pages: Mapping[str, bytes]) -> Path:
+    """Write the release `manifest` with the files `tables` and the `pages` into `place`; returns its folder.
 
     A whole release of that name is left as it is. `current` points to the release afterwards.
     Raises EnvironmentFault when a folder of that name is there and is not that release.
@@ -66,14 +66,16 @@ def put(place: Path, manifest: ReleaseManifest, tables: Sequence[Path]) -> Path:
         refuse_findings(target, verify(target))
         _refuse_other(target, manifest)
     else:
-        _write(place / f".tmp-{manifest.run_id}", target, manifest, tables)
+        _write(place / f".tmp-{manifest.run_id}", target, manifest, tables, pages)
     _switch(place / "current", manifest.release_id)
     return target
 
 
-def _write(beside: Path, target: Path, manifest: ReleaseManifest, tables: Sequence[Path]) -> None:
+def _write(
+    beside: Path, target: Path, manifest: ReleaseManifest, tables: Sequence[Path], pages: Mapping[str, bytes]
+) -> None:
     try:
-        _fill(beside, manifest, tables)
+        _fill(beside, manifest, tables, pages)
         refuse_findings(beside, verify(beside))
         with faults(target):
             beside.rename(target)
@@ -82,7 +84,7 @@ def _write(beside: Path, target: Path, manifest: ReleaseManifest, tables: Sequen
         clear_away(beside)
 
 
-def _fill(beside: Path, manifest: ReleaseManifest, tables: Sequence[Path]) -> None:
+def _fill(beside: Path, manifest: ReleaseManifest, tables: Sequence[Path], pages: Mapping[str, bytes]) -> None:
     with faults(beside):
         for folder in (beside, beside / "omop"):
             folder.mkdir()
@@ -91,8 +93,10 @@ def _fill(beside: Path, manifest: ReleaseManifest, tables: Sequence[Path]) -> No
             copy = beside / "omop" / table.name
             shutil.copyfile(table, copy)
             copy.chmod(FILE)
+    for name, content in pages.items():
+        write_whole(beside / name, content, FILE)
     write_json(beside / MANIFEST, manifest, FILE)
-    sums = [f"{file.sha256}  {file.name}\n" for file in manifest.tables]
+    sums = [f"{file.sha256}  {file.name}\n" for file in files_of(manifest)]
     sums.append(f"{sha256_of(beside / MANIFEST)}  {MANIFEST}\n")
     write_whole(beside / CHECKSUMS, "".join(sums).encode(), FILE)
     with faults(beside):

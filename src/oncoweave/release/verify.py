@@ -21,7 +21,7 @@ from oncoweave.files import faults, sha256_of
 from oncoweave.omop.model import tables as cdm_tables
 from oncoweave.records import FileRecord, ReleaseManifest
 
-MANIFEST, CHECKSUMS = "manifest.json", "SHA256SUMS"
+MANIFEST, CHECKSUMS, PAGE = "manifest.json", "SHA256SUMS", "release.html"
 _TABLE = re.compile(r"omop/([a-z_]+)\.parquet")
 
 
@@ -50,14 +50,20 @@ def verify(release: Path) -> list[Finding]:
     unsafe = [
         Finding(file.name, "is no name of a CDM table's file in omop/") for file in manifest.tables if not _cdm(file)
     ]
+    unsafe += [Finding(file.name, "is no name of a page of a release") for file in manifest.pages if file.name != PAGE]
     if unsafe:
         return unsafe
     with faults(release):
         found = [*_names(release, manifest), *_checksums(release, manifest), *_sense(manifest)]
-        changed = [finding for file in manifest.tables for finding in _changed(release, file)]
+        changed = [finding for file in files_of(manifest) for finding in _changed(release, file)]
     faulty = {finding.name for finding in [*found, *changed]}
     readable = [file for file in manifest.tables if file.name not in faulty]
     return sorted({*found, *changed, *_contents(release, readable)})
+
+
+def files_of(manifest: ReleaseManifest) -> tuple[FileRecord, ...]:
+    """Every file of a release besides its manifest and checksums."""
+    return (*manifest.tables, *manifest.pages)
 
 
 def refuse_findings(release: Path, findings: Sequence[Finding]) -> None:
@@ -88,7 +94,7 @@ def _cdm(file: FileRecord) -> bool:
 
 
 def _names(release: Path, manifest: ReleaseManifest) -> Iterator[Finding]:
-    expected = {MANIFEST, CHECKSUMS, *(file.name for file in manifest.tables)}
+    expected = {MANIFEST, CHECKSUMS, *(file.name for file in files_of(manifest))}
     found = {path.relative_to(release).as_posix(): path for path in release.rglob("*")}
     for name, path in found.items():
         if path.is_symlink():
@@ -97,7 +103,7 @@ def _names(release: Path, manifest: ReleaseManifest) -> Iterator[Finding]:
             yield Finding(name, "added: the manifest does not know it")
     for name in expected - found.keys():
         yield Finding(name, "missing")
-    if len(manifest.tables) != len({file.name for file in manifest.tables}):
+    if len(files_of(manifest)) != len({file.name for file in files_of(manifest)}):
         yield Finding(MANIFEST, "lists a file twice")
 
 
@@ -105,7 +111,7 @@ def _checksums(release: Path, manifest: ReleaseManifest) -> Iterator[Finding]:
     path = release / CHECKSUMS
     if not path.is_file():
         return
-    expected = {file.name: file.sha256 for file in manifest.tables} | {MANIFEST: sha256_of(release / MANIFEST)}
+    expected = {file.name: file.sha256 for file in files_of(manifest)} | {MANIFEST: sha256_of(release / MANIFEST)}
     lines = [line.split("  ", 1) for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
     stated = {line[1]: line[0] for line in lines if len(line) == 2}
     if stated.keys() != expected.keys() or len(lines) != len(expected):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from oncoweave.errors import DataError, EnvironmentFault
@@ -10,7 +11,9 @@ from oncoweave.omop.model import CDM_VERSION
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, FileRecord, MapRecord, ReleaseManifest
 from oncoweave.release.package import preflight, put, sweep
-from oncoweave.release.verify import release_id
+from oncoweave.release.verify import PAGE, release_id
+from oncoweave.report.banners import of_the_release
+from oncoweave.report.release_page import release_page
 from oncoweave.run_identity import read_identity
 
 
@@ -27,7 +30,7 @@ def publish(run: RunFolder, project: Project) -> Path:
     with lock(run.path.parent / ".release.lock", f"publish {run.source}", run.run_id):
         sweep(place)
         preflight(place, sum(file.bytes for file in manifest.tables))
-        return put(place, manifest, tables)
+        return put(place, manifest, tables, {PAGE: _page(manifest)})
 
 
 def release_manifest(run: RunFolder) -> ReleaseManifest:
@@ -37,7 +40,7 @@ def release_manifest(run: RunFolder) -> ReleaseManifest:
     """
     checked, mapped = _passed(run), _mapped(run)
     extracted, rests_on = read_record(run.path / "extract.json", ExtractRecord), read_identity(run)
-    return ReleaseManifest(
+    manifest = ReleaseManifest(
         source=run.source,
         release_id=release_id(extracted.delivery_date.isoformat(), run.run_id),
         run_id=run.run_id,
@@ -57,6 +60,14 @@ def release_manifest(run: RunFolder) -> ReleaseManifest:
         expectations=checked.results,
         released_text=mapped.released_text,
     )
+    page = _page(manifest)
+    record = FileRecord(name=PAGE, bytes=len(page), sha256=hashlib.sha256(page).hexdigest())
+    return manifest.model_copy(update={"pages": (record,)})
+
+
+def _page(manifest: ReleaseManifest) -> bytes:
+    """What the manifest says, for people; it tells nothing of itself."""
+    return release_page(manifest, of_the_release(manifest)).encode()
 
 
 def _passed(run: RunFolder) -> CheckRecord:

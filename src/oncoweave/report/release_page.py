@@ -1,0 +1,40 @@
+"""The page of a release: what its manifest says, for people. It lies in the release, so the same manifest gives the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from oncoweave.records import ReleaseManifest
+from oncoweave.report.banners import Banner
+from oncoweave.report.page import render
+
+
+def release_page(manifest: ReleaseManifest, signoff: Banner, pages: Sequence[Mapping[str, object]] = ()) -> str:
+    """The page; `pages` are those beside it in the folder of the run, none in the release itself."""
+    imputed = [
+        (field, precision, count)
+        for field, counts in sorted(manifest.imputed.items())
+        for precision, count in sorted(counts.items())
+        if count
+    ]
+    return render(
+        "release.html",
+        release=manifest,
+        signoff=signoff,
+        pages=pages,
+        rows=sum(file.rows or 0 for file in manifest.tables),
+        filled=sum(1 for file in manifest.tables if file.rows),
+        checks=len(manifest.expectations),
+        failed=sum(1 for result in manifest.expectations if not result.success),
+        imputed=imputed,
+        provenance=_provenance(manifest),
+    )
+
+
+def _provenance(manifest: ReleaseManifest) -> list[tuple[str, str]]:
+    return [
+        ("Run", manifest.run_id),
+        ("Software", manifest.software),
+        ("Vocabulary", manifest.vocabulary),
+        ("Key id", manifest.key_id),
+    ]
