@@ -82,7 +82,11 @@ KNOWING: list[tuple[str, Callable[[dict[str, object]], object], str]] = [
     ("verdict", lambda m: m.update(verdict="fail"), "the verdict is not `pass`"),
     ("date", lambda m: m.update(delivery_date="2024-02-01"), "`release_id` does not follow"),
     ("run", lambda m: m.update(run_id="f" * 20), "`release_id` does not follow"),
-    ("page elsewhere", lambda m: m.update(pages=[{**first(m, "pages"), "name": "../run.html"}]), "is no name of a page"),
+    (
+        "page elsewhere",
+        lambda m: m.update(pages=[{**first(m, "pages"), "name": "../run.html"}]),
+        "is no name of a page",
+    ),
     ("table twice", lambda m: m.update(tables=[*listed(m), listed(m)[0]]), "lists a file twice"),
     ("ledger", lambda m: m.update(ledger=[{**first(m, "ledger"), "read": 9}]), "the ledger does not balance"),
 ]
