@@ -42,6 +42,7 @@ HOSTILE = [
     "nextval('s')",
     "hash(a)",
     "hmac63(a, a, a)",
+    "keyed63(a, a)",
     "sha256_63(a)",
     "xor(n, n)",
     "read_date(a, '%d')",

@@ -37,7 +37,7 @@ NASTY: dict[Kind, list[object]] = {
 }
 LITERALS: dict[Slot, str | int] = {Slot.PATTERN: "(x)|([0-9]+)", Slot.WORD: "%d-%m-%Y", Slot.WHOLE: 2}
 GENERIC = (Slot.SAME, Slot.QUANTITY, Slot.ANY)
-PLAIN = [f for f in CATALOGUE.values() if f.name not in ("floor_date", "hmac63")]
+PLAIN = [f for f in CATALOGUE.values() if f.name not in ("floor_date", "hmac63", "keyed63")]
 
 
 def kinds_of(function: Function) -> list[tuple[Kind | Slot, ...]]:

@@ -42,6 +42,15 @@ def test_a_person_id_is_the_keyed_hash_of_the_key_in_the_domain(workshop: Worksh
     assert int.from_bytes(digest[:8], "big") >> 1 in made.rows("person", "person_id")
 
 
+def test_the_id_of_a_fact_is_the_keyed_hash_of_its_row_and_a_salt_of_its_rule(workshop: Workshop) -> None:
+    made = made_of(workshop, CANCER)
+    words = "\x1f".join(["unit", SOURCE, SOURCE, "tumours"])
+    secret = hmac.new(bytes.fromhex(KEY), words.encode(), hashlib.sha256).digest()[:16]
+    salt = int.from_bytes(hashlib.sha256("\x1f".join(["event", "cancer", ""]).encode()).digest()[:8], "big") >> 1
+    row = int.from_bytes(hashlib.sha256(secret + b"1:11:2").digest()[:8], "big") >> 1  # each part after its length
+    assert row ^ salt in made.rows("condition_occurrence", "condition_occurrence_id")
+
+
 def test_ids_are_positive_and_63_bits_long(workshop: Workshop) -> None:
     made = made_of(workshop)
     ids = [

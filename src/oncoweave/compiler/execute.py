@@ -14,6 +14,7 @@ from sqlglot import exp
 from oncoweave.compiler.bound import Branch, Looked
 from oncoweave.compiler.code_lookups import code_lookup
 from oncoweave.compiler.facts import ACTIVITY, FactSelect, days_table, events_view, held_table
+from oncoweave.compiler.keys import UNIT_SECRET, unit_secret_words
 from oncoweave.compiler.join_tables import count_found, make_joined_table
 from oncoweave.compiler.lookups import COLUMNS as LOOKUP_COLUMNS
 from oncoweave.compiler.lookups import CodeLookup, LookupRow, MapLookup
@@ -359,10 +360,15 @@ class Execution:
             self.connection.execute(sql, self._given(sql))
 
     def _given(self, sql: str) -> dict[str, object]:
-        """The parameters of a statement: the pads of the key, and the day of the delivery, the end of an unended visit."""
-        known = {"inner": self.key.inner, "outer": self.key.outer, "delivery": self.delivery}
+        """The parameters of a statement: what is made of the key, and the day of the delivery, the end of an unended visit."""
+        known: dict[str, object] = {"inner": self.key.inner, "outer": self.key.outer, "delivery": self.delivery}
         (statement,) = self.connection.extract_statements(sql)  # a `$` in a path or a text is no parameter
-        return {name: value for name, value in known.items() if name in statement.named_parameters}
+        return {name: known.get(name) or self._secret(name) for name in statement.named_parameters}
+
+    def _secret(self, parameter: str) -> bytes:
+        """The secret of the units of a table, which the name of the parameter names."""
+        words = unit_secret_words(self.plan.source, parameter.removeprefix(UNIT_SECRET))
+        return self.key.secret_of(*words)
 
     def _rows(self, sql: str, doing: str) -> list[tuple[Any, ...]]:
         with without_values(doing):

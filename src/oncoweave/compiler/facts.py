@@ -141,7 +141,7 @@ class FactBuilder:
         stored: dict[Node, str] = {}
         derived: dict[str, str] = {}
         for name, node in sorted(texts.items(), key=lambda item: isinstance(item[1], exp.Anonymous)):
-            inner = node.expressions[0] if isinstance(node, exp.Anonymous) and node.this == "trim" else None
+            inner = node.expressions[0] if isinstance(node, exp.Anonymous) and node.this == "trimmed" else None
             if node in stored:
                 derived[name] = stored[node]
             elif inner in stored:

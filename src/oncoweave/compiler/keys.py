@@ -1,8 +1,8 @@
 """Keys of source rows and persons: the keyed hashes that every id of a release derives from.
 
-A person's id is HMAC(person | domain | key). A *unit* is what a rule makes one fact of: a row, or a group of
-rows; its key is HMAC(unit | domain | source | table | key), or, where the unit's fields are the person's, the
-person's id XOR a compile-time salt. Event ids are a unit's key XOR the salt of rule and column (docs/decisions).
+A person's id is HMAC(person | domain | key). A *unit* is what a rule makes one fact of: a row, or a group of rows; its key
+is SHA-256(secret | key text), where the secret is an HMAC(unit | domain | source | table), or, where the unit's fields are the
+person's, the person's id XOR a compile-time salt. Event ids are a unit's key XOR the salt of rule and column (docs/decisions).
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from oncoweave.compiler.sql import (
     text,
 )  # fmt: skip
 from oncoweave.spec.source import Source, Table
+
+UNIT_SECRET = "unit_"
+"""What the name of the parameter begins with that holds the secret of a table's units; the table's name follows."""
 
 
 def salt(*words: str) -> int:
@@ -90,7 +93,12 @@ def person_hash(source: Source, key: Node) -> Node:
 
 def unit_hash(source: Source, table: str, key: Node) -> Node:
     """A unit's key from the text of its fields."""
-    return _keyed(text("\x1f".join(["unit", domain(source), source.source, table, ""])), key)
+    return call("keyed63", key, parameter(UNIT_SECRET + table))
+
+
+def unit_secret_words(source: Source, table: str) -> tuple[str, ...]:
+    """What the secret before the key texts of a table's units is made of, beside the site's key."""
+    return ("unit", domain(source), source.source, table)
 
 
 def unit_of_person(source: Source, table: str, person: Node) -> Node:
@@ -129,7 +137,7 @@ def xor(node: Node, value: int) -> Node:
 
 def trimmed(field: str, alias: str | None = None) -> Node:
     """The text of a key field: without surrounding blanks, otherwise to the letter (007 is not 7)."""
-    return call("trim", col(field, alias))
+    return call("trimmed", col(field, alias))
 
 
 def _keyed(prefix: Node, key: Node) -> Node:

@@ -114,7 +114,7 @@ def is_typed(spec: FieldSpec) -> bool:
 def staged_field(name: str, spec: FieldSpec, alias: str = "s") -> Expression:
     """A field of the staged table as expressions see it: trimmed text, or the parsed value with its precision."""
     if not is_typed(spec):
-        return functions.trim(column(name, Kind.TEXT, alias))
+        return functions.trimmed(column(name, Kind.TEXT, alias))
     kind = {"integer": Kind.INTEGER, "number": Kind.NUMBER, "date": Kind.DATE}[spec.type]
     value = parsed(spec, column(name, Kind.TEXT))
     precision = col(f"{name}#", alias) if value.precision is not None else None
@@ -129,11 +129,13 @@ def unparsed(name: str, alias: str = "s") -> Node:
 def raw_text(name: str, spec: FieldSpec, shared_missing: Iterable[str]) -> Node:
     """A field's text as delivered, NULL where it is one of the codes that mean missing (blanks around do not count)."""
     codes = missing_codes(shared_missing, spec)
-    trimmed = call("trim", col(name, DELIVERED))
+    given = col(name, DELIVERED)
     if codes == [""]:
-        return case([(exp.NEQ(this=trimmed, expression=text("")), col(name, DELIVERED))], null("VARCHAR"))
-    missing = exp.In(this=trimmed, expressions=[text(c) for c in codes])
-    return case([(negate(missing), col(name, DELIVERED))], null("VARCHAR"))
+        plain = exp.Between(this=given.copy(), low=text("!"), high=text("~"))  # begins with a sign of ASCII: quick to see
+        filled = exp.NEQ(this=call("trim", given.copy()), expression=text(""))
+        return case([(plain, given), (filled, given.copy())], null("VARCHAR"))
+    missing = exp.In(this=keys.trimmed(name, DELIVERED), expressions=[text(c) for c in codes])
+    return case([(negate(missing), given)], null("VARCHAR"))
 
 
 def plan_stage(  # noqa: PLR0913  all by name, and each a part of the plan

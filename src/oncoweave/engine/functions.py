@@ -21,6 +21,12 @@ SAME, QUANTITY, ANY, PATTERN, WORD, WHOLE = Slot
 
 # Text
 trim = Function("trim", (TEXT,), TEXT, "trim({0})", "Without surrounding blanks.", (((" a b ",), "a b"),))
+trimmed = Function(
+    "trimmed", (TEXT,), TEXT,
+    "CASE WHEN {0} >= '!' AND strlen({0}) = length({0}) AND NOT suffix({0}, ' ') THEN {0} ELSE trim({0}) END",
+    "`trim` of a field: a tenth of the cost for a text of ASCII that has no blanks around, as nearly all have.",
+    (((" a b ",), "a b"), (("a",), "a"), (("",), ""), (("é ",), "é"), (("a\u00a0",), "a"), (("\ta",), "\ta")), internal=True,
+)  # fmt: skip
 upper = Function(
     "upper", (TEXT,), TEXT, "CASE WHEN strlen({0}) = length({0}) THEN upper({0}) ELSE translate({0}, 'abcdefghijklmnopqrstuvwxyz', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') END",
     "The letters a-z as capitals; other letters stay, so that every engine agrees.",
@@ -399,6 +405,11 @@ hmac63 = Function(
     "CAST(CAST('0x' || substring(sha256({2} || unhex(sha256({1} || encode({0})))), 1, 16) AS UBIGINT) >> 1 AS BIGINT)",
     "First 63 bits of the HMAC-SHA256 of a text; the key comes as its two padded blocks (parameters).", internal=True,
 )  # fmt: skip
+keyed63 = Function(
+    "keyed63", (TEXT, TEXT), INTEGER,
+    "CAST(CAST('0x' || left(sha256({1} || encode({0})), 16) AS UBIGINT) >> 1 AS BIGINT)",
+    "First 63 bits of the SHA-256 of a secret of 16 bytes (a parameter) and a text.", internal=True,
+)  # fmt: skip
 sha256_63 = Function(
     "sha256_63", (TEXT,), INTEGER, "CAST(CAST('0x' || substring(sha256({0}), 1, 16) AS UBIGINT) >> 1 AS BIGINT)",
     "First 63 bits of the SHA-256 of a text.", internal=True,
@@ -408,13 +419,13 @@ xor = Function(
 )
 
 _ALL = (
-    trim, upper, lower, length, substring, replace, replace_pattern, concat, matches, contains, starts_with,
+    trim, trimmed, upper, lower, length, substring, replace, replace_pattern, concat, matches, contains, starts_with,
     extract, split_part, pad_left, add, subtract, multiply, divide, negate, whole_quotient, remainder, round_,
     floor, ceiling, round_to, significant, absolute, to_integer, to_number, to_text, equal, unequal, less, at_most, more,
     at_least, between, is_in, is_null, is_filled, both, either, negation, coalesce, null_if, when, least,
     greatest, make_date, year, month, day, add_days, add_months, add_years, days_between, months_between,
-    years_between, floor_date, minimum, maximum, sum_, count, any_, all_, first, last, only, hmac63, sha256_63,
-    xor, read_date, read_time, offset_minutes, of_first_row, of_last_row, beginning, ending, without_ending,
+    years_between, floor_date, minimum, maximum, sum_, count, any_, all_, first, last, only, hmac63, keyed63,
+    sha256_63, xor, read_date, read_time, offset_minutes, of_first_row, of_last_row, beginning, ending, without_ending,
 )  # fmt: skip
 CATALOGUE: Mapping[str, Function] = MappingProxyType({f.name: f for f in _ALL})
 

@@ -18,7 +18,7 @@ from oncoweave.project import Project
 
 KEY, KEY_FILE = "ONCOWEAVE_KEY", "ONCOWEAVE_KEY_FILE"
 SHORTEST = 32
-_BLOCK = 64
+_BLOCK, _SECRET = 64, 16
 _MAKE = "python3 -c 'import secrets; print(secrets.token_hex(32))'"
 _HOW = f"make one once with `(umask 077; {_MAKE} > KEYFILE)`, keep it, and set {KEY_FILE}=KEYFILE"
 
@@ -43,6 +43,13 @@ class Key:
     def outer(self) -> bytes:
         """The 64 bytes that go before the inner digest in the outer hash."""
         return bytes(byte ^ 0x5C for byte in self._block)
+
+    def secret_of(self, *words: str) -> bytes:
+        """The 16 bytes that stand before the texts of one kind, which these words name, when they are hashed.
+
+        The first bits of the SHA-256 of such a secret and a text are a keyed hash of the text (docs/decisions, 7).
+        """
+        return hmac.new(self.secret, "\x1f".join(words).encode(), hashlib.sha256).digest()[:_SECRET]
 
     @property
     def _block(self) -> bytes:
