@@ -14,8 +14,8 @@ from sqlglot import exp
 from oncoweave.compiler.bound import Branch, Looked
 from oncoweave.compiler.code_lookups import code_lookup
 from oncoweave.compiler.facts import ACTIVITY, FactSelect, days_table, events_view, held_table
-from oncoweave.compiler.keys import UNIT_SECRET, unit_secret_words
 from oncoweave.compiler.join_tables import count_found, make_joined_table
+from oncoweave.compiler.keys import UNITS_OF, unit_secret_words
 from oncoweave.compiler.lookups import COLUMNS as LOOKUP_COLUMNS
 from oncoweave.compiler.lookups import CodeLookup, LookupRow, MapLookup
 from oncoweave.compiler.plan import Plan, RulePlan
@@ -367,7 +367,7 @@ class Execution:
 
     def _secret(self, parameter: str) -> bytes:
         """The secret of the units of a table, which the name of the parameter names."""
-        words = unit_secret_words(self.plan.source, parameter.removeprefix(UNIT_SECRET))
+        words = unit_secret_words(self.plan.source, parameter.removeprefix(UNITS_OF))
         return self.key.secret_of(*words)
 
     def _rows(self, sql: str, doing: str) -> list[tuple[Any, ...]]:

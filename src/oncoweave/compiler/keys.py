@@ -26,7 +26,7 @@ from oncoweave.compiler.sql import (
 )  # fmt: skip
 from oncoweave.spec.source import Source, Table
 
-UNIT_SECRET = "unit_"
+UNITS_OF = "unit_"
 """What the name of the parameter begins with that holds the secret of a table's units; the table's name follows."""
 
 
@@ -93,7 +93,7 @@ def person_hash(source: Source, key: Node) -> Node:
 
 def unit_hash(source: Source, table: str, key: Node) -> Node:
     """A unit's key from the text of its fields."""
-    return call("keyed63", key, parameter(UNIT_SECRET + table))
+    return call("keyed63", key, parameter(UNITS_OF + table))
 
 
 def unit_secret_words(source: Source, table: str) -> tuple[str, ...]:

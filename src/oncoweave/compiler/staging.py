@@ -131,7 +131,7 @@ def raw_text(name: str, spec: FieldSpec, shared_missing: Iterable[str]) -> Node:
     codes = missing_codes(shared_missing, spec)
     given = col(name, DELIVERED)
     if codes == [""]:
-        plain = exp.Between(this=given.copy(), low=text("!"), high=text("~"))  # begins with a sign of ASCII: quick to see
+        plain = exp.Between(this=given.copy(), low=text("!"), high=text("~"))  # by its first sign: quick to see
         filled = exp.NEQ(this=call("trim", given.copy()), expression=text(""))
         return case([(plain, given), (filled, given.copy())], null("VARCHAR"))
     missing = exp.In(this=keys.trimmed(name, DELIVERED), expressions=[text(c) for c in codes])
