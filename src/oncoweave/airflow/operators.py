@@ -9,6 +9,7 @@ from airflow.sdk import Asset, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from oncoweave.airflow.failure import told
+from oncoweave.airflow.lineage import started_by
 from oncoweave.airflow.project import project_here
 from oncoweave.project import Project, RunFolder
 
@@ -24,7 +25,7 @@ class StageOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Run the stage; an error of Oncoweave's is told in Airflow's terms."""
-        with told():
+        with told(), started_by(context["ti"]):
             return self.stage(context, project_here())
 
     def stage(self, context: Context, project: Project) -> Any:
