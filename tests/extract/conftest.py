@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from oncoweave.engine.reading import DeliveredFile, Reject
-from oncoweave.engine.snapshot import take_snapshot
+from oncoweave.engine.snapshot import reader, take_snapshot
 from oncoweave.spec.source import CsvTable, Table
 from tests.extract.deliveries import Site, made
 
@@ -47,7 +47,9 @@ def taken(folder: Path, table: Table, files: dict[str, bytes]) -> Taken:
     for name, content in files.items():
         (folder / "in" / name).write_bytes(content)
         delivered.append(DeliveredFile(name, folder / "in" / name))
-    snapshot = take_snapshot("table", table, delivered, folder / "out" / "table.parquet", folder / "work")
+    with reader(delivered, folder / "work", [folder / "out"]) as connection:
+        target = folder / "out" / "table.parquet"
+        snapshot = take_snapshot(connection, "table", table, delivered, target, folder / "work")
     rows = duckdb.connect().execute("SELECT * FROM read_parquet(?)", [str(snapshot.path)]).fetchall()
     return Taken(snapshot.columns, rows, snapshot.rejects)
 

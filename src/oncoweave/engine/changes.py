@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 from oncoweave.engine.connection import connect, without_values
-from oncoweave.engine.parquet import copy, identifier, literal, row_count
+from oncoweave.engine.parquet import FAST, copy, identifier, literal, row_count
 from oncoweave.errors import OncoweaveError
 from oncoweave.files import faults
 from oncoweave.records import TableChange
@@ -49,7 +49,7 @@ def apply_change(change: Change, target: Path, work: Path) -> TableChange:
                 shutil.copyfile(change.base, target)
                 target.chmod(0o600)
             return counted
-        total = copy(connection, _union(change, counted), target)
+        total = copy(connection, _union(change, counted), target, compression=FAST)
     if total != counted.total:
         raise OncoweaveError(f"a delta of {target.stem} does not add up: {total} rows instead of {counted.total}")
     return counted

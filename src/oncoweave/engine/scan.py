@@ -144,25 +144,23 @@ def _blocks(path: Path, layout: Layout, block_size: int) -> Iterator[bytes]:
 def _scan_block(block: bytes, layout: Layout, place: _Place, found: Scan) -> str:
     """Adds a block to what was found; returns why the file is irregular, or nothing."""
     text = np.frombuffer(block, np.uint8)
-    ends, line_ends = _ends(text, block, layout)
+    breaks, line_ends = _ends(text, block, layout)
     if place.after_return and text[0] == LF:
         line_ends = line_ends[1:]
     place.after_return = bool(text[-1] == CR)
     delimiters = _bits(text == layout.delimiter[0])
+    inside: Mask | None = None
     if layout.quote and (place.inside or layout.quote in block):
         quotes = _bits(text == layout.quote[0])
         inside = _inside(quotes, place.inside)
-        if _stray(quotes, inside, delimiters | _bits((text == LF) | (text == CR))):
+        line_signs = text == LF if b"\r" not in block else (text == LF) | (text == CR)
+        if _stray(quotes, inside, delimiters | _bits(line_signs)):
             return "a quoting sign stands where none is expected"
-        place.inside = bool((inside[-1] >> np.uint64((len(block) - 1) % 64)) & _ONE)
+        place.inside = bool(_at(inside, np.array([len(block) - 1]))[0])
         delimiters &= ~inside
-        ends &= ~inside
-        outside = ~inside
-    else:
-        outside = np.full(ends.shape, ~np.uint64(0))
-    if _foreign_line_end(text, block, layout, ends, outside):
+        breaks = breaks[~_at(inside, breaks)]
+    if _foreign_line_end(text, block, layout, inside):
         return "line ends of more than one kind"
-    breaks = _positions(ends)
     if len(breaks):
         _add_records(breaks, line_ends, _count_until(delimiters, breaks), layout, place, found)
     place.line += len(line_ends)
@@ -171,26 +169,27 @@ def _scan_block(block: bytes, layout: Layout, place: _Place, found: Scan) -> str
     return "a record is very long" if max(place.longest, place.size) > LONGEST else ""
 
 
-def _ends(text: npt.NDArray[np.uint8], block: bytes, layout: Layout) -> tuple[Mask, Ints]:
-    """The bytes that end a record when outside quotes, and the positions of all line ends."""
-    last = layout.line_end[-1]
-    ends = text == last
+def _ends(text: npt.NDArray[np.uint8], block: bytes, layout: Layout) -> tuple[Ints, Ints]:
+    """The positions of the bytes that end a record when outside quotes, and of all line ends."""
+    ends = np.flatnonzero(text == layout.line_end[-1])
     if b"\r" not in block:
-        return _bits(ends), np.flatnonzero(text == LF)
+        return ends, ends if layout.line_end[-1] == LF else np.flatnonzero(text == LF)
     returns, feeds = text == CR, text == LF
     alone = returns.copy()
     alone[:-1] &= ~feeds[1:]
-    return _bits(ends), np.flatnonzero(feeds | alone)
+    return ends, np.flatnonzero(feeds | alone)
 
 
-def _foreign_line_end(text: npt.NDArray[np.uint8], block: bytes, layout: Layout, ends: Mask, outside: Mask) -> bool:
+def _foreign_line_end(text: npt.NDArray[np.uint8], block: bytes, layout: Layout, inside: Mask | None) -> bool:
     """True when a line end outside quotes is not the file's own kind."""
+    if layout.line_end == b"\n" and b"\r" not in block:
+        return False
+    returns, feeds = (_bits(text == sign) if inside is None else _bits(text == sign) & ~inside for sign in (CR, LF))
     if layout.line_end == b"\n":
-        return b"\r" in block and bool(np.any(_bits(text == CR) & outside))
+        return bool(np.any(returns))
     if layout.line_end == b"\r":
-        return b"\n" in block and bool(np.any(_bits(text == LF) & outside))
-    returns = _bits(text == CR) & outside
-    return not np.array_equal(_after(returns), ends)
+        return bool(np.any(feeds))
+    return not np.array_equal(_after(returns), feeds)
 
 
 def _add_records(breaks: Ints, line_ends: Ints, until: Ints, layout: Layout, place: _Place, found: Scan) -> None:
@@ -263,8 +262,10 @@ def _before(mask: Mask) -> Mask:
     return moved
 
 
-def _positions(mask: Mask) -> Ints:
-    return np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))
+def _at(mask: Mask, positions: Ints) -> npt.NDArray[np.bool_]:
+    """Whether the byte at each position is in the mask."""
+    found: npt.NDArray[np.bool_] = (mask[positions // 64] >> (positions % 64).astype(np.uint64) & _ONE).astype(np.bool_)
+    return found
 
 
 def _count_until(mask: Mask, positions: Ints) -> Ints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from oncoweave.engine.connection import connect
 from oncoweave.engine.csv_table import read_csv
 from oncoweave.engine.excel_table import read_excel
 from oncoweave.engine.headers import Columns
-from oncoweave.engine.parquet import copy, identifier
+from oncoweave.engine.parquet import FAST, copy, identifier
 from oncoweave.engine.parquet_table import read_parquet
 from oncoweave.engine.reading import DeliveredFile, Reading, Reject
 from oncoweave.errors import DataError, EnvironmentFault, OncoweaveError
@@ -36,18 +36,33 @@ class Snapshot:
     absent: tuple[str, ...] = ()
 
 
-def take_snapshot(name: str, table: Table, files: Sequence[DeliveredFile], target: Path, work: Path) -> Snapshot:
+def reader(files: Iterable[DeliveredFile], work: Path, targets: Sequence[Path]) -> duckdb.DuckDBPyConnection:
+    """A connection that takes snapshots of these files to the folders `targets`, and spills to `work`.
+
+    It has one thread: rows that are numbered as they come are read one after the other anyhow, and while a second
+    thread did that, the first would wait in a busy loop.
+    """
+    folders = sorted({file.path.parent for file in files})
+    return connect(work=work, allow=[*folders, *targets], preserve_insertion_order=True, threads=1)
+
+
+def take_snapshot(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    table: Table,
+    files: Sequence[DeliveredFile],
+    target: Path,
+    work: Path,
+) -> Snapshot:
     """Writes `target`: the files' rows in name order, all columns as text, `_file`, `_line`.
 
     An optional field without a column is written as an empty one, a table without a file as one without rows.
-    `work` is a folder for temporary files. Raises DataError when a file cannot be read without doubt, and
-    when the rows of the snapshot are not the records of the files less those rejected.
+    `connection` is a `reader` of the files, `work` an empty folder for temporary ones. Raises DataError when a file
+    cannot be read without doubt, and when the rows of the snapshot are not the records of the files less those rejected.
     """
-    folders = sorted({file.path.parent for file in files})
-    with connect(work=work, allow=[*folders, target.parent], preserve_insertion_order=True) as connection:
-        readings = [_read(file, table, work, f"f{number}", connection) for number, file in enumerate(files)]
-        _copy(connection, name, [_completed(reading, table) for reading in readings] or [_no_rows(table)], target)
-        _reconcile(connection, readings, target)
+    readings = [_read(file, table, work, f"f{number}", connection) for number, file in enumerate(files)]
+    _copy(connection, name, [_completed(reading, table) for reading in readings] or [_no_rows(table)], target)
+    _reconcile(connection, readings, target)
     undeclared = {column: None for reading in readings for column in reading.columns.undeclared}
     absent = {column: None for reading in readings for column in reading.columns.absent}
     columns = {column: None for reading in readings for column in reading.columns.names} | absent
@@ -96,7 +111,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, name: str, readings: Sequence[R
     parameters = {key: value for reading in readings for key, value in reading.parameters.items()}
     sql = " UNION ALL BY NAME ".join(reading.sql for reading in readings)
     try:
-        copy(connection, sql, target, parameters=parameters)
+        copy(connection, sql, target, parameters=parameters, compression=FAST)
     except EnvironmentFault:
         raise
     except OncoweaveError as error:

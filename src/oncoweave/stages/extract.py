@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 
+import duckdb
+
 from oncoweave.engine.changes import Change, apply_change
 from oncoweave.engine.connection import connect
 from oncoweave.engine.delivery import locate, refuse_all_unknown
 from oncoweave.engine.parquet import copy
 from oncoweave.engine.reading import DeliveredFile, Reject
-from oncoweave.engine.snapshot import Snapshot, take_snapshot
+from oncoweave.engine.snapshot import Snapshot, reader, take_snapshot
 from oncoweave.errors import DataError, OncoweaveError, UsageError
 from oncoweave.files import (
     clear_away,
@@ -64,6 +66,10 @@ class _Given:
     base: RunFolder | None = None
     before: ExtractRecord | None = None
     unclaimed: tuple[str, ...] = ()
+
+    def delivered(self) -> list[DeliveredFile]:
+        """Every file of the delivery."""
+        return [file for files in (*self.located.values(), *self.removed.values()) for file in files]
 
     def base_content(self) -> list[FileRecord]:
         """What a delta builds on, as far as the run id depends on it: the snapshot, and the deliveries that it holds."""
@@ -155,17 +161,18 @@ def _extract(run: RunFolder, spec: Source, given: _Given) -> None:
     forget(run.path / "extract.json")
     work = run.path / ".extract.tmp"
     try:
-        with stage_folder(run, "snapshot") as folder:
+        remove(work)
+        make_private_folder(work)
+        with stage_folder(run, "snapshot") as folder, reader(given.delivered(), work, [folder, work]) as connection:
             taken = {}
             for name, table in spec.tables.items():
-                remove(work)
-                make_private_folder(work)
-                taken[name] = _take(name, table, given, folder / f"{name}.parquet", work)
+                scratch = make_private_folder(work / name)
+                taken[name] = _take(connection, name, table, given, folder / f"{name}.parquet", scratch)
+                remove(scratch)
         tables = tuple(
             _table_record(name, spec.tables[name], snapshot, change, run, given)
             for name, (snapshot, change) in taken.items()
         )
-        make_private_folder(work)
         _quarantine(run, [reject for snapshot, _ in taken.values() for reject in snapshot.rejects], work, given.base)
     finally:
         clear_away(work)
@@ -183,21 +190,23 @@ def _extract(run: RunFolder, spec: Source, given: _Given) -> None:
     write_json(run.path / "extract.json", record)
 
 
-def _take(name: str, table: Table, given: _Given, target: Path, work: Path) -> tuple[Snapshot, TableChange | None]:
+def _take(
+    connection: duckdb.DuckDBPyConnection, name: str, table: Table, given: _Given, target: Path, work: Path
+) -> tuple[Snapshot, TableChange | None]:
     """The snapshot of a table: of the delivery itself without rows marked as gone, or of its base with the changes."""
     marks = table.removed is not None and table.removed.field is not None
     if not given.is_delta and not marks:
-        return take_snapshot(name, table, given.located[name], target, work), None
+        return take_snapshot(connection, name, table, given.located[name], target, work), None
     delta = work / "delta"
     make_private_folder(delta)
     given_table = table.model_copy(update={"optional": table.optional or given.base is not None})
-    snapshot = take_snapshot(name, given_table, given.located[name], delta / "given.parquet", work)
+    snapshot = take_snapshot(connection, name, given_table, given.located[name], delta / "given.parquet", work)
     removed = None
     if given.removed.get(name):
         removed = delta / "removed.parquet"
         fields = {f: table.fields[f] for f in table.row.fields} if table.row.fields else table.fields
         keys = table.model_copy(update={"fields": fields, "optional": True})
-        gone = take_snapshot(name, keys, given.removed[name], removed, work)
+        gone = take_snapshot(connection, name, keys, given.removed[name], removed, work)
         snapshot = replace(
             snapshot, rejects=(*snapshot.rejects, *gone.rejects), readings=(*snapshot.readings, *gone.readings)
         )
