@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -251,6 +251,78 @@ class RunManifest(Record):
     check: CheckRecord | None = None
 
 
+class Person(Record):
+    """Somebody who works with Oncoweave: the id by which they log in, and their name for people."""
+
+    id: str
+    name: str
+
+
+class Decision(Record):
+    """What was decided about the results of a run: by whom, in which role, when (UTC), how, and why.
+
+    It is bound to the SHA-256 of check.json (`results_sha256`) and of map.json, which states the tables
+    (`tables_sha256`). `by` is None where nobody decided. `started_by` are the people who started the run, as far as it is
+    known; `four_eyes` says whether the one who decided is none of them.
+    """
+
+    decision: Literal["approved", "auto-approved", "rejected", "expired", "superseded"]
+    by: Person | None
+    role: str
+    at: datetime
+    comment: str
+    how: Literal["command line", "airflow", "demo: nobody looked"]
+    started_by: tuple[str, ...]
+    four_eyes: bool
+    results_sha256: str
+    tables_sha256: str
+
+
+class SignOff(Decision):
+    """signoff.json of a run: the decision that holds, and the earlier ones, the first one first."""
+
+    source: str
+    run_id: str
+    history: tuple[Decision, ...] = ()
+
+
+class Starters(Record):
+    """starters.json of a run: the ids of the people who started it; empty where only the schedule did."""
+
+    people: tuple[str, ...]
+
+
+class RefusedAnswer(Record):
+    """An answer to an approval that was not accepted: when and by whom it was given, what was chosen, and why not."""
+
+    at: datetime
+    by: Person | None
+    chosen: str
+    why: str
+
+
+class Question(Record):
+    """question.json of a run: that Airflow asks for its approval; since when, until when, and what was not accepted.
+
+    `asked_in` names the Airflow run, and how often it was cleared; `candidate_at` is when the run became a candidate;
+    the hashes are those of what was shown, as in a decision.
+    """
+
+    asked_in: str
+    candidate_at: datetime
+    asked_at: datetime
+    until: datetime | None
+    results_sha256: str
+    tables_sha256: str
+    refused: tuple[RefusedAnswer, ...] = ()
+
+
+class ReleaseSignOff(Decision):
+    """The sign-off in a release: the decision by which it was published, and the SHA-256 of what signoff.json says of it."""
+
+    sha256: str
+
+
 class ReleaseManifest(Record):
     """manifest.json of a release: what a hub needs to take it in and to verify it."""
 
@@ -273,3 +345,4 @@ class ReleaseManifest(Record):
     expectations: tuple[ExpectationResult, ...]
     released_text: tuple[ReleasedText, ...] = ()
     pages: tuple[FileRecord, ...] = ()
+    signoff: ReleaseSignOff | None = None

@@ -10,22 +10,29 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from oncoweave.errors import OncoweaveError, SpecError
+from oncoweave.errors import OncoweaveError, SpecError, UsageError
 from oncoweave.files import disk_faults, file_record, forget, lock, read_record, write_json
 from oncoweave.lineage.send import Telling, telling
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, ReleaseManifest, RunManifest
+from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, ReleaseManifest, RunManifest, SignOff
 from oncoweave.release.package import preflight
+from oncoweave.release.signoff import Answer, Standing, note_starter, one_at_a_time, sign, standing
 from oncoweave.release.verify import verify
 from oncoweave.report.recap import RunSummary, changes, summary
 from oncoweave.report.write import write_pages
 from oncoweave.run_identity import identity, read_identity, refuse_changed
+from oncoweave.spec.load import load_source
+from oncoweave.spec.source import Source
 from oncoweave.stages.publish import release_manifest
 
-__all__ = ["RunSummary", "candidate", "changes", "check", "extract", "map", "publish", "published", "run", "summary"]
+__all__ = [
+    "RunSummary", "approval_of", "candidate", "changes", "check", "extract", "map", "publish", "published", "run",
+    "signoff", "summary",
+]  # fmt: skip
 
 Progress = Callable[[str], None]
 """Is told the name of each stage as it begins."""
@@ -37,9 +44,15 @@ def run(
     delivery: Path | None = None,
     *,
     base: str = "",
+    by: str = "",
+    auto_approve: bool = False,
     progress: Progress | None = None,
 ) -> RunSummary:
     """Extract, map, check and publish `source`; a stage that an earlier run finished is not done again.
+
+    Where source.yaml asks for an approval that nobody has given yet, it ends before publish, with a candidate: the summary has
+    no release, and `approval` tells how it stands. `by` is the log-in of the person who runs it; `auto_approve`, for the
+    public cohorts of the demo, lets it pass with nobody looking, which the release says.
 
     Raises what the stages raise; SpecError, before anything is read, with what lint finds wrong;
     EnvironmentFault, naming the holder, when the source is being run already.
@@ -47,25 +60,36 @@ def run(
     tell = progress or (lambda stage: None)
     with _stage(project, source, "run"):
         _refuse_faults(project, source)
+        if auto_approve:
+            _refuse_auto_approval(load_source(project, source)[0])
         preflight(project.releases / source)
         tell("extract")
-        folder = extract(project, source, delivery, base)
+        folder = extract(project, source, delivery, base, by)
         done = published(folder, project)
         if done is None:
             tell("map")
             map(folder, project)
             tell("check")
             check(folder, project)
+        passed = done or read_record(folder.path / "check.json", CheckRecord).verdict == "pass"
+        release = None
+        if not (passed and waits(folder, project, auto_approve=auto_approve)):
             tell("publish")
-        return summary(folder, publish(folder, project), repeated=done is not None)
+            release = publish(folder, project)
+        told = summary(folder, release, repeated=done is not None)
+        return replace(told, approval=approval_of(folder, project))
 
 
-def extract(project: Project, source: str, delivery: Path | None = None, base: str = "") -> RunFolder:
-    """The run of `source` with the delivery, extracted; `base` names the run that a delta builds on."""
+def extract(project: Project, source: str, delivery: Path | None = None, base: str = "", by: str = "") -> RunFolder:
+    """The run of `source` with the delivery, extracted.
+
+    `base` names the run that a delta builds on; `by` is the log-in of the person who starts the run, if a person does.
+    """
     from oncoweave.stages.extract import extract as stage
 
     with _stage(project, source, "extract") as told:
         told.run = folder = stage(project, source, delivery, base)
+        note_starter(folder, by)
         _write_manifest(folder)
         return folder
 
@@ -117,6 +141,49 @@ def publish(run: RunFolder, project: Project) -> Path:
 def candidate(run: RunFolder) -> ReleaseManifest:
     """The manifest of the release that a checked run makes; raises DataError when it may not be published."""
     return release_manifest(run)
+
+
+def approval_of(run: RunFolder, project: Project) -> Standing:
+    """How a checked run stands with those who approve it."""
+    spec, _ = load_source(project, run.source)
+    return standing(run, spec.approval, demo=_is_demo(spec))
+
+
+def signoff(run: RunFolder, project: Project, answer: Answer) -> SignOff:
+    """What somebody decided about a run, written down; what was decided before stays in the history.
+
+    Raises UsageError when source.yaml asks for more, or for the auto-approval of anything but a public cohort.
+    """
+    spec, _ = load_source(project, run.source)
+    if answer.decision == "auto-approved":
+        _refuse_auto_approval(spec)
+    signed = sign(run, answer, spec.approval)
+    with one_at_a_time(run):
+        write_pages(run, project)
+    return signed
+
+
+def waits(run: RunFolder, project: Project, *, auto_approve: bool = False) -> bool:
+    """Whether a run that passed waits for somebody's approval; with `auto_approve`, it is given here, and says so."""
+    if not approval_of(run, project).asks:
+        return False
+    if auto_approve:
+        signoff(run, project, Answer("auto-approved", None, "", "", "demo: nobody looked"))
+    return not auto_approve
+
+
+def _refuse_auto_approval(spec: Source) -> None:
+    """Raise UsageError for a source whose data are not public."""
+    if not _is_demo(spec):
+        raise UsageError(
+            f"`{spec.source}` is not approved by itself: that is for the demo's public cohorts",
+            mend=f"run it without --auto-approve; `oncoweave signoff {spec.source}` approves it",
+        )
+
+
+def _is_demo(spec: Source) -> bool:
+    """Whether the data of a source are public, so that the demo may publish them with nobody looking."""
+    return spec.delivery.by == "wheel"
 
 
 def published(run: RunFolder, project: Project) -> Path | None:

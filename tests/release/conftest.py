@@ -19,6 +19,15 @@ from oncoweave.run_identity import Identity
 IDENTITY = Identity(
     software="oncoweave 0", code_sha256="0", mapping_sha256="0", vocabulary="v", key_id="k", domain="one", files={}
 )
+SOURCE = """version: 1
+source: one
+title: One
+holder: Somebody
+kind: registry
+delivery: {by: folder, date: 2024-01-31, path: files}
+tables:
+  patients: {format: csv, files: p.csv, row: {fields: [id]}}
+"""
 LEDGER = LedgerEntry(
     rule="patients", column=None, table="patients", fact="person", read=4, mapped=3, quarantined=1, excluded=0, events=3, unmapped=0
 )  # fmt: skip
@@ -29,7 +38,7 @@ MakeRun = Callable[..., RunFolder]
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     (tmp_path / "mappings" / "sources" / "one").mkdir(parents=True)
-    (tmp_path / "mappings" / "sources" / "one" / "source.yaml").write_text("version: 1\n")
+    (tmp_path / "mappings" / "sources" / "one" / "source.yaml").write_text(SOURCE)
     return Project.at(tmp_path)
 
 

@@ -39,7 +39,7 @@ def demo(folder: Path | None, machine: bool) -> int:
 
     project = demo_project(folder)
     set_demo_key(project)
-    return run_all(project, demo_sources(), machine=machine)
+    return run_all(project, demo_sources(), auto_approve=True, machine=machine)
 
 
 def demo_sources() -> list[str]:

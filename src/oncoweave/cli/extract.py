@@ -28,7 +28,7 @@ def extract(source: str, folder: Path | None, delivery: Path | None, base: str, 
 
     with progress(1) as tell:
         tell(f"{source}: extract")
-        run = stages.extract(options.project_at(folder), source, delivery, base)
+        run = stages.extract(options.project_at(folder), source, delivery, base, options.login())
     record = read_record(run.path / "extract.json", ExtractRecord)
     if machine:
         print_json(record)

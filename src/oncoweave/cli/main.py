@@ -24,6 +24,7 @@ VERBS = (
     "extract",
     "map",
     "check",
+    "signoff",
     "publish",
     "run",
     "explain",

@@ -39,6 +39,16 @@ run_id = click.option("--run", "run_id", metavar="RUN_ID", help="The run; else t
 machine = click.option("--json", "machine", is_flag=True, help="Print the result as JSON.")
 
 
+def login() -> str:
+    """The log-in of the person at this machine; empty where there is none."""
+    from getpass import getuser
+
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return ""
+
+
 def project_at(folder: Path | None) -> Project:
     """The project that the call is about."""
     from oncoweave.project import Project

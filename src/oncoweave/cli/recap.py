@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oncoweave.cli.failure import as_tree, tell
+from oncoweave.cli.options import login
 from oncoweave.cli.output import Cell, print_json, shown, table
 from oncoweave.cli.progress import progress
 from oncoweave.errors import OncoweaveError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 STAGES = 4
 LINE = 100
+NO_RELEASE = "- (a candidate: it waits for an approval)"
 ROWS = MappingProxyType(
     {"source": "source", "rows in": "records", "rule rows": "read"}
     | {name: name for name in ("mapped", "quarantined", "excluded", "unmapped", "persons", "verdict")}
@@ -29,10 +31,16 @@ READING = "rule rows: once for each rule (and column) that reads the row; = mapp
 
 
 def run_all(
-    project: Project, sources: Sequence[str], *, delivery: Path | None = None, base: str = "", machine: bool = False
+    project: Project,
+    sources: Sequence[str],
+    *,
+    delivery: Path | None = None,
+    base: str = "",
+    auto_approve: bool = False,
+    machine: bool = False,
 ) -> int:
     """Run the sources one after the other and print the recap; the exit code is that of the first that failed."""
-    done, failed = run_each(project, sources, delivery, base)
+    done, failed = run_each(project, sources, delivery, base, auto_approve=auto_approve)
     if machine:
         print_json({"runs": done, "failures": [{"source": source, **as_tree(error)} for source, error in failed]})
     else:
@@ -44,7 +52,7 @@ def run_all(
 
 
 def run_each(
-    project: Project, sources: Sequence[str], delivery: Path | None, base: str = ""
+    project: Project, sources: Sequence[str], delivery: Path | None, base: str = "", *, auto_approve: bool = False
 ) -> tuple[list[RunSummary], list[tuple[str, OncoweaveError]]]:
     """What came of each source; the failure of one does not keep the next from running."""
     from oncoweave.run import run
@@ -54,7 +62,10 @@ def run_each(
     with progress(STAGES * len(sources)) as tell_step:
         for source in sources:
             try:
-                done.append(run(project, source, delivery, base=base, progress=_of(source, tell_step)))
+                told = _of(source, tell_step)
+                done.append(
+                    run(project, source, delivery, base=base, by=login(), auto_approve=auto_approve, progress=told)
+                )
             except OncoweaveError as error:
                 failed.append((source, error))
     return done, failed
@@ -73,7 +84,7 @@ def recap(runs: Sequence[RunSummary]) -> None:
     click.secho(f"  {READING}\n", dim=True)
     table("Records per OMOP table", ("table", *(r.source for r in runs)), _events(runs))
     _print_notes(runs)
-    table("Releases", ("source", "folder"), [(r.source, shown(r.release) if r.release else "-") for r in runs])
+    table("Releases", ("source", "folder"), [(r.source, shown(r.release) if r.release else NO_RELEASE) for r in runs])
 
 
 def _events(runs: Sequence[RunSummary]) -> Iterable[tuple[Cell, ...]]:

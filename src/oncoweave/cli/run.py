@@ -18,11 +18,19 @@ from oncoweave.cli import options
 @options.project
 @options.delivery
 @options.base
+@click.option(
+    "--auto-approve",
+    is_flag=True,
+    help="For the demo's public cohorts only: publish though nobody looked; the release says so.",
+)
 @options.machine
-def run(sources: tuple[str, ...], folder: Path | None, delivery: Path | None, base: str, machine: bool) -> int:
+def run(
+    sources: tuple[str, ...], folder: Path | None, delivery: Path | None, base: str, auto_approve: bool, machine: bool
+) -> int:
     """Extract, map, check and publish each SOURCE, and end with a recap.
 
-    What an earlier run with the same delivery, mapping, vocabulary and code has finished is not done again.
+    What an earlier run with the same delivery, mapping, vocabulary and code has finished is not done again. Where source.yaml
+    asks for an approval, it ends before publish, with a candidate, and tells how to sign.
     """
     from oncoweave.cli.recap import run_all
     from oncoweave.errors import UsageError
@@ -32,4 +40,4 @@ def run(sources: tuple[str, ...], folder: Path | None, delivery: Path | None, ba
     project = options.project_at(folder)
     for source in sources:
         project.source_folder(source)
-    return run_all(project, sources, delivery=delivery, base=base, machine=machine)
+    return run_all(project, sources, delivery=delivery, base=base, auto_approve=auto_approve, machine=machine)

@@ -13,7 +13,7 @@ from oncoweave.cli import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oncoweave.project import Project
+    from oncoweave.project import Project, RunFolder
     from oncoweave.records import DeliveryRecord
     from oncoweave.release.status import SourceStatus
 
@@ -36,10 +36,19 @@ def status(folder: Path | None, machine: bool) -> None:
         print_json({"project": project.root, "sources": states})
         return
     rows = [
-        (s.source, s.runs, s.last_run, _told(s.deliveries), " ".join(s.stages) or None, s.verdict, s.current)
+        (
+            s.source,
+            s.runs,
+            s.last_run,
+            _told(s.deliveries),
+            " ".join(s.stages) or None,
+            s.verdict,
+            s.approval,
+            s.current,
+        )
         for s in states
     ]
-    head = ("source", "runs", "last run", "deliveries in it", "stages done", "verdict", "current release")
+    head = ("source", "runs", "last run", "deliveries in it", "stages done", "verdict", "approval", "current release")
     table(f"Project {shown(project.root)}", head, rows)
     if not rows:
         click.echo(f"no source in {project.root}: {HOW_A_SOURCE}")
@@ -47,8 +56,8 @@ def status(folder: Path | None, machine: bool) -> None:
 
 @dataclass(frozen=True)
 class State:
-    """A source: how many runs it has, the last one with the deliveries that it holds, its stages and verdict, its releases
-    and the current one."""
+    """A source: how many runs it has, the last one with the deliveries that it holds, its stages, verdict and approval, its
+    releases and the current one. `decision` tells the last run's approval or rejection."""
 
     source: str
     runs: int
@@ -56,6 +65,8 @@ class State:
     deliveries: tuple[DeliveryRecord, ...]
     stages: tuple[str, ...]
     verdict: str | None
+    approval: str | None
+    decision: str | None
     releases: tuple[str, ...]
     current: str | None
 
@@ -72,7 +83,22 @@ def state_of(project: Project, source: SourceStatus) -> State:
     verdict = read_record(last.path / "check.json", CheckRecord).verdict if last and judged else None
     held = read_record(last.path / "extract.json", ExtractRecord).chain if last else ()
     run_id = last.run_id if last else None
-    return State(source.source, len(runs), run_id, held, stages, verdict, source.releases, source.current)
+    approval, decision = _approval(project, last) if last and judged else (None, None)
+    return State(
+        source.source, len(runs), run_id, held, stages, verdict, approval, decision, source.releases, source.current
+    )
+
+
+def _approval(project: Project, run: RunFolder) -> tuple[str | None, str | None]:
+    """How a checked run stands with those who approve it, and the decision in one line; nothing where it cannot be told."""
+    from oncoweave.errors import OncoweaveError
+    from oncoweave.run import approval_of
+
+    try:
+        stands = approval_of(run, project)
+    except OncoweaveError:
+        return None, None  # lint tells what is wrong with source.yaml
+    return (None if stands.state == "not needed" else stands.state), stands.why or None
 
 
 def _told(deliveries: Sequence[DeliveryRecord]) -> str | None:

@@ -20,6 +20,7 @@ from oncoweave.errors import EnvironmentFault, OncoweaveError
 from oncoweave.files import faults, sha256_of
 from oncoweave.omop.model import tables as cdm_tables
 from oncoweave.records import FileRecord, ReleaseManifest
+from oncoweave.release.signoff import for_release
 
 MANIFEST, CHECKSUMS, PAGE = "manifest.json", "SHA256SUMS", "release.html"
 _TABLE = re.compile(r"omop/([a-z_]+)\.parquet")
@@ -130,6 +131,10 @@ def _sense(manifest: ReleaseManifest) -> Iterator[Finding]:
         yield Finding(MANIFEST, "the verdict is not `pass`")
     if manifest.release_id != release_id(manifest.delivery_date.isoformat(), manifest.run_id):
         yield Finding(MANIFEST, "`release_id` does not follow from the delivery's date and the run")
+    if manifest.signoff and for_release(manifest.signoff) != manifest.signoff:
+        yield Finding(MANIFEST, "the sign-off is not the one whose SHA-256 it states")
+    if manifest.signoff and manifest.signoff.decision not in ("approved", "auto-approved"):
+        yield Finding(MANIFEST, "the sign-off is no approval")
     if any(entry.read != entry.mapped + entry.quarantined + entry.excluded for entry in manifest.ledger):
         yield Finding(MANIFEST, "the ledger does not balance")
 

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
+from oncoweave.errors import OncoweaveError
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import CheckRecord, ExpectationResult, ReleaseManifest
+from oncoweave.release.signoff import LONGEST_COMMENT, standing, told
+from oncoweave.spec.load import load_source
 
 Tone = Literal["good", "bad", "warn", "calm"]
+_STANDINGS: Mapping[str, tuple[Tone, str]] = MappingProxyType(
+    {
+        "not needed": ("calm", "Not signed off"),
+        "waiting": ("warn", "Waits for an approval"),
+        "approved": ("good", "Approved"),
+        "auto-approved": ("warn", "Auto-approved: nobody looked"),
+        "rejected": ("bad", "Rejected"),
+        "expired": ("bad", "Expired: nobody answered in time"),
+        "superseded": ("warn", "Superseded"),
+        "void": ("warn", "The sign-off is void"),
+        "not accepted": ("warn", "The sign-off does not count"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -47,9 +64,20 @@ def _checks(count: int, kind: str) -> str:
 
 def of_the_run(run: RunFolder, project: Project) -> Banner:
     """How a run stands with those who sign."""
-    return Banner("calm", "Not signed off", "Nobody has signed this run.")
+    try:
+        spec, _ = load_source(project, run.source)
+        stands = standing(run, spec.approval, demo=spec.delivery.by == "wheel")
+    except OncoweaveError as error:
+        return Banner("warn", "It cannot be told who signed", error.message)
+    if stands.signoff is None and stands.lets_pass:
+        return Banner("calm", "Not signed off", "Nobody has signed this run, and source.yaml does not ask for it.")
+    tone, title = _STANDINGS[stands.state]
+    return Banner(tone, title, stands.why or "source.yaml asks for an approval, and nobody has decided.")
 
 
 def of_the_release(manifest: ReleaseManifest) -> Banner:
     """Who let the release be published, as its manifest says."""
-    return Banner("calm", "Not signed off", "Nobody has signed this release.")
+    if manifest.signoff is None:
+        return Banner("calm", "Not signed off", "Nobody has signed this release; its source does not ask for it.")
+    tone, title = _STANDINGS[manifest.signoff.decision]
+    return Banner(tone, title, told(manifest.signoff, longest=LONGEST_COMMENT))

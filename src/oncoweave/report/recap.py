@@ -11,6 +11,7 @@ from pathlib import Path
 from oncoweave.files import read_record
 from oncoweave.project import RunFolder
 from oncoweave.records import CheckRecord, DerivedTable, ExtractRecord, MapRecord, ReleasedText
+from oncoweave.release.signoff import NOT_NEEDED, Standing
 
 REASONS = 4
 """How many reasons for quarantine a sentence names."""
@@ -47,6 +48,7 @@ class RunSummary:
     imputed: dict[str, dict[str, int]]
     released_text: tuple[ReleasedText, ...] = ()
     derived: tuple[DerivedTable, ...] = ()
+    approval: Standing = NOT_NEEDED
 
 
 def summary(run: RunFolder, release: Path | None, *, repeated: bool = False) -> RunSummary:
@@ -135,7 +137,7 @@ def _reasons(mapped: MapRecord) -> dict[str, int]:
 
 def notes_of(run: RunSummary) -> list[str]:
     """What a reader of the release must know."""
-    notes = list(run.warnings)
+    notes = [*_approval(run), *run.warnings]
     if run.repeated:
         notes.append(f"run {run.run_id} had been done with the same inputs; nothing was done again")
     if run.unreadable:
@@ -162,6 +164,17 @@ def notes_of(run: RunSummary) -> list[str]:
             f"free text leaves the site: {what} of {free.notes:,} notes (`{free.rule}`), because {free.because}"
         )
     return notes
+
+
+def _approval(run: RunSummary) -> list[str]:
+    """How the run stands with those who approve it, and what to do where somebody has to."""
+    stands = run.approval
+    if not stands.asks:
+        return [stands.why] if stands.why else []
+    sign = f"oncoweave signoff {run.source} {run.run_id[:12]} --approve --comment …"
+    why = stands.why or "source.yaml asks for an approval, and nobody has decided"
+    after = f"oncoweave publish {run.source} --run {run.run_id[:12]}"
+    return [f"a candidate, not a release: {why}. Look at it, then `{sign}` (or --reject) and `{after}`"]
 
 
 def _imputed(run: RunSummary, *precisions: str) -> str:

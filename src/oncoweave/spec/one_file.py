@@ -33,6 +33,7 @@ def source_problems(source: str) -> Callable[[Document], Sequence[Problem]]:
             *_removals(document),
             *_same_headers(document),
             *_fields_twice(document),
+            *_empty_approval(document),
             *schedule_problems(document),
         ]
 
@@ -89,6 +90,15 @@ def _other_name(document: Document, source: str) -> list[Problem]:
     return [
         document.problem("source-name", message, ("source",), help=f"write `source: {source}`, or rename the folder")
     ]
+
+
+def _empty_approval(document: Document) -> list[Problem]:
+    """`approval:` with nothing behind it: somebody who wrote it does not mean that nobody is asked."""
+    written = isinstance(document.data, dict) and "approval" in document.data
+    if not written or document.get(("approval",)) is not None:
+        return []
+    mend = "write `approval: {role: QA reviewer}`, or remove the key if nobody has to approve"
+    return [document.problem("empty-value", "`approval` is empty", ("approval",), help=mend, at="key")]
 
 
 def _not_days(document: Document) -> list[Problem]:

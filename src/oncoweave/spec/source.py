@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from oncoweave.spec.approval import Approval
 from oncoweave.spec.language import Day, Name, Spec
 from oncoweave.spec.schedule import Scheduling
 
@@ -205,5 +206,9 @@ class Source(Scheduling):
     delivery: Delivery = Field(description="Where a delivery comes from.")
     origin: SyntheticOrigin | None = Field(
         default=None, description="Synthetic day zero of a source without calendar dates."
+    )
+    approval: Approval | None = Field(
+        default=None,
+        description="Who looks at a run before it is published. Without this key a run that passes is published at once.",
     )
     tables: dict[Name, Table] = Field(min_length=1, description="The source tables by name.")

@@ -9,22 +9,33 @@ from oncoweave.errors import DataError, EnvironmentFault
 from oncoweave.files import lock, read_record, sha256_of
 from oncoweave.omop.model import CDM_VERSION
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, FileRecord, MapRecord, ReleaseManifest
+from oncoweave.records import (
+    CheckRecord,
+    ExpectationResult,
+    ExtractRecord,
+    FileRecord,
+    MapRecord,
+    ReleaseManifest,
+    ReleaseSignOff,
+)
 from oncoweave.release.package import preflight, put, sweep
+from oncoweave.release.signoff import for_release, how_to_sign, standing
 from oncoweave.release.verify import PAGE, release_id
 from oncoweave.report.banners import of_the_release
 from oncoweave.report.release_page import release_page
 from oncoweave.run_identity import read_identity
+from oncoweave.spec.load import load_source
 
 
 def publish(run: RunFolder, project: Project) -> Path:
     """Publish the tables of `run` as a release of its source; returns the release's folder.
 
     Publishing a run again changes nothing but `current`, which then points to its release.
-    Raises DataError when the run did not pass, EnvironmentFault for a full or closed disk, a table that is
-    not what map wrote, or a publication of the same source that is under way; nothing is published then.
+    Raises DataError when the run did not pass or source.yaml asks for an approval that it has not, EnvironmentFault for a
+    full or closed disk, a table that is not what map wrote, or a publication of the same source that is under way; nothing
+    is published then.
     """
-    manifest = release_manifest(run)
+    manifest = release_manifest(run, _approved(run, project))
     tables = [_unchanged(run, file) for file in _mapped(run).tables]
     place = project.releases / run.source
     with lock(run.path.parent / ".release.lock", f"publish {run.source}", run.run_id):
@@ -33,8 +44,8 @@ def publish(run: RunFolder, project: Project) -> Path:
         return put(place, manifest, tables, {PAGE: _page(manifest)})
 
 
-def release_manifest(run: RunFolder) -> ReleaseManifest:
-    """The manifest of the release that `run` makes; no clock and no path in it.
+def release_manifest(run: RunFolder, signoff: ReleaseSignOff | None = None) -> ReleaseManifest:
+    """The manifest of the release that `run` makes; no path in it, and no clock but that of the sign-off.
 
     Raises DataError when the run may not be published: not checked, not passed, empty, or not balanced.
     """
@@ -59,6 +70,7 @@ def release_manifest(run: RunFolder) -> ReleaseManifest:
         unconfirmed_concepts=mapped.unconfirmed_concepts,
         expectations=checked.results,
         released_text=mapped.released_text,
+        signoff=signoff,
     )
     page = _page(manifest)
     record = FileRecord(name=PAGE, bytes=len(page), sha256=hashlib.sha256(page).hexdigest())
@@ -68,6 +80,23 @@ def release_manifest(run: RunFolder) -> ReleaseManifest:
 def _page(manifest: ReleaseManifest) -> bytes:
     """What the manifest says, for people; it tells nothing of itself."""
     return release_page(manifest, of_the_release(manifest)).encode()
+
+
+def _approved(run: RunFolder, project: Project) -> ReleaseSignOff | None:
+    """The sign-off by which `run` may be published; None where source.yaml asks for none and nobody signed.
+
+    Raises DataError when it has not passed, or nobody approved it; who, when and why are told.
+    """
+    _passed(run)
+    spec, _ = load_source(project, run.source)
+    stands = standing(run, spec.approval, demo=spec.delivery.by == "wheel")
+    if stands.lets_pass:
+        return for_release(stands.signoff) if stands.state != "not needed" else None
+    told = stands.why or "source.yaml asks for an approval, and nobody has decided"
+    raise DataError(
+        f"run {run.run_id} of `{run.source}` is not approved; nothing was published\n  {told}",
+        mend=how_to_sign(run, spec.approval, again=stands.state == "rejected"),
+    )
 
 
 def _passed(run: RunFolder) -> CheckRecord:

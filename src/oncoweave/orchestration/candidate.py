@@ -1,0 +1,171 @@
+"""What a reviewer is told of a candidate before they answer, in Markdown: counts and names, never a patient's value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from oncoweave.errors import OncoweaveError
+from oncoweave.files import read_record
+from oncoweave.orchestration.markdown import plain, table
+from oncoweave.project import Project, RunFolder
+from oncoweave.records import CheckRecord, ExpectationResult, MapRecord, Question, ReleaseManifest
+from oncoweave.release.signoff import starters
+from oncoweave.report.recap import RunSummary, notes_of, summary
+from oncoweave.spec.approval import Approval
+from oncoweave.spec.source import Source
+
+SEVERITIES = ("fatal", "convention", "characterization")
+MOST_CHECKS = 15
+"""How many failed checks are listed."""
+
+
+def subject(spec: Source, run: RunFolder) -> str:
+    """The question in one line."""
+    told = summary(run, None)
+    return f"Publish {spec.source}, delivery of {told.delivery_date}? {told.persons:,} persons (run {run.run_id[:12]})"
+
+
+def body(project: Project, run: RunFolder, spec: Source, question: Question, report: str = "") -> str:
+    """What there is to know; `report` is the address of the quality report, on the same server or with https."""
+    approval = spec.approval or Approval()
+    told = summary(run, None)
+    parts = [
+        *_refused(question),
+        f"**{plain(spec.title)}** ({plain(spec.holder)}), delivery of {told.delivery_date}, run `{run.run_id}`",
+        _numbers(told, current_release(project, spec.source)),
+        *_checks(read_record(run.path / "check.json", CheckRecord), report),
+        _tables(read_record(run.path / "map.json", MapRecord), current_release(project, spec.source)),
+        *_notes(told),
+        _terms(approval, question, starters(run)),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def current_release(project: Project, source: str) -> ReleaseManifest | None:
+    """The manifest of what is published now; None where nothing is, or it cannot be read."""
+    path = project.releases / source / "current" / "manifest.json"
+    try:
+        return read_record(path, ReleaseManifest) if path.is_file() else None
+    except OncoweaveError:
+        return None
+
+
+def _refused(question: Question) -> Iterator[str]:
+    """Why the last answer was not accepted, and how many there were."""
+    if not question.refused:
+        return
+    last = question.refused[-1]
+    who = f" of {plain(last.by.name)}" if last.by else ""
+    chosen = f" ({plain(last.chosen)})" if last.chosen else ""
+    before = f" {len(question.refused) - 1} before it were not accepted either." if len(question.refused) > 1 else ""
+    yield (
+        f"> **The answer{who} at {last.at:%H:%M} UTC{chosen} was not accepted**: {plain(last.why)}.{before} "
+        "The question is still open: please answer again."
+    )
+
+
+def _numbers(told: RunSummary, current: ReleaseManifest | None) -> str:
+    before_rows = sum(file.rows or 0 for file in current.tables) if current else None
+    rows = [
+        ("persons", told.persons, current.persons if current else None),
+        ("rows of all tables", _rows(told), before_rows),
+    ]
+    release = f"current release ({current.delivery_date})" if current else "current release"
+    lines = [(name, f"{now:,}", _count(before), _change(now, before)) for name, now, before in rows]
+    before = (
+        _unmapped(sum(e.unmapped for e in current.ledger), sum(e.mapped for e in current.ledger)) if current else "–"
+    )
+    lines.append(("unmapped (concept 0)", _unmapped(told.unmapped, told.mapped), before, ""))
+    lines.append(
+        ("quarantined", f"{told.quarantined:,}", _held(current), _change(told.quarantined, _held_rows(current)))
+    )
+    return table(("", "this run", release, "change"), lines)
+
+
+def _checks(checked: CheckRecord, report: str) -> Iterator[str]:
+    failed = [result for result in checked.results if not result.success]
+    link = f" [Quality report]({report})" if report else ""
+    counts = ", ".join(_of_severity(severity, failed) for severity in SEVERITIES)
+    passed = "passed" if checked.verdict == "pass" else "**did not pass**"
+    yield (
+        f"**Checks: {passed}**, {len(checked.results) - len(failed):,} of {len(checked.results):,} met. "
+        f"Failed: {counts}.{link}"
+    )
+    failed.sort(key=lambda result: SEVERITIES.index(result.severity))
+    rows = [(_what(r), r.severity, _count(r.unexpected)) for r in failed[:MOST_CHECKS]]
+    yield table(("failed check", "severity", "rows"), rows)
+    if len(failed) > MOST_CHECKS:
+        yield f"… and {len(failed) - MOST_CHECKS:,} more"
+
+
+def _of_severity(severity: str, failed: list[ExpectationResult]) -> str:
+    found = [result for result in failed if result.severity == severity]
+    rows = sum(result.unexpected or 0 for result in found)
+    return f"{len(found):,} {severity}" + (f" ({rows:,} rows)" if rows else "")
+
+
+def _what(result: ExpectationResult) -> str:
+    where = f"{result.table}.{result.column}" if result.column else result.table
+    return f"{plain(where)}: {plain(result.error or result.why)}"
+
+
+def _tables(mapped: MapRecord, current: ReleaseManifest | None) -> str:
+    now = {file.name.removesuffix(".parquet"): file.rows or 0 for file in mapped.tables}
+    before: Mapping[str, int] = {}
+    if current:
+        before = {f.name.removeprefix("omop/").removesuffix(".parquet"): f.rows or 0 for f in current.tables}
+    names = sorted(name for name in {*now, *before} if now.get(name) or before.get(name))
+    rows = [
+        (plain(name), f"{now.get(name, 0):,}", _count(before.get(name)), _change(now.get(name, 0), before.get(name)))
+        for name in names
+    ]
+    return table(("table", "rows", "in the current release", "change"), rows)
+
+
+def _notes(told: RunSummary) -> Iterator[str]:
+    notes = notes_of(told)
+    if notes:
+        yield "**Notes**"
+        yield "\n".join(f"- {plain(note, 600)}" for note in notes)
+
+
+def _terms(approval: Approval, question: Question, people: tuple[str, ...]) -> str:
+    """Until when, in which role and by whom it is answered."""
+    parts = [f"You answer as **{plain(approval.role)}**."]
+    if question.until:
+        parts.append(f"Without an answer by {question.until:%Y-%m-%d %H:%M} UTC it is not published.")
+    if approval.four_eyes:
+        who = ", ".join(plain(name) for name in people)
+        parts.append(
+            f"Four eyes: {who} started this run, and may not approve it." if who else "Nobody started this run."
+        )
+    parts.append("Your name and your comment become part of the release: write nothing about a patient.")
+    return " ".join(parts)
+
+
+def _rows(told: RunSummary) -> int:
+    return sum(told.events.values())
+
+
+def _held_rows(current: ReleaseManifest | None) -> int | None:
+    return sum(entry.quarantined for entry in current.ledger) if current else None
+
+
+def _held(current: ReleaseManifest | None) -> str:
+    return _count(_held_rows(current))
+
+
+def _unmapped(unmapped: int, mapped: int) -> str:
+    share = f" ({100 * unmapped / mapped:.1f} %)" if mapped else ""
+    return f"{unmapped:,}{share}"
+
+
+def _count(rows: int | None) -> str:
+    return "–" if rows is None else f"{rows:,}"
+
+
+def _change(now: int, before: int | None) -> str:
+    if before is None:
+        return "new"
+    share = f" ({100 * (now - before) / before:+.1f} %)" if before and now != before else ""
+    return f"{now - before:+,}{share}" if now != before else "="

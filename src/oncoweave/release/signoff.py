@@ -1,0 +1,287 @@
+"""Signs off a run: who let its results be published, or did not; publish asks here before it makes a release.
+
+A decision is bound to the results (check.json) and to the tables (map.json states their hashes), so that what was approved
+is what is published. A later decision counts; the earlier ones stay in the history.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from oncoweave.errors import DataError, EnvironmentFault, UsageError
+from oncoweave.files import lock, read_record, sha256_of, write_json
+from oncoweave.project import RunFolder
+from oncoweave.records import CheckRecord, Decision, Person, ReleaseSignOff, SignOff, Starters
+from oncoweave.release.plain_words import one_line, words
+from oncoweave.spec.approval import Approval
+
+LONGEST_COMMENT = 2_000
+LONGEST_ROLE = 100
+LONGEST_NAME = 200
+NOBODY = "demo: nobody looked"
+_PATIENCE = 10.0
+"""Seconds to wait for another decision on the same run to be written."""
+
+Chosen = Literal["approved", "auto-approved", "rejected", "expired", "superseded"]
+How = Literal["command line", "airflow", "demo: nobody looked"]
+State = Literal[
+    "not needed", "waiting", "approved", "auto-approved", "rejected", "expired", "superseded", "void", "not accepted"
+]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What somebody (or nobody) decided, before it is checked and written down."""
+
+    decision: Chosen
+    by: Person | None
+    role: str
+    comment: str
+    how: How
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a run stands with those who sign: the state, why, and the decision it follows from.
+
+    `void`: the results or tables are no longer those that were looked at. `not accepted`: source.yaml asks for more than
+    the decision has, as another signer.
+    """
+
+    state: State
+    why: str = ""
+    signoff: SignOff | None = None
+
+    @property
+    def lets_pass(self) -> bool:
+        """Whether the run may be published."""
+        return self.state in ("not needed", "approved", "auto-approved")
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody has yet to decide."""
+        return not self.lets_pass and self.state != "rejected"
+
+
+NOT_NEEDED = Standing("not needed")
+
+
+def sign(
+    run: RunFolder,
+    answer: Answer,
+    approval: Approval | None,
+    *,
+    looked_at: tuple[str, str] | None = None,
+    unless_since: datetime | None = None,
+) -> SignOff:
+    """Write a decision about `run` into its signoff.json (0600); what was decided before goes into the history.
+
+    `looked_at` are the hashes of what was looked at; what there is now, if unset. Nothing is written when something was
+    decided at `unless_since` or later; that decision is returned.
+
+    Raises UsageError when the answer is not acceptable (nobody who may sign, the one who started the run where four eyes
+    are asked for, a text too long); DataError for the approval of a run that did not pass.
+    """
+    _refuse_unchecked(run, answer.decision)
+    results, tables = looked_at or hashes(run)
+    people = starters(run)
+    decision = Decision(
+        decision=answer.decision,
+        by=_person(answer.by),
+        role=one_line(answer.role, LONGEST_ROLE, "the role"),
+        at=datetime.now(UTC),
+        comment=words(answer.comment, LONGEST_COMMENT, "the comment"),
+        how=answer.how,
+        started_by=people,
+        four_eyes=_four_eyes(answer.by, people),
+        results_sha256=results,
+        tables_sha256=tables,
+    )
+    refuse_unfit(decision, approval)
+    with one_at_a_time(run):
+        before = read_signoff(run)
+        if before is not None and unless_since is not None and before.at >= unless_since:
+            return before
+        history = () if before is None else (*before.history, decision_of(before))
+        signed = SignOff(source=run.source, run_id=run.run_id, history=history, **dict(decision))
+        write_json(run.path / "signoff.json", signed)
+    return signed
+
+
+def read_signoff(run: RunFolder) -> SignOff | None:
+    """The decision about `run` with its history; None when nobody has decided.
+
+    Raises EnvironmentFault when signoff.json cannot be read or is of another run.
+    """
+    path = run.path / "signoff.json"
+    if not path.is_file():
+        return None
+    signed = read_record(path, SignOff)
+    if (signed.source, signed.run_id) != (run.source, run.run_id):
+        raise EnvironmentFault(f"{path} is the sign-off of another run", mend="remove it, and sign again")
+    return signed
+
+
+def standing(run: RunFolder, approval: Approval | None, *, demo: bool = False) -> Standing:
+    """How a checked run stands, by what source.yaml asks for; `demo`: its data are public, so that nobody needs to look.
+
+    A rejection stops a run also where source.yaml asks for nothing.
+    """
+    signed = read_signoff(run)
+    if signed is None:
+        return Standing("waiting") if approval else NOT_NEEDED
+    if (signed.results_sha256, signed.tables_sha256) != hashes(run):
+        return _unless_needed(
+            approval, Standing("void", f"since then the results have changed: {told(signed)}", signed)
+        )
+    if signed.decision == "rejected":
+        return Standing("rejected", told(signed), signed)
+    if signed.decision in ("expired", "superseded"):
+        return _unless_needed(approval, Standing(signed.decision, told(signed), signed))
+    lacks = _lacks(signed, approval) or (signed.decision == "auto-approved" and not demo and "it is not of the demo")
+    if lacks:
+        return Standing("not accepted", f"{told(signed)}; that does not count, for {lacks}", signed)
+    return Standing(signed.decision, told(signed), signed)
+
+
+def refuse_unfit(decision: Decision, approval: Approval | None) -> None:
+    """Raise UsageError when source.yaml asks for more than a decision has."""
+    if decision.decision in ("approved", "rejected") and (lacks := _lacks(decision, approval)):
+        raise UsageError(f"this cannot be signed, for {lacks}", mend=_who_may(approval))
+
+
+def note_starter(run: RunFolder, person: str) -> None:
+    """Keep that `person` (a log-in id) started `run`; for four eyes, nobody who did may approve it."""
+    name = one_line(person[:LONGEST_NAME], LONGEST_NAME, "the name")
+    if name and name not in starters(run):
+        with one_at_a_time(run):
+            write_json(run.path / "starters.json", Starters(people=(*starters(run), name)))
+
+
+def starters(run: RunFolder) -> tuple[str, ...]:
+    """The ids of the people who started `run`; empty where only the schedule did."""
+    path = run.path / "starters.json"
+    return read_record(path, Starters).people if path.is_file() else ()
+
+
+def started(person: Person | None, people: tuple[str, ...]) -> bool:
+    """Whether `person` is one of the people, by id or by name."""
+    names = {name.casefold() for name in people}
+    return person is not None and bool(names & {person.id.strip().casefold(), person.name.strip().casefold()})
+
+
+def for_release(signed: SignOff | ReleaseSignOff | None) -> ReleaseSignOff | None:
+    """The decision as the manifest of a release carries it."""
+    if signed is None:
+        return None
+    decision = decision_of(signed)
+    digest = hashlib.sha256(decision.model_dump_json().encode()).hexdigest()
+    return ReleaseSignOff(sha256=digest, **dict(decision))
+
+
+def decision_of(signed: SignOff | ReleaseSignOff) -> Decision:
+    """The decision alone, without what is around it."""
+    return Decision(**{name: getattr(signed, name) for name in Decision.model_fields})
+
+
+def told(decision: Decision, *, longest: int = 300) -> str:
+    """A decision in one line: what, who, in which role, when, and why."""
+    if decision.decision == "auto-approved":
+        return f"auto-approved on {decision.at:%Y-%m-%d %H:%M} UTC: nobody looked at it"
+    who = f" by {_named(decision.by)}" if decision.by else ""
+    role = f", {decision.role}," if decision.role and decision.by else ""
+    comment = " ".join(decision.comment.split())
+    comment = comment if len(comment) <= longest else comment[:longest] + "…"
+    why = f": {comment}" if comment else ""
+    return f"{decision.decision}{who}{role} on {decision.at:%Y-%m-%d %H:%M} UTC{why}"
+
+
+def how_to_sign(run: RunFolder, approval: Approval | None, *, again: bool = False) -> str:
+    """The call by which a run is approved; `again`, after it was rejected."""
+    role = "" if approval else " --role ROLE"
+    call = f"oncoweave signoff {run.source} {run.run_id[:12]} --approve{role} --comment …"
+    if again:
+        return f"deliver or map anew; who changes their mind calls `{call}`, and publishes again"
+    return f"look at the run, then `{call}` (or --reject), and publish again"
+
+
+def _named(person: Person) -> str:
+    return person.id if person.name in ("", person.id) else f"{person.name} ({person.id})"
+
+
+def _lacks(decision: Decision, approval: Approval | None) -> str:
+    """What a decision of a person lacks of what source.yaml asks for; empty when nothing."""
+    if approval is None or decision.decision == "auto-approved":
+        return ""
+    if approval.by and (decision.by is None or decision.by.id not in approval.by):
+        return f"`{decision.by.id if decision.by else 'nobody'}` is not in `approval.by` of source.yaml"
+    if approval.four_eyes and not decision.four_eyes and decision.decision == "approved":
+        return "the one who approves started the run, and source.yaml asks for four eyes"
+    return ""
+
+
+def _who_may(approval: Approval | None) -> str:
+    if approval is None or not approval.by:
+        return "let somebody else look at it, who did not start the run"
+    names = ", ".join(f"`{name}`" for name in approval.by)
+    return f"these may sign: {names}" + ("; but not who started the run" if approval.four_eyes else "")
+
+
+def _unless_needed(approval: Approval | None, stands: Standing) -> Standing:
+    return stands if approval else NOT_NEEDED
+
+
+def _person(by: Person | None) -> Person | None:
+    if by is None:
+        return None
+    name = one_line(by.id, LONGEST_NAME, "the name")
+    if not name:
+        raise UsageError("nobody is named who signs", mend="say who with --by")
+    return Person(id=name, name=one_line(by.name, LONGEST_NAME, "the name") or name)
+
+
+def _four_eyes(by: Person | None, people: tuple[str, ...]) -> bool:
+    return by is not None and not started(by, people)
+
+
+def _refuse_unchecked(run: RunFolder, decision: Chosen) -> None:
+    """Raise DataError when there is nothing to decide on, or nothing to approve."""
+    path = run.path / "check.json"
+    if not path.is_file():
+        raise DataError(
+            f"run {run.run_id} of `{run.source}` has not been checked: there is nothing to sign",
+            mend=f"run `oncoweave check {run.source}` first",
+        )
+    verdict = read_record(path, CheckRecord).verdict
+    if decision in ("approved", "auto-approved") and verdict != "pass":
+        raise DataError(
+            f"run {run.run_id} of `{run.source}` did not pass: it cannot be approved",
+            mend=f"`oncoweave check {run.source} --run {run.run_id}` lists what failed",
+        )
+
+
+def hashes(run: RunFolder) -> tuple[str, str]:
+    """The SHA-256 of the results and of what states the tables, to which a decision is bound."""
+    return sha256_of(run.path / "check.json"), sha256_of(run.path / "map.json")
+
+
+@contextmanager
+def one_at_a_time(run: RunFolder) -> Iterator[None]:
+    """The lock on what is signed of a run; another decision that is being written is waited for."""
+    end = time.monotonic() + _PATIENCE
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(lock(run.path / ".signoff.lock", f"signoff {run.source}", run.run_id))
+                break
+            except EnvironmentFault:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+        yield
