@@ -18,7 +18,7 @@ from oncoweave import content
 from oncoweave.compiler.transforms import load_verbs
 from oncoweave.engine.functions import CATALOGUE
 from oncoweave.engine.signatures import Function
-from oncoweave.spec import corrections, mapping, schedule, source, suite
+from oncoweave.spec import corrections, mapping, relationship, schedule, source, suite
 from oncoweave.spec.corrections import Corrections
 from oncoweave.spec.language import Spec
 from oncoweave.spec.mapping import Mapping
@@ -106,7 +106,7 @@ def models_of(model: type[Spec]) -> Iterator[type[Spec]]:
 
 def named(word: str) -> list[type[Spec]]:
     """The models that a name in an annotation stands for: one, those of a union, or none."""
-    for module in (source, schedule, mapping, corrections, suite):
+    for module in (source, schedule, mapping, relationship, corrections, suite):
         value = getattr(module, word, None)
         if isinstance(value, type) and issubclass(value, Spec):
             return [value]

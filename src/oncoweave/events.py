@@ -105,6 +105,12 @@ admitted_from_concept_id INTEGER where a visit's person came from
 admitted_from_source_value VARCHAR the same as the source has it
 discharged_to_concept_id INTEGER where a visit's person went to
 discharged_to_source_value VARCHAR the same as the source has it
+first               BIGINT     event that has a relationship
+first_target        VARCHAR    CDM table of that event
+second              BIGINT     event that it has the relationship to
+second_target       VARCHAR    CDM table of that event
+relationship_concept_id INTEGER what the first is to the second
+reverse_concept_id  INTEGER    what the second is to the first
 location            BIGINT     place of a person or a care site; of a place, its own id: a keyed hash of what follows
 provider            BIGINT     who treated
 care_site           BIGINT     where that was

@@ -89,6 +89,7 @@ def _write_tables(
     truncated = {field: number for table in written.values() for field, number in table.truncated.items()}
     counts = {name: table.rows for name, table in written.items()}
     counts["episode_event"] = writer.write_episode_events()
+    counts["fact_relationship"] = writer.write_fact_relationships()
     counts["cdm_source"] = writer.write_cdm_source(_about(plan, extracted, version))
     return counts, truncated
 

@@ -115,6 +115,29 @@ def test_fields_through_joins_belong_to_the_table_they_stand_in(workshop: Worksh
     assert "measurement_concept_id" not in sizes  # a constant of the mapping comes from no field
 
 
+def test_related_facts_come_from_the_keys_of_both(workshop: Workshop) -> None:
+    workshop.write(
+        """
+- {fact: procedure, name: biopsies, from: treatments, concept: biopsy, date: seen}
+- {fact: specimen, name: samples, from: tumours, concept: tissue, date: seen}
+- fact: relationship
+  name: taken
+  from: treatments
+  first: biopsies
+  second: {rule: samples, by: {id: id, of: tumour}}
+  relationship: Has specimen
+""",
+        patients="id,born\np1,01.02.1950",
+        tumours="id,tumour,seen\np1,t1,05.06.2001",
+        treatments="id,treatment,seen,of\np1,a,05.06.2001,t1",
+    )
+    plan, _ = compile_mapping(workshop.project, "clinic")
+    (related,) = [t for t in column_lineage(plan).tables if t.table == "fact_relationship"]
+    origins = {f.field: [(o.field, o.how) for o in f.origins] for f in related.fields}
+    assert origins["fact_id_1"] == origins["fact_id_2"] == [("id", "key"), ("of", "key"), ("treatment", "key")]
+    assert "relationship_concept_id" not in origins
+
+
 def test_the_text_of_an_expression_is_in_no_lineage(workshop: Workshop) -> None:
     """A constant of a `where` or a `concept` may be a value that only one patient has."""
     workshop.write(

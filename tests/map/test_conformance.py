@@ -35,6 +35,7 @@ RULES = """
 - {fact: observation, name: history, from: tumours, concept: family_history, date: seen, value: code}
 - {fact: note, name: letters, from: tumours, date: seen, text: code, modifies: cancer, release: {text: true, because: invented}}
 - {fact: specimen, name: samples, from: tumours, concept: tissue, date: seen, quantity: size, unit: millimeter, source_id: tumour}
+- {fact: relationship, name: taken, from: tumours, first: excisions, second: samples, relationship: Has specimen}
 - {fact: death, name: deaths, from: patients, where: died is not null, because: alive, date: died}
 - {fact: location, name: places, from: tumours, zip: code}
 - {fact: care_site, name: sites, from: tumours, care_site_name: code, location: places}

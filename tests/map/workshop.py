@@ -145,6 +145,16 @@ STRENGTHS = (
 )
 """drug, ingredient, amount and its unit, numerator and its unit, denominator and its unit."""
 
+RELATIONSHIPS = (
+    ("Has specimen", "Has specimen (SNOMED)", "Specimen of", 44818756),
+    ("Specimen of", "Specimen of (SNOMED)", "Has specimen", 44818854),
+    ("Has due to", "Has due to (SNOMED)", "Due to of", 44818780),
+    ("Due to of", "Due to of (SNOMED)", "Has due to", 44818878),
+    ("Lost", "Without a reverse", "Nowhere", 44818999),
+    ("Without concept", "Without concept", "Without concept", 0),
+)
+"""relationship_id, name, reverse, concept; the last two are not fit for use."""
+
 
 def concept_name(concept_id: int) -> str:
     """The name of a concept of the workshop's vocabulary; a made-up one where it has none."""
@@ -178,6 +188,7 @@ def build_vocabulary(folder: Path) -> Path:
     _write(written / "VOCABULARY.csv", "vocabulary_id,vocabulary_name,vocabulary_version,vocabulary_concept_id", names)
     bundle = build(written, folder / "bundle")
     _add_drugs(bundle)
+    _add_relationships(bundle)
     return bundle
 
 
@@ -199,6 +210,15 @@ def _add_drugs(bundle: Path) -> None:
         connection.executemany("INSERT INTO s VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", STRENGTHS)
         for table, name in (("a", "CONCEPT_ANCESTOR"), ("s", "DRUG_STRENGTH")):
             connection.execute(f"COPY {table} TO '{bundle / name}.parquet' (FORMAT parquet)")
+
+
+def _add_relationships(bundle: Path) -> None:
+    """RELATIONSHIP, which a starter vocabulary does not have."""
+    columns = "relationship_id VARCHAR, relationship_name VARCHAR, reverse_relationship_id VARCHAR, relationship_concept_id BIGINT"
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE r ({columns})")
+        connection.executemany("INSERT INTO r VALUES (?, ?, ?, ?)", RELATIONSHIPS)
+        connection.execute(f"COPY r TO '{bundle / 'RELATIONSHIP.parquet'}' (FORMAT parquet)")
 
 
 def _write(path: Path, header: str, lines: Sequence[str]) -> None:

@@ -112,6 +112,7 @@ UPDATE person SET location_id = 101, care_site_id = 111, provider_id = 151 WHERE
 UPDATE visit_occurrence SET care_site_id = 111, provider_id = 151;
 UPDATE condition_occurrence SET provider_id = 151 WHERE person_id = 1;
 INSERT INTO episode_event VALUES (71, 31, 1147094), (71, 41, 1147082);
+INSERT INTO fact_relationship VALUES (10, 41, 36, 111, 44818756), (36, 111, 10, 41, 44818854);
 INSERT INTO cdm_source (cdm_source_name, cdm_source_abbreviation, cdm_holder, source_release_date, cdm_release_date,
     cdm_version, cdm_version_concept_id, vocabulary_version)
 VALUES ('A registry', 'reg', 'A holder', '2020-06-30', '2020-06-30', '5.4', 756265, 'starter-1');
@@ -164,12 +165,14 @@ def vocabulary(folder: Path) -> Path:
         "CREATE TABLE CONCEPT_RELATIONSHIP (concept_id_1 INTEGER, concept_id_2 INTEGER, relationship_id VARCHAR, "
         "invalid_reason VARCHAR);"
         "CREATE TABLE VOCABULARY (vocabulary_id VARCHAR, vocabulary_version VARCHAR);"
+        "CREATE TABLE RELATIONSHIP (relationship_id VARCHAR, reverse_relationship_id VARCHAR, relationship_concept_id BIGINT);"
+        "INSERT INTO RELATIONSHIP VALUES ('Has specimen', 'Specimen of', 44818756), ('Specimen of', 'Has specimen', 44818854);"
     )
     connection.execute("INSERT INTO VOCABULARY VALUES ('None', ?)", [folder.name])
     for line in CONCEPTS.strip().splitlines():
         values = [value.strip() or None for value in line.split("|")]
         connection.execute("INSERT INTO CONCEPT VALUES (?, ?, ?, ?, ?, ?, '', NULL)", values)
-    for table in ("CONCEPT", "CONCEPT_RELATIONSHIP", "VOCABULARY"):
+    for table in ("CONCEPT", "CONCEPT_RELATIONSHIP", "RELATIONSHIP", "VOCABULARY"):
         connection.execute(f"COPY {table} TO '{folder / table}.parquet' (FORMAT parquet)")
     connection.close()
     return folder / "CONCEPT.parquet"

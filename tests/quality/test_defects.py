@@ -426,6 +426,40 @@ OF_ONE_TABLE: list[Defect] = [
         "event_id",
         "fatal",
     ),
+    *(
+        (f"UPDATE fact_relationship SET {change}", "fact_relationship", expectation, column, "fatal")
+        for change, expectation, column in (
+            ("fact_id_1 = 4711", "expect_facts_to_exist", "fact_id_1"),
+            ("fact_id_2 = 4711", "expect_facts_to_exist", "fact_id_2"),
+            ("domain_concept_id_1 = 19", "expect_facts_to_exist", "fact_id_1"),
+            ("domain_concept_id_1 = 56", "expect_column_values_to_be_in_set", "domain_concept_id_1"),
+            ("domain_concept_id_2 = 0", "expect_column_values_to_be_in_set", "domain_concept_id_2"),
+            ("relationship_concept_id = 123456", "expect_relationship_concepts_to_exist", "relationship_concept_id"),
+            ("relationship_concept_id = 44818756", "expect_relationships_in_both_directions", None),
+            ("fact_id_1 = NULL", "expect_column_values_to_not_be_null", "fact_id_1"),
+        )
+    ),
+    (
+        "DELETE FROM fact_relationship WHERE domain_concept_id_1 = 36",
+        "fact_relationship",
+        "expect_relationships_in_both_directions",
+        None,
+        "fatal",
+    ),
+    (
+        "INSERT INTO fact_relationship SELECT * FROM fact_relationship",
+        "fact_relationship",
+        "expect_compound_columns_to_be_unique",
+        None,
+        "fatal",
+    ),
+    (
+        "UPDATE specimen SET person_id = 2",
+        "fact_relationship",
+        "expect_related_facts_of_the_same_person",
+        None,
+        "fatal",
+    ),
     ("UPDATE note SET note_text = 'Dear colleague'", "note", "expect_text_to_be_declared", "note_text", "fatal"),
     ("UPDATE note SET note_title = 'Letter'", "note", "expect_text_to_be_declared", "note_title", "fatal"),
     (

@@ -37,7 +37,7 @@ def test_every_target_table_has_a_suite_of_its_name(cdm: Cdm) -> None:
         "person", "observation_period", "condition_occurrence", "drug_exposure", "procedure_occurrence", "measurement",
             "visit_occurrence", "visit_detail", "device_exposure",
         "observation", "death", "episode", "episode_event", "cdm_source", "note", "specimen", "metadata", "location", "care_site", "provider",
-        "condition_era", "drug_era", "dose_era",
+        "condition_era", "drug_era", "dose_era", "fact_relationship",
     }  # fmt: skip
 
 

@@ -136,11 +136,22 @@ class VisitKinds:
 
 
 @dataclass(frozen=True)
+class Related:
+    """What one fact is to another and the other to it: relationship ids of the vocabulary, and their concepts."""
+
+    relationship: str
+    concept_id: int
+    reverse: str
+    reverse_concept_id: int
+
+
+@dataclass(frozen=True)
 class BoundRule:
     """A rule with everything settled. `unit` are the fields that identify what it makes a fact of; None is the row's key.
 
     `kinds` are there for a rule of visits that needs them; `by_date` says that others find its visits by their days.
-    `provider_from` is the reference to the visit, or its detail, whose provider the facts have.
+    `provider_from` is the reference to the visit, or its detail, whose provider the facts have;
+    `related` is there for a rule of relationships.
     """
 
     spec: Rule
@@ -153,6 +164,7 @@ class BoundRule:
     kinds: VisitKinds | None = None
     by_date: bool = False
     provider_from: str | None = None
+    related: Related | None = None
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from oncoweave.compiler import keys
 from oncoweave.compiler.bound import SOURCED, VERBATIM, BoundRule, Branch, Choice, Fixed, Looked, Slot
+from oncoweave.compiler.related_facts import related_values
 from oncoweave.compiler.sql import (
     Node,
     all_of,
@@ -67,6 +68,7 @@ class EventValues:
             **self._specimen(),
             **self._unit_of_a_quantity(),
             **self._references(),
+            **related_values(self.rule),
             **self._health_system(),
             **self._lineage(),
         }
@@ -378,6 +380,8 @@ class EventValues:
                 found["modifies_target"] = text(reference.target) if reference.target else col("target:modifies")
             elif key == "episode" or self.rule.fact == "episode":
                 found["episode"] = col(f"event:{key}")
+            elif self.rule.related:
+                continue
             elif key == "location":
                 found["location"] = col("location:location")
             else:

@@ -14,6 +14,7 @@ from sqlglot import exp
 from oncoweave.compiler import keys
 from oncoweave.compiler.bound import SOURCED, BoundRule, Branch, Looked, Reference
 from oncoweave.compiler.event_values import EventValues
+from oncoweave.compiler.related_facts import same_fact, unnamed_fact
 from oncoweave.compiler.sql import (
     Node,
     all_of,
@@ -280,6 +281,7 @@ class FactBuilder:
         elif self.rule.fact == "location":
             told = [col(name) for name in slots] + [col("code:concept")] * isinstance(self.branch.concept, Looked)
             nodes.append(all_of(is_null(node) for node in (*told, col("fault"))))
+        nodes += unnamed_fact(self.rule)
         concept = self.branch.concept
         if isinstance(concept, Looked) and self.rule.fact not in WITHOUT_A_CODE:
             none = negate(col("parts")) if concept.parts else is_null(col("code:concept"))
@@ -360,7 +362,7 @@ class FactBuilder:
             if self._may_be_anothers(reference):
                 other = exp.NEQ(this=col(f"person:{key}"), expression=col("person"))
                 found.append((other, text(f"quarantined: {reference.rule} is of another person")))
-        return found
+        return [*found, *same_fact(self.rule)]
 
 
 def _day(iso: str) -> Node:

@@ -18,6 +18,7 @@ from oncoweave.compiler.joins import read_joins
 from oncoweave.compiler.periods import check_periods
 from oncoweave.compiler.planning import build_plan
 from oncoweave.compiler.references import find_references
+from oncoweave.compiler.relationships import find_relationships
 from oncoweave.compiler.visits import find_visit_kinds
 from oncoweave.errors import Problem
 from oncoweave.spec.document import Loc
@@ -65,6 +66,7 @@ PASSES: tuple[Callable[[Draft], Draft], ...] = (
     compile_corrections,
     bind_rules,
     find_references,
+    find_relationships,
     find_visit_kinds,
     check_persons,
     check_fields,

@@ -20,6 +20,9 @@ def rule_lines(rule: BoundRule, concepts: Mapping[str, str]) -> Iterator[str]:
         yield f"  where {rule.spec.where}; else excluded: {rule.spec.because}"
     for key, reference in rule.references.items():
         yield f"  {key}: {reference.rule}{' by date' if reference.by_date else ''}"
+    if rule.related:
+        told = rule.related
+        yield f"  relationship: {told.relationship} ({told.concept_id}), back: {told.reverse} ({told.reverse_concept_id})"
     if rule.rolls_up:
         yield "  roll_up: encounters of one hospital stay make one visit"
     if getattr(rule.spec, "without_end", "start") == "ongoing":

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from oncoweave.compiler.bound import BoundRule, Reference
 from oncoweave.compiler.draft import Draft
 from oncoweave.compiler.inputs import Inputs
 from oncoweave.compiler.joins import DOT, BoundJoin, is_joined, paths
 from oncoweave.errors import Problem, nearest
-from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS, ROUTED_FACTS
+from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS, RELATED_FACTS, ROUTED_FACTS
 from oncoweave.spec.document import Loc
 from oncoweave.spec.mapping import FactSpec, NoteRule, Rule
+from oncoweave.spec.relationship import FactLink
 from oncoweave.spec.rule import VisitLink
 
 REFERENCES: Mapping[str, frozenset[str]] = {
@@ -24,6 +26,8 @@ REFERENCES: Mapping[str, frozenset[str]] = {
     "location": frozenset({"location"}),
     "care_site": frozenset({"care_site"}),
     "provider": frozenset({"provider"}),
+    "first": RELATED_FACTS,
+    "second": RELATED_FACTS,
 }
 """The keys that name another rule, and the facts that rule may have."""
 
@@ -56,6 +60,8 @@ class _Finder:
             named, loc = getattr(rule.spec, key, None), ("rules", number, key)
             if isinstance(named, VisitLink):
                 reference = self._reference(rule, named.rule, facts, (*loc, "rule"), by_date=True)
+            elif isinstance(named, FactLink):
+                reference = self._reference(rule, named.rule, facts, (*loc, "rule"), by=named.by)
             else:
                 reference = self._reference(rule, named, facts, loc) if named not in (None, FROM_VISIT) else None
             found |= {key: reference} if reference else {}
@@ -82,7 +88,14 @@ class _Finder:
         return None
 
     def _reference(
-        self, rule: BoundRule, name: str, facts: frozenset[str], loc: Loc, *, by_date: bool = False
+        self,
+        rule: BoundRule,
+        name: str,
+        facts: frozenset[str],
+        loc: Loc,
+        *,
+        by_date: bool = False,
+        by: Mapping[str, str] | None = None,
     ) -> Reference | None:
         """The reference to the rule of that name; None with a problem told, here or where that rule stands."""
         rules = {r.name: r for r in self.inputs.mapping.rules}
@@ -100,6 +113,8 @@ class _Finder:
         if by_date:
             return Reference(name, parent.from_, None, by_date=True)
         fields = tuple(parent.group) or self.inputs.source.tables[parent.from_].row.fields or None
+        if by:
+            return self._by_fields(rule, parent, fields, by, loc)
         ways = self._ways(rule, parent, fields)
         if len(ways) == 1:
             partial = parent.fact in HEALTH_SYSTEM_FACTS and len(parent.group) > 1
@@ -111,6 +126,25 @@ class _Finder:
             f"the fact of `{name}` cannot be found from a row of `{rule.table}`", loc, _way(rule, parent, fields)
         )
 
+    def _by_fields(
+        self, rule: BoundRule, parent: Rule, fields: tuple[str, ...] | None, by: Mapping[str, str], loc: Loc
+    ) -> Reference | None:
+        """The reference by the fields that the author names; they must tell all of the other rule's unit."""
+        at: Loc = (*loc[:-1], "by")
+        own = rule.spec.group or tuple(self.inputs.source.tables[rule.table].fields)
+        unknown = next((name for name in by if name not in own), None)
+        if unknown is not None:
+            where = "is not in `group`" if rule.grouped else f"is not a field of `{rule.table}`"
+            return self._refuse(f"`{unknown}` {where}", (*at, unknown), nearest(unknown, own), at="key")
+        if fields is None:
+            message = f"a row of `{parent.from_}` has no key by which the fact of `{parent.name}` could be named"
+            return self._refuse(message, at, "name the fields of its key in source.yaml, or group the rule by fields")
+        if sorted(by.values()) != sorted(fields):
+            message = f"a fact of `{parent.name}` is identified by {' and '.join(f'`{f}`' for f in fields)}"
+            return self._refuse(message, at, "name each of them once, as the value of the field that holds it here")
+        mine = {theirs: own_field for own_field, theirs in by.items()}
+        return Reference(parent.name, parent.from_, fields, tuple(mine[f] for f in fields))
+
     def _settled(self, table: str) -> bool:
         """Whether a table is there and declares the fields of its key; else that is told already."""
         spec = self.inputs.source.tables.get(table)
@@ -119,11 +153,14 @@ class _Finder:
     def _ways(self, rule: BoundRule, parent: Rule, fields: tuple[str, ...] | None) -> list[tuple[str, ...] | None]:
         """The fields of this rule's table (or group) that hold the texts of the other's unit.
 
-        Its own fields, by a join or else by name, are taken before those that have to be looked up.
+        A row's own fact is taken before that of another row of the table; its own fields, by a join or else by name, before
+        those that have to be looked up.
         """
         if fields is None:
             return [None] if rule.table == parent.from_ and not rule.grouped else []
         own = set(rule.spec.group or self.inputs.source.tables[rule.table].fields)
+        if rule.table == parent.from_ and set(fields) <= own:
+            return [fields]
         chains = [_along(chain, fields, own) for chain in paths(self.joins, rule.table, parent.from_)]
         found = list(dict.fromkeys(way for way in chains if set(way) <= own))
         straight = [way for way in found if not any(map(is_joined, way))]
@@ -138,14 +175,15 @@ class _Finder:
         tells_visit = key == "visit_detail" or (parent is not None and parent.rolls_up)
         if reference.by_date or tells_visit:
             return replace(reference, tells_visit=tells_visit)
-        if more or parent is None or parent.table != rule.table or parent.grouped or rule.grouped:
+        other_row = reference.by != reference.fields
+        if more or other_row or parent is None or parent.table != rule.table or parent.grouped or rule.grouped:
             return reference
         targets = parent.branches[0].targets
         return replace(reference, same_row=True, target=min(targets)) if len(targets) == 1 else reference
 
-    def _refuse(self, message: str, loc: Loc, mend: str) -> Reference | None:
+    def _refuse(self, message: str, loc: Loc, mend: str, *, at: Literal["value", "key"] = "value") -> Reference | None:
         """Tells why there is no reference."""
-        self.problems.append(self.inputs.document.problem("rule", message, loc, help=mend))
+        self.problems.append(self.inputs.document.problem("rule", message, loc, help=mend, at=at))
         return None
 
 

@@ -67,7 +67,7 @@ def key_referred_to(reference: Reference) -> keys.UnitKey:
 
 def unit_referred_to(rule: BoundRule, reference: Reference, source: Source) -> str:
     """The staged column of the rule's table that holds the unit key of the fact it refers to; `_row` is the row's own."""
-    own_row = reference.table == rule.table and not rule.grouped
+    own_row = reference.table == rule.table and not rule.grouped and reference.by in (None, reference.fields)
     if own_row and not reference.partial and reference.fields == (source.tables[rule.table].row.fields or None):
         return "_row"
     return key_referred_to(reference).column

@@ -117,6 +117,7 @@ def column_lineage(plan: Plan) -> LineageRecord:
     branches = [_OfBranch(plan, p.rule, b, joins) for p in plan.rules for b in p.rule.branches]
     found = [_table(name, [b for b in branches if name in b.branch.targets], event_columns(name)) for name in FIELDS]
     found.append(_table("episode_event", [b for b in branches if "episode" in b.rule.references], EPISODE_EVENT))
+    found.append(_table(_RELATED, [b for b in branches if _RELATED in b.branch.targets], FACT_RELATIONSHIP))
     found.append(_periods(branches))
     filled = [table for table in found if table.fields]
     filled += [_derived(name, {t.table for t in filled}) for name in DERIVED]
@@ -133,6 +134,14 @@ EPISODE_EVENT: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 """What the fields of EPISODE_EVENT read of the events that name an episode."""
+
+_RELATED = "fact_relationship"
+_FACTS = frozenset({"first", "second"})
+_TARGETS = frozenset({"first_target", "second_target"})
+FACT_RELATIONSHIP: Mapping[str, frozenset[str]] = MappingProxyType(
+    {f"fact_id_{n}": _FACTS for n in (1, 2)} | {f"domain_concept_id_{n}": _TARGETS for n in (1, 2)}
+)
+"""What the fields of FACT_RELATIONSHIP read of the events that relate two facts: each of both, for there are two rows."""
 
 _GIVEN: Mapping[str, frozenset[str]] = MappingProxyType(
     {

@@ -70,6 +70,13 @@ _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "observation": ("person_id", "observation_id"),
         "note": ("person_id", "note_id"),
         "specimen": ("person_id", "specimen_id"),
+        "fact_relationship": (
+            "domain_concept_id_1",
+            "fact_id_1",
+            "domain_concept_id_2",
+            "fact_id_2",
+            "relationship_concept_id",
+        ),
         "death": ("person_id",),
         "condition_era": ("person_id", "condition_era_id"),
         "drug_era": ("person_id", "drug_era_id"),

@@ -43,6 +43,7 @@ TABLE_OF_FACT: Mapping[str, str] = MappingProxyType(
         "location": "location",
         "care_site": "care_site",
         "provider": "provider",
+        "relationship": "fact_relationship",
     }
 )
 
@@ -52,8 +53,8 @@ ROUTED_FACTS = frozenset({"condition", "measurement", "observation", "procedure"
 HEALTH_SYSTEM_FACTS = frozenset({"location", "care_site", "provider"})
 """The facts that are of no person: places, sites and staff of the health system."""
 
-UNSEEN_FACTS = frozenset({"person", "observation_period"}) | HEALTH_SYSTEM_FACTS
-"""The facts whose days, if any, tell of no contact with a person: a birth, a span, what is of nobody."""
+UNSEEN_FACTS = frozenset({"person", "observation_period", "relationship"}) | HEALTH_SYSTEM_FACTS
+"""The facts whose days, if any, tell of no contact with a person: a birth, a span, a tie, what is of nobody."""
 
 FIELD_CONCEPT: Mapping[str, int] = MappingProxyType(
     {
@@ -69,6 +70,26 @@ FIELD_CONCEPT: Mapping[str, int] = MappingProxyType(
     }
 )
 """The CDM field concept of each table's primary key, by which one event refers to another."""
+
+DOMAIN_CONCEPT: Mapping[str, int] = MappingProxyType(
+    {
+        "condition_occurrence": 19,
+        "drug_exposure": 13,
+        "procedure_occurrence": 10,
+        "device_exposure": 17,
+        "measurement": 21,
+        "observation": 27,
+        "specimen": 36,
+        "visit_occurrence": 8,
+        "note": 5085,
+        "episode": 32527,
+    }
+)
+"""The domain concept of each table's rows, by which FACT_RELATIONSHIP says where a fact is (source: DOMAIN of Athena).
+A visit's detail has none: the domain Visit is that of visits."""
+
+RELATED_FACTS = ROUTED_FACTS | {"visit", "note", "episode"}
+"""The facts that a relationship may be between."""
 
 
 def table_of(domain: str) -> str:

@@ -23,7 +23,7 @@ from oncoweave.events import constant_sql, select_events, union_of
 from oncoweave.omop.fields import DATE_OF, FIELDS, PRECEDING, TIME_OF, TIME_TEXT
 from oncoweave.omop.metadata import MetadataRow
 from oncoweave.omop.model import CDM_VERSION, CDM_VERSION_CONCEPT, CdmField, CdmTable, tables
-from oncoweave.omop.routing import FIELD_CONCEPT
+from oncoweave.omop.routing import DOMAIN_CONCEPT, FIELD_CONCEPT
 from oncoweave.records import EventFile
 
 
@@ -91,9 +91,24 @@ class TableWriter:
         """episode_event: every event that belongs to an episode; an episode's parent is in EPISODE itself."""
         belonging = [f for f in self.files if f.fact != "episode" and ("episode" in f.columns)]
         events = self._union(belonging, ["episode", "event_id", "target"])
-        rows = f"""SELECT episode AS episode_id, event_id, CASE target {_whens()} END AS episode_event_field_concept_id
+        rows = f"""SELECT episode AS episode_id, event_id, CASE target {_whens(FIELD_CONCEPT)} END AS episode_event_field_concept_id
             FROM ({events}) WHERE episode IS NOT NULL"""
         return self._copy(tables()["episode_event"], rows)
+
+    def write_fact_relationships(self) -> int:
+        """fact_relationship: every pair of related facts, once in each direction, however many rows of the source tell it."""
+        ends = ("first", "second")
+        columns = [*ends, *(f"{end}_target" for end in ends), "relationship_concept_id", "reverse_concept_id"]
+        pairs = self._union([f for f in self.files if f.fact == "relationship"], columns)
+        selects = []
+        for (one, other), concept in ((ends, columns[-2]), (ends[::-1], columns[-1])):
+            domains = [f"CASE {end}_target {_whens(DOMAIN_CONCEPT)} END" for end in (one, other)]
+            selects.append(
+                f"SELECT {domains[0]} AS domain_concept_id_1, {one} AS fact_id_1, {domains[1]} AS domain_concept_id_2, "
+                f"{other} AS fact_id_2, {concept} AS relationship_concept_id FROM pairs"
+            )
+        rows = f"WITH pairs AS ({pairs}) {' UNION '.join(selects)}"  # UNION, not UNION ALL: each row once
+        return self._copy(tables()["fact_relationship"], rows)
 
     def write_cdm_source(self, about: CdmSource) -> int:
         """cdm_source: exactly one row. Both dates are the delivery's, so that nothing depends on the clock."""
@@ -193,8 +208,8 @@ def _with_preceding(rows: str, name: str, order: Sequence[str]) -> str:
     return f"SELECT *, {before} AS {identifier(name)} FROM ({rows})"
 
 
-def _whens() -> str:
-    return " ".join(f"WHEN '{table}' THEN {concept}" for table, concept in FIELD_CONCEPT.items())
+def _whens(concepts: Mapping[str, int]) -> str:
+    return " ".join(f"WHEN '{table}' THEN {concept}" for table, concept in concepts.items())
 
 
 def _source(field: CdmField, sources: Mapping[str, str]) -> str:

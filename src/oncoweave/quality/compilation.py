@@ -15,7 +15,8 @@ from oncoweave.content import suites
 from oncoweave.errors import Problem, SpecError, nearest
 from oncoweave.omop.model import CdmTable, tables
 from oncoweave.project import Project
-from oncoweave.quality.definitions import CATALOGUE, Definition, Parameter
+from oncoweave.quality.definitions import CATALOGUE
+from oncoweave.quality.expectation import Definition, Parameter
 from oncoweave.spec.document import Document
 from oncoweave.spec.load import load_suite
 from oncoweave.spec.suite import ExpectationSpec, Suite

@@ -11,7 +11,8 @@ from string import Template
 from oncoweave.engine.parquet import identifier, literal
 from oncoweave.omop.model import CdmTable
 from oncoweave.quality.compilation import Argument, Check
-from oncoweave.quality.definitions import MODEL, RowSql
+from oncoweave.quality.definitions import MODEL
+from oncoweave.quality.expectation import RowSql
 
 KEYS_A_CHECK = 10_000
 """At most so many keys of failing rows are kept for one check."""
@@ -49,7 +50,7 @@ def row_key(table: CdmTable) -> str | None:
     return next((f.name for f in table.fields if f.name == f"{table.name}_id"), _OTHER_KEYS.get(table.name))
 
 
-_OTHER_KEYS = {"death": "person_id", "episode_event": "event_id"}
+_OTHER_KEYS = {"death": "person_id", "episode_event": "event_id", "fact_relationship": "fact_id_1"}
 
 
 def _from(sql: RowSql, check: Check) -> str:

@@ -1,105 +1,44 @@
-"""The closed list of expectations that a suite may name: their parameters and meaning, with nothing imported.
+"""The closed list of expectations that a suite may name, with nothing imported.
 
 Two kinds: Great Expectations' own (`sql` is None), and ours, each one SQL condition over a table's rows. What
 would put a value of the data into a result (minimum, maximum, most common, distinct values) is not on the list.
-
-In the SQL, `r` is the row that is judged. `$name` stands for a parameter: a column becomes `r."name"`, a table
-or field a quoted name, texts a list of literals. The relations named `check_…` are made in `relations`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
 
 from oncoweave.omop.model import tables
-
-ParameterKind = Literal[
-    "column", "columns", "table", "table_name", "field", "text", "texts", "integer", "flag", "bound", "values"
-]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter: `bound` and `values` are read as the type of the column."""
-
-    kind: ParameterKind
-    doc: str
-    required: bool = True
-
-
-@dataclass(frozen=True)
-class RowSql:
-    """A condition over the rows of a table.
-
-    `evaluated` says which rows are judged, `unexpected` which of these fail (unknown counts as failing); `joins` must keep one row a row.
-    `rows` replaces the table where rows must first be compared with each other.
-    """
-
-    unexpected: str
-    evaluated: str = "true"
-    joins: str = ""
-    rows: str = "SELECT * FROM batch"
-
-
-@dataclass(frozen=True)
-class Definition:
-    """One expectation of the catalogue."""
-
-    name: str
-    doc: str
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    sql: RowSql | None = None
-    failing: RowSql | None = None
-    mostly: bool = True
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        """The parameters that must be given."""
-        return tuple(name for name, parameter in self.parameters.items() if parameter.required)
-
-
-COLUMN = Parameter("column", "The target field.")
-CONCEPT = Parameter("column", "The target field that holds the concept id.")
-DATE = Parameter("column", "The target field that holds the date.")
-DOMAINS = Parameter("texts", "domain_id as OMOP spells it, one or more.")
-EVENT = Parameter("column", "The field that holds the id of the row pointed at.")
-FIELD_CONCEPT = Parameter("column", "The field that holds the concept of the field pointed at.")
-
-_CONCEPT_JOIN = "LEFT JOIN check_concept AS c ON c.concept_id = $column"
-_KNOWN_CONCEPT = "$column <> 0 AND c.concept_id IS NOT NULL"
-_POINTED_AT = "SELECT 1 FROM check_linked AS l WHERE l.field_concept_id = $field AND l.event_id = $event"
-
-
-def _gx(
-    name: str, doc: str, failing: str | RowSql | None = None, *, mostly: bool = True, **parameters: Parameter
-) -> Definition:
-    """An expectation of Great Expectations; `failing` is the condition by which we find the keys of the rows."""
-    condition = RowSql(failing) if isinstance(failing, str) else failing
-    return Definition(name, doc, parameters, failing=condition, mostly=mostly)
-
-
-def _ours(name: str, doc: str, sql: RowSql, *, mostly: bool = True, **parameters: Parameter) -> Definition:
-    return Definition(name, doc, parameters, sql=sql, failing=sql, mostly=mostly)
-
+from oncoweave.quality.expectation import (
+    COLUMN,
+    CONCEPT,
+    CONCEPT_JOIN,
+    DATE,
+    DOMAINS,
+    Definition,
+    Parameter,
+    RowSql,
+    of_great_expectations,
+    ours,
+)
+from oncoweave.quality.links import REFERENCES, RELATIONSHIPS
 
 _GREAT_EXPECTATIONS = (
-    _gx("expect_column_values_to_not_be_null", "The field is filled.", "$column IS NULL", column=COLUMN),
-    _gx("expect_column_values_to_be_null", "The field is empty.", "$column IS NOT NULL", column=COLUMN),
-    _gx(
+    of_great_expectations("expect_column_values_to_not_be_null", "The field is filled.", "$column IS NULL", column=COLUMN),
+    of_great_expectations("expect_column_values_to_be_null", "The field is empty.", "$column IS NOT NULL", column=COLUMN),
+    of_great_expectations(
         "expect_column_values_to_be_unique",
         "No value of the field occurs twice.",
         RowSql("r.check_times > 1", "$column IS NOT NULL", rows="SELECT *, count(*) OVER (PARTITION BY $column) AS "
                "check_times FROM batch AS r"),
         column=COLUMN,
     ),
-    _gx(
+    of_great_expectations(
         "expect_compound_columns_to_be_unique",
         "No combination of the fields occurs twice.",
         column_list=Parameter("columns", "The fields that together are unique."),
     ),
-    _gx(
+    of_great_expectations(
         "expect_column_values_to_be_between",
         "The value lies within bounds; an empty one is not judged.",
         column=COLUMN,
@@ -108,38 +47,38 @@ _GREAT_EXPECTATIONS = (
         strict_min=Parameter("flag", "Whether the lowest value itself is outside.", required=False),
         strict_max=Parameter("flag", "Whether the highest value itself is outside.", required=False),
     ),
-    _gx(
+    of_great_expectations(
         "expect_column_values_to_be_in_set",
         "The value is one of a list.",
         column=COLUMN,
         value_set=Parameter("values", "The values."),
     ),
-    _gx(
+    of_great_expectations(
         "expect_column_values_to_not_be_in_set",
         "The value is none of a list.",
         column=COLUMN,
         value_set=Parameter("values", "The values."),
     ),
-    _gx(
+    of_great_expectations(
         "expect_column_values_to_match_regex",
         "The text contains a match of the regular expression.",
         column=COLUMN,
         regex=Parameter("text", "The regular expression (RE2)."),
     ),
-    _gx(
+    of_great_expectations(
         "expect_column_value_lengths_to_be_between",
         "The text's length lies within bounds.",
         column=COLUMN,
         min_value=Parameter("integer", "Fewest characters.", required=False),
         max_value=Parameter("integer", "Most characters.", required=False),
     ),
-    _gx(
+    of_great_expectations(
         "expect_table_row_count_to_equal",
         "The table has exactly so many rows.",
         mostly=False,
         value=Parameter("integer", "Number of rows."),
     ),
-    _gx(
+    of_great_expectations(
         "expect_table_row_count_to_be_between",
         "The table's number of rows lies within bounds.",
         mostly=False,
@@ -148,133 +87,59 @@ _GREAT_EXPECTATIONS = (
     ),
 )  # fmt: skip
 
-_REFERENCES = (
-    _ours(
-        "expect_column_values_to_reference",
-        "A foreign key: each filled value is the key of a row in another table.",
-        RowSql("NOT EXISTS (SELECT 1 FROM $table AS t WHERE t.$field = $column)", "$column IS NOT NULL"),
-        column=COLUMN,
-        table=Parameter("table", "The table pointed at."),
-        field=Parameter("field", "Its key."),
-    ),
-    _ours(
-        "expect_column_values_to_be_referenced",
-        "Each value occurs in another table: every person has an observation period.",
-        RowSql("NOT EXISTS (SELECT 1 FROM $table AS t WHERE t.$field = $column)"),
-        column=COLUMN,
-        table=Parameter("table", "The other table."),
-        field=Parameter("field", "The field in which the value must occur."),
-    ),
-    _ours(
-        "expect_events_to_exist",
-        "Event id and field concept are filled together, and point at an existing row of the table so named.",
-        RowSql(f"NOT EXISTS ({_POINTED_AT})", "$event IS NOT NULL OR $field IS NOT NULL"),
-        event=EVENT,
-        field=FIELD_CONCEPT,
-    ),
-    _ours(
-        "expect_events_of_the_same_person",
-        "The row pointed at belongs to the same person.",
-        RowSql(f"NOT EXISTS ({_POINTED_AT} AND l.person_id = r.person_id)", f"EXISTS ({_POINTED_AT})"),
-        event=EVENT,
-        field=FIELD_CONCEPT,
-    ),
-    _ours(
-        "expect_events_of_the_person_of_the_episode",
-        "An episode's events belong to the episode's person.",
-        RowSql(
-            f"NOT EXISTS ({_POINTED_AT} AND l.person_id IN "
-            "(SELECT e.person_id FROM episode AS e WHERE e.episode_id = r.episode_id))",
-            f"EXISTS ({_POINTED_AT})",
-        ),
-        event=EVENT,
-        field=FIELD_CONCEPT,
-    ),
-    _ours(
-        "expect_modifiers_to_have_an_event",
-        "A concept that only ever qualifies a diagnosis (stage, TNM, grade) is tied to an event.",
-        RowSql("$event IS NULL", "c.vocabulary_id IN $vocabularies AND c.concept_class_id IN $classes", _CONCEPT_JOIN),
-        column=CONCEPT,
-        event=EVENT,
-        vocabularies=Parameter("texts", "vocabulary_id of the modifiers."),
-        classes=Parameter("texts", "concept_class_id of the modifiers."),
-    ),
-    _ours(
-        "expect_modifiers_to_qualify",
-        "A concept that only ever qualifies a diagnosis points at a row of that table.",
-        RowSql(
-            f"NOT EXISTS ({_POINTED_AT} AND l.table_name = $table)",
-            "$event IS NOT NULL AND c.vocabulary_id IN $vocabularies AND c.concept_class_id IN $classes",
-            _CONCEPT_JOIN,
-        ),
-        column=CONCEPT,
-        event=EVENT,
-        field=FIELD_CONCEPT,
-        table=Parameter("table_name", "The table that the modifier must point at."),
-        vocabularies=Parameter("texts", "vocabulary_id of the modifiers."),
-        classes=Parameter("texts", "concept_class_id of the modifiers."),
-    ),
-    _ours(
-        "expect_modifiers_not_before_event",
-        "The row is not dated before the event that it qualifies.",
-        RowSql(f"NOT EXISTS ({_POINTED_AT} AND l.start <= $date)", f"EXISTS ({_POINTED_AT})"),
-        date=DATE,
-        event=EVENT,
-        field=FIELD_CONCEPT,
-    ),
-)
+_KNOWN_CONCEPT = "$column <> 0 AND c.concept_id IS NOT NULL"
 
 _CONCEPTS = (
-    _ours(
+    ours(
         "expect_concepts_to_exist",
         "The concept is in the vocabulary release of the run; 0 (no matching concept) always is.",
-        RowSql("c.concept_id IS NULL", "$column <> 0", _CONCEPT_JOIN),
+        RowSql("c.concept_id IS NULL", "$column <> 0", CONCEPT_JOIN),
         column=CONCEPT,
     ),
-    _ours(
+    ours(
         "expect_source_concepts_to_exist",
         "The source code's concept is in the vocabulary release; 0 and a site's own (from 2,000,000,000 on) pass.",
-        RowSql("c.concept_id IS NULL", "$column <> 0 AND $column < 2000000000", _CONCEPT_JOIN),
+        RowSql("c.concept_id IS NULL", "$column <> 0 AND $column < 2000000000", CONCEPT_JOIN),
         column=CONCEPT,
     ),
-    _ours(
+    ours(
         "expect_concepts_to_be_standard",
         "The concept is standard and valid; 0 passes, and one that does not exist is left to that expectation.",
         RowSql(
             "coalesce(c.standard_concept, '') <> 'S' OR coalesce(c.invalid_reason, '') <> ''",
             _KNOWN_CONCEPT,
-            _CONCEPT_JOIN,
+            CONCEPT_JOIN,
         ),
         column=CONCEPT,
     ),
-    _ours(
+    ours(
         "expect_concepts_to_be_in_domain",
         "The concept's domain belongs to the field; 0 passes.",
-        RowSql("coalesce(c.domain_id, '') NOT IN $domains", _KNOWN_CONCEPT, _CONCEPT_JOIN),
+        RowSql("coalesce(c.domain_id, '') NOT IN $domains", _KNOWN_CONCEPT, CONCEPT_JOIN),
         column=CONCEPT,
         domains=DOMAINS,
     ),
-    _ours(
+    ours(
         "expect_concepts_to_be_in_class",
         "The concept is of a class that belongs to the field; 0 passes.",
-        RowSql("coalesce(c.concept_class_id, '') NOT IN $classes", _KNOWN_CONCEPT, _CONCEPT_JOIN),
+        RowSql("coalesce(c.concept_class_id, '') NOT IN $classes", _KNOWN_CONCEPT, CONCEPT_JOIN),
         column=CONCEPT,
         classes=Parameter("texts", "concept_class_id as OMOP spells it, one or more."),
     ),
-    _ours(
+    ours(
         "expect_concepts_not_to_be_in_domain",
         "The concept's domain has a table of its own; 0 passes.",
-        RowSql("coalesce(c.domain_id, '') IN $domains", _KNOWN_CONCEPT, _CONCEPT_JOIN),
+        RowSql("coalesce(c.domain_id, '') IN $domains", _KNOWN_CONCEPT, CONCEPT_JOIN),
         column=CONCEPT,
         domains=DOMAINS,
     ),
-    _ours(
+    ours(
         "expect_concepts_to_be_mapped",
         "The concept is not 0: the code has a standard concept.",
         RowSql("$column = 0", "$column IS NOT NULL"),
         column=CONCEPT,
     ),
-    _ours(
+    ours(
         "expect_column_values_to_be_filled_with",
         "Where another field is filled this one is too: concept 0, not empty, for a source value without a concept.",
         RowSql("$column IS NULL", "$other IS NOT NULL"),
@@ -286,14 +151,14 @@ _CONCEPTS = (
 _PLACE = ", ".join(f"r.{field.name}" for field in tables()["location"].fields[1:])
 
 _DATES = (
-    _ours(
+    ours(
         "expect_columns_in_order",
         "One field is not after (or greater than) another; judged where both are filled.",
         RowSql("$first > $last", "$first IS NOT NULL AND $last IS NOT NULL"),
         first=Parameter("column", "The field that comes first: a start date."),
         last=Parameter("column", "The field that comes last: an end date."),
     ),
-    _ours(
+    ours(
         "expect_dates_not_before_birth",
         "The date is not before the first day on which the person can have been born.",
         RowSql(
@@ -302,7 +167,7 @@ _DATES = (
         ),
         column=DATE,
     ),
-    _ours(
+    ours(
         "expect_dates_not_long_after_death",
         "The date is at most so many days after the person's death.",
         RowSql(
@@ -312,13 +177,13 @@ _DATES = (
         column=DATE,
         days=Parameter("integer", "Days after death that are tolerated."),
     ),
-    _ours(
+    ours(
         "expect_dates_not_after_delivery",
         "The date is not after the day on which the source handed the data over.",
         RowSql("$column > (SELECT delivery FROM check_delivery)", "$column IS NOT NULL"),
         column=DATE,
     ),
-    _ours(
+    ours(
         "expect_dates_within_observation",
         "The date lies in one of the person's observation periods; the row is kept, the share reported.",
         RowSql(
@@ -328,12 +193,12 @@ _DATES = (
         ),
         column=DATE,
     ),
-    _ours(
+    ours(
         "expect_locations_to_differ",
         "No two locations tell the same place, whatever their ids.",
         RowSql("r.check_same > 1", rows=f"SELECT *, count(*) OVER (PARTITION BY {_PLACE}) AS check_same FROM batch AS r"),
     ),
-    _ours(
+    ours(
         "expect_homes_to_be_regions",
         "Where persons live is told by a region: no street, no coordinates.",
         RowSql(
@@ -342,7 +207,7 @@ _DATES = (
             "LEFT JOIN (SELECT DISTINCT location_id AS home FROM person) AS h ON h.home = r.location_id",
         ),
     ),
-    _ours(
+    ours(
         "expect_periods_not_to_overlap",
         "No two periods of a person share a day.",
         RowSql(
@@ -353,7 +218,7 @@ _DATES = (
         start=Parameter("column", "First day of the period."),
         end=Parameter("column", "Last day of the period."),
     ),
-    _ours(
+    ours(
         "expect_eras_not_to_overlap",
         "No two eras of a person and of the same thing lie within so many days of each other.",
         RowSql(
@@ -366,7 +231,7 @@ _DATES = (
         end=Parameter("column", "Last day of the era."),
         days=Parameter("integer", "Days within which two eras would be one; 0: they only share no day."),
     ),
-    _ours(
+    ours(
         "expect_long_visits_not_to_overlap",
         "Two visits of a person of several days each share no day but the last of one and the first of the other.",
         RowSql(
@@ -377,7 +242,7 @@ _DATES = (
         start=Parameter("column", "First day of the visit."),
         end=Parameter("column", "Last day of the visit."),
     ),
-    _ours(
+    ours(
         "expect_details_within_visit",
         "The days of the detail lie within those of its visit, which is of the same person.",
         RowSql(
@@ -389,13 +254,13 @@ _DATES = (
         end=Parameter("column", "Last day of the detail."),
         visit=Parameter("column", "The field that holds the id of the visit."),
     ),
-    _ours(
+    ours(
         "expect_year_not_after_delivery",
         "The year is not after the year of the delivery.",
         RowSql("$column > (SELECT year(delivery) FROM check_delivery)", "$column IS NOT NULL"),
         column=Parameter("column", "The target field that holds the year."),
     ),
-    _ours(
+    ours(
         "expect_text_to_be_declared",
         "A text other than what stands for a withheld one is there only if METADATA has a row that lets it leave.",
         RowSql("NOT EXISTS (SELECT 1 FROM metadata AS m WHERE m.name IN $declared)", "$column NOT IN $withheld"),
@@ -403,7 +268,7 @@ _DATES = (
         declared=Parameter("texts", "The names in METADATA of which one must be there."),
         withheld=Parameter("texts", "What stands for a withheld text."),
     ),
-    _ours(
+    ours(
         "expect_birth_parts_to_agree",
         "birth_datetime, where filled, is the day that year, month and day of birth say.",
         RowSql(
@@ -422,5 +287,5 @@ MODEL = Definition(
 """The one expectation of ours that judges the catalogue's columns and not the table's rows."""
 
 CATALOGUE: Mapping[str, Definition] = {
-    d.name: d for d in (*_GREAT_EXPECTATIONS, MODEL, *_REFERENCES, *_CONCEPTS, *_DATES)
+    d.name: d for d in (*_GREAT_EXPECTATIONS, MODEL, *REFERENCES, *RELATIONSHIPS, *_CONCEPTS, *_DATES)
 }

@@ -14,6 +14,7 @@ import duckdb
 from oncoweave.engine.connection import without_values
 from oncoweave.engine.parquet import identifier, literal
 from oncoweave.omop.model import CdmTable, tables
+from oncoweave.omop.routing import DOMAIN_CONCEPT
 
 _BIRTH = """
 CREATE TABLE check_birth AS SELECT person_id, min(try_cast(concat_ws('-',
@@ -43,7 +44,8 @@ _CONCEPT_FIELDS = (
 def prepare(connection: duckdb.DuckDBPyConnection, folder: Path, concepts: Path, delivery: date) -> None:
     """Make the target tables in `folder`, the concepts that they use, and the relations `check_…`.
 
-    `concepts` is the CONCEPT table of the vocabulary release (Parquet), `delivery` the day of the delivery.
+    `concepts` is the CONCEPT table of the vocabulary release (Parquet), whose folder may have RELATIONSHIP too; `delivery` the
+    day of the delivery.
     """
     for table in tables().values():
         with without_values(f"reading {table.name}.parquet"):
@@ -55,6 +57,8 @@ def prepare(connection: duckdb.DuckDBPyConnection, folder: Path, concepts: Path,
         connection.execute(_DEATH)
         connection.execute(_DELIVERY, [delivery])
         connection.execute(_linked_sql())
+        connection.execute(_related_sql(connection))
+        connection.execute(_relationship_sql(concepts.with_name("RELATIONSHIP.parquet")))
 
 
 def _table_sql(table: CdmTable, folder: Path) -> str:
@@ -90,4 +94,28 @@ def _linked_sql() -> str:
         "CREATE VIEW check_linked AS SELECT c.concept_id AS field_concept_id, k.* "
         f"FROM ({rows}) AS k JOIN check_concept AS c ON c.vocabulary_id = 'CDM' "
         "AND c.concept_name = k.table_name || '.' || k.table_name || '_id'"
+    )
+
+
+def _related_sql(connection: duckdb.DuckDBPyConnection) -> str:
+    """The facts that FACT_RELATIONSHIP names, by the domain that says in which table they are."""
+    ids = "SELECT fact_id_1 FROM fact_relationship UNION SELECT fact_id_2 FROM fact_relationship"
+    facts = " UNION ALL ".join(
+        f"SELECT {domain} AS domain_concept_id, {identifier(f'{table}_id')} AS fact_id, person_id "
+        f"FROM {identifier(table)} WHERE {identifier(f'{table}_id')} IN ({ids})"
+        for table, domain in DOMAIN_CONCEPT.items()
+    )
+    some = connection.execute("SELECT 1 FROM fact_relationship LIMIT 1").fetchone()
+    return f"CREATE TABLE check_related AS {facts}{'' if some else ' LIMIT 0'}"  # no row: read no table for it
+
+
+def _relationship_sql(path: Path) -> str:
+    """The concept of every relationship with that of its reverse; none where the release has no RELATIONSHIP."""
+    if not path.is_file():
+        return "CREATE TABLE check_relationship (concept_id BIGINT, reverse_concept_id BIGINT)"
+    source = f"read_parquet({literal(path)})"
+    return (
+        "CREATE TABLE check_relationship AS SELECT CAST(r.relationship_concept_id AS BIGINT) AS concept_id, "
+        f"min(CAST(b.relationship_concept_id AS BIGINT)) AS reverse_concept_id FROM {source} AS r "
+        f"LEFT JOIN {source} AS b ON b.relationship_id = r.reverse_relationship_id GROUP BY 1"
     )

@@ -16,6 +16,7 @@ from oncoweave.spec.health_system import CareSiteRule, LocationRule, ProviderRul
 from oncoweave.spec.joins import Join
 from oncoweave.spec.language import Name, Spec
 from oncoweave.spec.periods import ObservationPeriods
+from oncoweave.spec.relationship import RelationshipRule
 from oncoweave.spec.rule import Concept, ConceptText, Expr, Kind, PersonConcept, ProviderName, RuleSpec, VisitLink
 
 
@@ -371,7 +372,7 @@ class ObservationPeriodRule(RuleSpec):
 
 Rule = Annotated[
     PersonRule | ConditionRule | MeasurementRule | ObservationRule | ProcedureRule | DrugRule | DeviceRule | VisitRule | VisitDetailRule | DeathRule | EpisodeRule
-    | ObservationPeriodRule | NoteRule | SpecimenRule | LocationRule | CareSiteRule | ProviderRule,
+    | ObservationPeriodRule | NoteRule | SpecimenRule | LocationRule | CareSiteRule | ProviderRule | RelationshipRule,
     Field(discriminator="fact"),
 ]  # fmt: skip
 

@@ -69,6 +69,16 @@ class ConceptRow:
 
 
 @dataclass(frozen=True)
+class RelationshipRow:
+    """One relationship: its id, which reads as words ("Has specimen"), its name, the id of its reverse, and its concept."""
+
+    relationship_id: str
+    name: str
+    reverse_id: str
+    concept_id: int
+
+
+@dataclass(frozen=True)
 class Bundle:
     """One vocabulary release: a folder of Parquet files, the name that mappings use, and what it calls itself (if it does)."""
 
@@ -177,6 +187,17 @@ class Bundle:
                 for ancestor, descendant in connection.execute(sql, parameters).fetchall():
                     found[int(ancestor)].add(int(descendant))
         return {i: frozenset(below) for i, below in found.items()}
+
+    def relationships(self) -> dict[str, RelationshipRow]:
+        """The relationships that have a concept, by id; none in a release without RELATIONSHIP, such as a starter."""
+        path = self.table("RELATIONSHIP")
+        if not path.is_file():
+            return {}
+        sql = """SELECT relationship_id, coalesce(relationship_name, ''), coalesce(reverse_relationship_id, ''),
+            CAST(relationship_concept_id AS INTEGER) FROM read_parquet(?)
+            WHERE relationship_id IS NOT NULL AND CAST(relationship_concept_id AS INTEGER) > 0 ORDER BY ALL"""
+        with _connection(self.folder) as connection, without_values("reading RELATIONSHIP.parquet"):
+            return {row[0]: RelationshipRow(*row) for row in connection.execute(sql, [str(path)]).fetchall()}
 
     def vocabularies(self) -> list[str]:
         """The vocabularies of the release, and those whose codes a source_to_concept_map of it leads to targets, by name."""
