@@ -6,6 +6,7 @@ that the command line returns. Neither ever holds a patient's value.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -86,3 +87,17 @@ class EnvironmentFault(OncoweaveError):
     """Disk, permission, a lock held by another run, or a file that is not what the manifest says."""
 
     exit_code = 5
+
+
+class LockHeld(EnvironmentFault):
+    """Another process is at the same work; the same call succeeds when that one has ended."""
+
+    transient = True
+
+
+def frames_of(error: BaseException) -> list[str]:
+    """Where an unforeseen error happened and of what kind, cause first; without its text, which may quote the data."""
+    kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    before = [*frames_of(cause), "which led to\n"] if cause else []
+    return [*before, "Traceback (most recent call last):\n", *traceback.format_tb(error.__traceback__), f"{kind}\n"]

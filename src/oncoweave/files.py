@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from oncoweave.errors import EnvironmentFault, UsageError
+from oncoweave.errors import EnvironmentFault, LockHeld, UsageError
 from oncoweave.project import RunFolder
 from oncoweave.records import FileRecord, Record
 
@@ -218,7 +218,7 @@ def _take(handle: int, path: Path, purpose: str) -> None:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise EnvironmentFault(
+            raise LockHeld(
                 f"`{purpose}` cannot start: {_holder(handle)} holds {path}",
                 mend="wait until it has finished, or stop it; the lock goes with the process",
             ) from None

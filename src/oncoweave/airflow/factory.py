@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, get_parsing_context
 
+from oncoweave.airflow.failure import told
 from oncoweave.airflow.project import project_here
 from oncoweave.orchestration.form import Form
 from oncoweave.orchestration.pipeline import Pipeline, pipelines
@@ -17,9 +17,10 @@ from oncoweave.spec.schedule import AssetSchedule, CronSchedule
 LONGEST_WAIT = timedelta(days=1)
 
 
-def pipelines_to_build() -> Iterator[Pipeline]:
+def pipelines_to_build() -> list[Pipeline]:
     """The pipelines of the project; a worker needs that of its own DAG only."""
-    yield from pipelines(project_here(), get_parsing_context().dag_id)
+    with told():
+        return pipelines(project_here(), get_parsing_context().dag_id)
 
 
 def harmonise_dag(pipeline: Pipeline) -> DAG:

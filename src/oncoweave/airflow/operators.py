@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
 from typing import Any
 
 from airflow.sdk import Asset, BaseOperator, Context
@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from oncoweave.airflow.failure import told
 from oncoweave.airflow.lineage import started_by
 from oncoweave.airflow.project import project_here
+from oncoweave.errors import UsageError
 from oncoweave.project import Project, RunFolder
 
 
@@ -59,41 +60,50 @@ class MapOperator(StageOperator):
 
 
 class CheckOperator(StageOperator):
-    """Checks the tables; what may be published is a new event of the candidate asset, its only outlet."""
+    """Checks the tables; what may be published is a new event of the candidate asset, its only outlet.
+
+    A dry run makes no event, nor does a run whose release is the current one.
+    """
 
     def __init__(self, *, candidate: Asset, **kwargs: Any) -> None:
         super().__init__(outlets=[candidate], **kwargs)
         self.candidate = candidate
 
     def stage(self, context: Context, project: Project) -> str:
+        logging.getLogger("great_expectations").setLevel(logging.WARNING)
+        from oncoweave.orchestration.events import candidate_event, is_current
         from oncoweave.run import candidate, check
 
         run = self.run_of(context, project)
         check(run, project)
         manifest = candidate(run)
         if context["params"].get("dry_run"):
-            self.outlets = []  # a trial is no candidate
-            return manifest.verdict
-        context["outlet_events"][self.candidate].extra = {
-            "run_id": run.run_id,
-            "delivery": manifest.delivery_date.isoformat(),
-            "persons": manifest.persons,
-            "rows": sum(file.rows or 0 for file in manifest.tables),
-            "verdict": manifest.verdict,
-        }
-        return manifest.verdict
+            self.outlets = []
+            self.log.info("Run %s passed; a dry run puts nothing up for publication.", run.run_id)
+        elif is_current(run, project):
+            self.outlets = []
+            self.log.info("Run %s passed; its release %s is the current one.", run.run_id, manifest.release_id)
+        else:
+            told = candidate_event(manifest, context["dag_run"].triggering_user_name)
+            context["outlet_events"][self.candidate].extra = told
+            self.log.info(
+                "Run %s passed and is a candidate: %s persons, %s rows.", run.run_id, told["persons"], told["rows"]
+            )
+        return run.run_id
 
 
 class ApproveOperator(StageOperator):
     """Lets pass, in the order in which they came, the candidates that passed their checks; gives their run ids."""
 
     def stage(self, context: Context, project: Project) -> list[str]:
+        from oncoweave.orchestration.events import run_ids
         from oncoweave.run import candidate
 
         asked = context["params"].get("run_id")
         events = [event for found in context["triggering_asset_events"].values() for event in found]
-        runs = [event.extra["run_id"] for event in sorted(events, key=lambda event: event.timestamp)]
-        wanted = [asked] if asked else list(dict.fromkeys(runs))
+        wanted = [asked] if asked else run_ids(events)
+        if not wanted:
+            raise UsageError("no run is named", mend="give the run's id in the form; the log of `check` names it")
         for run_id in wanted:
             candidate(RunFolder(project.runs / self.source / run_id))
         return wanted
@@ -107,10 +117,16 @@ class PublishOperator(StageOperator):
         self.release = release
 
     def stage(self, context: Context, project: Project) -> list[str]:
+        from oncoweave.orchestration.events import release_event
         from oncoweave.run import publish
 
-        wanted: Sequence[str] = context["ti"].xcom_pull(task_ids="approve")
-        return [publish(RunFolder(project.runs / self.source / run_id), project).name for run_id in wanted]
+        runs = [
+            RunFolder(project.runs / self.source / run_id) for run_id in context["ti"].xcom_pull(task_ids="approve")
+        ]
+        releases = [publish(run, project) for run in runs]
+        told = [release_event(release) for release in releases]
+        context["outlet_events"][self.release].extra = {**told[-1], **({"before": told[:-1]} if told[1:] else {})}
+        return [release.name for release in releases]
 
 
 class FaultOperator(BaseOperator):

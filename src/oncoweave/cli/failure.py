@@ -10,7 +10,7 @@ import traceback
 
 import click
 
-from oncoweave.errors import OncoweaveError
+from oncoweave.errors import OncoweaveError, frames_of
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -81,15 +81,8 @@ def _ours(error: BaseException, debug: bool) -> int:
     if debug:
         click.echo("".join(traceback.format_exception(error)), err=True)
     else:
-        click.echo("".join(_frames(error)), err=True, nl=False)
+        click.echo("".join(frames_of(error)), err=True, nl=False)
     click.echo("error: this is a fault in Oncoweave, not in your files; nothing was published", err=True)
     if not debug:
         click.echo("  = its text is left out, since it may quote the data: `oncoweave --debug …` shows it", err=True)
     return 1
-
-
-def _frames(error: BaseException) -> list[str]:
-    kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    before = [*_frames(cause), "which led to\n"] if cause else []
-    return [*before, "Traceback (most recent call last):\n", *traceback.format_tb(error.__traceback__), f"{kind}\n"]

@@ -1,0 +1,140 @@
+"""A pipeline run by Airflow end to end, in this process: from the delivery to the release, and what may go wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oncoweave import run as stages
+from oncoweave.project import Project, RunFolder
+
+Run = Callable[..., dict[str, str]]
+pytestmark = pytest.mark.slow
+DONE = {"extract": "success", "map": "success", "check": "success"}
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def run_of(project: Project) -> RunFolder:
+    (record,) = (project.runs / "tiny").glob("*/extract.json")
+    return RunFolder(record.parent)
+
+
+def events_of(uri: str) -> list[dict[str, Any]]:
+    """What the events of an asset carry, the oldest first."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        chosen = select(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+        events = session.scalars(chosen.where(AssetModel.uri == uri).order_by(AssetEvent.id))
+        return [dict(event.extra) for event in events]
+
+
+def bytes_of(release: Path) -> dict[str, str]:
+    files = (path for path in release.rglob("*") if path.is_file())
+    return {str(path.relative_to(release)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
+
+
+def undisturbed(project: Project, folder: Path) -> dict[str, str]:
+    """The release that the command line makes of the same project elsewhere."""
+    shutil.copytree(project.root, folder)
+    release = stages.run(Project.at(folder), "tiny").release
+    assert release is not None
+    return bytes_of(release)
+
+
+def test_a_delivery_becomes_the_release_that_the_command_line_makes(
+    tiny_project: Project, run_dag: Run, tmp_path: Path
+) -> None:
+    expected = undisturbed(tiny_project, tmp_path / "by_hand")
+    assert run_dag(tiny_project, "harmonise__tiny") == DONE
+    run = run_of(tiny_project)
+    manifest = stages.candidate(run)
+    assert events_of("oncoweave://candidate/tiny")[-1] == {
+        "run_id": run.run_id,
+        "triggered_by": "dag_test",
+        "delivery": "2024-01-31",
+        "persons": 6,
+        "rows": sum(file.rows or 0 for file in manifest.tables),
+        "verdict": "pass",
+    }
+    assert not tiny_project.releases.exists()
+
+    assert run_dag(tiny_project, "publish__tiny", run_id=run.run_id) == {"approve": "success", "publish": "success"}
+    release = tiny_project.releases / "tiny" / manifest.release_id
+    assert bytes_of(release) == expected
+    told = events_of("oncoweave://release/tiny")[-1]
+    assert told["sha256"] == hashlib.sha256((release / "manifest.json").read_bytes()).hexdigest()
+    assert (told["run_id"], told["release_id"]) == (run.run_id, manifest.release_id)
+
+    before = len(events_of("oncoweave://candidate/tiny"))
+    assert run_dag(tiny_project, "harmonise__tiny") == DONE
+    assert len(events_of("oncoweave://candidate/tiny")) == before, "what is published need not be looked at again"
+    assert bytes_of(release) == expected
+
+
+def test_a_dry_run_is_no_candidate(tiny_project: Project, run_dag: Run) -> None:
+    before = len(events_of("oncoweave://candidate/tiny"))
+    assert run_dag(tiny_project, "harmonise__tiny", dry_run=True) == DONE
+    assert len(events_of("oncoweave://candidate/tiny")) == before
+
+
+def test_a_delivery_without_its_files_fails_for_good(
+    tiny_project: Project, run_dag: Run, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tiny_project.root / "deliveries" / "2024-01-31" / "tumours.csv").unlink()
+    assert run_dag(tiny_project, "harmonise__tiny") == {
+        "extract": "failed",
+        "map": "upstream_failed",
+        "check": "upstream_failed",
+    }
+
+
+def test_publishing_asks_for_a_run(tiny_project: Project, run_dag: Run) -> None:
+    assert run_dag(tiny_project, "publish__tiny") == {"approve": "failed", "publish": "upstream_failed"}
+    assert run_dag(tiny_project, "publish__tiny", run_id="0" * 20)["approve"] == "failed"
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from oncoweave import run
+from oncoweave.project import Project
+project = Project.at(Path(sys.argv[1]))
+folder = run.extract(project, "tiny")
+print("extracted", flush=True)
+run.map(folder, project)
+"""
+
+
+def test_what_a_killed_task_left_is_made_good_by_its_retry(tiny_project: Project, run_dag: Run, tmp_path: Path) -> None:
+    expected = undisturbed(tiny_project, tmp_path / "by_hand")
+    child = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tiny_project.root)],
+        env=os.environ | {"PYTHONPATH": str(CHECKOUT / "src")},
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"extracted\n"
+    run = run_of(tiny_project)
+    while not (run.path / ".tables.tmp").exists():
+        assert child.poll() is None
+        time.sleep(0.005)
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    assert not (run.path / "map.json").exists()
+
+    assert run_dag(tiny_project, "harmonise__tiny") == DONE
+    assert run_dag(tiny_project, "publish__tiny", run_id=run.run_id) == {"approve": "success", "publish": "success"}
+    assert bytes_of(tiny_project.releases / "tiny" / "current") == expected
