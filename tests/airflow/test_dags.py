@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,44 +97,45 @@ def test_the_form_refuses_a_run_id_that_is_none(tiny_project: Project, dags_of: 
         params.update({"run_id": "../../etc"})
 
 
-def test_a_second_look_finds_no_new_version(tiny_project: Project, dags_of: Dags) -> None:
-    from airflow.serialization.serialized_objects import DagSerialization
-
-    set_keys(tiny_project, "tiny", "tags: [b, a, d, c]\n")
-    first, second = ({k: DagSerialization.to_dict(v) for k, v in dags_of(tiny_project).items()} for _ in range(2))
-    assert json.dumps(first) == json.dumps(second)
-
-
 LOOK = """
-import sys, json, runpy, importlib
+import sys, json, runpy
 import airflow.sdk
 before = set(sys.modules)
 made = runpy.run_path(sys.argv[1])
-print(json.dumps({"heavy": sorted({"duckdb", "pandas", "great_expectations", "sqlglot", "numpy", "sqlalchemy"} & (set(sys.modules) - before)),
-    "dags": sorted(name for name in made if "__" in name and not name.startswith("__")),
-    "more": len(set(sys.modules) - before)}))
+more = set(sys.modules) - before
+dags = {name: dag for name, dag in made.items() if "__" in name and not name.startswith("__")}
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.serialization.serialized_objects import DagSerialization
+hashes = {name: SerializedDagModel.hash(DagSerialization.to_dict(dag)) for name, dag in dags.items()}
+heavy = {"duckdb", "pandas", "great_expectations", "sqlglot", "numpy", "sqlalchemy"} & more
+print(json.dumps({"heavy": sorted(heavy), "hashes": hashes, "more": len(more)}))
 """
 
 
-def look(project: Project) -> dict[str, Any]:
-    """What a fresh process imports beyond airflow.sdk, and which DAGs it makes of the DAG file."""
-    done = subprocess.run(
-        [sys.executable, "-c", LOOK, str(CHECKOUT / "dags" / "harmonise.py")],
-        env=os.environ
-        | {"ONCOWEAVE_PROJECT": str(project.root), "PYTHONPATH": str(CHECKOUT / "src"), "PYTHONHASHSEED": "random"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+@pytest.fixture(scope="module")
+def looks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What two fresh processes make of the DAG file, each with a copy of the project and an order of sets of its own."""
+    return [look(tmp_path_factory.mktemp("look") / name, seed) for name, seed in (("one", "1"), ("another", "2"))]
+
+
+def look(root: Path, seed: str) -> dict[str, Any]:
+    shutil.copytree(CHECKOUT / "tests" / "projects" / "tiny", root)
+    set_keys(Project.at(root), "tiny", "tags: [b, a, d, c]\n")
+    settings = {"ONCOWEAVE_PROJECT": str(root), "PYTHONPATH": str(CHECKOUT / "src"), "PYTHONHASHSEED": seed}
+    command = [sys.executable, "-c", LOOK, str(CHECKOUT / "dags" / "harmonise.py")]
+    done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def test_parsing_imports_nothing_that_is_heavy(tiny_project: Project) -> None:
-    found = look(tiny_project)
-    assert found["heavy"] == []
-    assert found["dags"] == ["harmonise__tiny", "publish__tiny"]
-    assert found["more"] < 400  # modules; the package with its engine is 1,000 and more
+def test_parsing_imports_nothing_that_is_heavy(looks: list[dict[str, Any]]) -> None:
+    assert looks[0]["heavy"] == []
+    assert looks[0]["more"] < 400  # modules; the package with its engine is 1,000 and more
+
+
+def test_the_same_project_gives_the_same_version_of_each_dag(looks: list[dict[str, Any]]) -> None:
+    assert sorted(looks[0]["hashes"]) == ["harmonise__tiny", "publish__tiny"]
+    assert looks[0]["hashes"] == looks[1]["hashes"]
 
 
 def test_a_worker_builds_the_pipeline_of_its_own_dag_only(
