@@ -25,6 +25,7 @@ from oncoweave.airflow.dag_runs import run_of, source_of, waiting_approvals
 from oncoweave.airflow.project import project_here
 from oncoweave.orchestration.pipeline import HARMONISE, PUBLISH
 from oncoweave.project import Project
+from oncoweave.release.status import status
 from oncoweave.report.overview import overview_page, source_page
 from oncoweave.report.page import policy, render
 from oncoweave.report.write import PAGES
@@ -99,9 +100,8 @@ def page_of_dag_run(dag_id: str, dag_run_id: str, page: str, request: Request, u
 
 
 def _sources(project: Project) -> list[str]:
-    """The sources that the project maps or has run."""
-    run = [path.name for path in project.runs.glob("*") if path.is_dir() and not path.is_symlink()]
-    return sorted(name for name in {*project.sources(), *run} if _SOURCE.fullmatch(name))
+    """The sources that the project maps, has run or has published."""
+    return [line.source for line in status(project) if _SOURCE.fullmatch(line.source)]
 
 
 def _may_see(user: Any, source: str) -> bool:

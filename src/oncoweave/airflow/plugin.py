@@ -7,7 +7,7 @@ is asked for.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -32,21 +32,26 @@ def _application() -> Any:
     return application()
 
 
-def _tab(name: str, destination: str, href: str, route: str) -> dict[str, str]:
+def _tab(name: str, destination: str, href: str, route: str) -> dict[str, Any]:
     return {"name": name, "destination": destination, "href": f"{PREFIX}{href}", "url_route": route}
+
+
+VIEWS = [
+    {**_tab("Oncoweave", "nav", "/sources/index.html", "oncoweave"), "nav_top_level": True},
+    _tab("Runs and releases", "dag", "/of-dag/{DAG_ID}", "oncoweave-runs"),
+    _tab("Quality report", "dag_run", "/of-run/{DAG_ID}/{RUN_ID}/report.html", "oncoweave-quality"),
+    _tab("Recap", "dag_run", "/of-run/{DAG_ID}/{RUN_ID}/run.html", "oncoweave-recap"),
+    _tab("Release", "dag_run", "/of-run/{DAG_ID}/{RUN_ID}/release.html", "oncoweave-release"),
+    _tab("Quality report", "task_instance", "/of-run/{DAG_ID}/{RUN_ID}/report.html", "oncoweave-task-quality"),
+]
+APPLICATIONS = [{"app": Pages(), "url_prefix": PREFIX, "name": "Oncoweave"}]
+LINKS = [QualityLink(), RecapLink(), ReleaseLink()]
 
 
 class OncoweavePlugin(AirflowPlugin):
     """The pages of runs and releases, their places in the user interface, and the links of tasks to them."""
 
     name = "oncoweave"
-    fastapi_apps: ClassVar[list[Any]] = [{"app": Pages(), "url_prefix": PREFIX, "name": "Oncoweave"}]
-    external_views: ClassVar[list[Any]] = [
-        {**_tab("Oncoweave", "nav", "/sources/index.html", "oncoweave"), "nav_top_level": True},
-        _tab("Runs and releases", "dag", "/of-dag/{DAG_ID}", "oncoweave-runs"),
-        _tab("Quality report", "dag_run", "/of-run/{DAG_ID}/{RUN_ID}/report.html", "oncoweave-quality"),
-        _tab("Recap", "dag_run", "/of-run/{DAG_ID}/{RUN_ID}/run.html", "oncoweave-recap"),
-        _tab("Release", "dag_run", "/of-run/{DAG_ID}/{RUN_ID}/release.html", "oncoweave-release"),
-        _tab("Quality report", "task_instance", "/of-run/{DAG_ID}/{RUN_ID}/report.html", "oncoweave-task-quality"),
-    ]
-    operator_extra_links: ClassVar[list[Any]] = [QualityLink(), RecapLink(), ReleaseLink()]
+    fastapi_apps = APPLICATIONS
+    external_views = VIEWS
+    operator_extra_links = LINKS

@@ -23,6 +23,7 @@ from oncoweave.quality.conditions import query
 from oncoweave.quality.dialect import URL, engine_options
 from oncoweave.records import ExpectationResult
 
+logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells 200 lines of itself while it is imported
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import: no telemetry
 let_pandas_in()
 with warnings.catch_warnings():
