@@ -24,6 +24,7 @@ from oncoweave.spec.document import Loc
 from oncoweave.spec.examples import Cell, Example
 from oncoweave.spec.load import load_mapping
 from oncoweave.spec.source import Table
+from oncoweave.spec.source_queries import query_problems
 
 MOST_HELD = 4
 _EXAMPLE_KEY = Key(b"worked examples of a mapping hold no patient")
@@ -54,7 +55,7 @@ def lint(project: Project, source: str, *, asked: bool = True) -> list[Problem]:
         is_there = asked or _has_release(project, source)
         return sorted([*problems, *(p if is_there else _without_release(p) for p in error.problems)])
     draft = compile_draft(inputs)
-    problems += draft.problems
+    problems += [*draft.problems, *query_problems(project, inputs.source)]
     if draft.plan is not None:
         problems += _example_problems(inputs, draft.plan)
     return sorted(problems)

@@ -109,7 +109,8 @@ def _code() -> list[Path]:
 
 def _specification(project: Project, source: str) -> dict[str, Path]:
     own = project.source_folder(source)
-    files = {path.relative_to(own).as_posix(): path for path in (*own.glob("*.yaml"), *own.glob("mapping/*.yaml"))}
+    patterns = ("*.yaml", "mapping/*.yaml", "sql/*.sql")
+    files = {path.relative_to(own).as_posix(): path for pattern in patterns for path in own.glob(pattern)}
     files |= {f"concepts/{name}.csv": path for name, path in content.concept_maps(project, source).items()}
     files |= {f"transforms/{path.name}": path for path in content.transform_modules(project)}
     return files | {f"expectations/{path.name}": path for path in content.suites(project, source)}

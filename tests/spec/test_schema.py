@@ -87,7 +87,7 @@ def test_what_we_read_is_accepted() -> None:
     ("path", "value", "phrase"),
     [
         (["titel"], "x", "'titel' was unexpected"),
-        (["delivery", "by"], "weel", "'weel' is not one of ['folder', 'wheel']"),
+        (["delivery", "by"], "weel", "'weel' is not one of ['database', 'download', 'folder', 'wheel']"),
         (["tables", "patients", "format"], "cvs", "'cvs' is not one of"),
         (["tables", "patients", "delimitr"], ";", "'delimitr' was unexpected"),
         (["tables", "T 1"], {}, "'T 1'"),

@@ -17,7 +17,8 @@ from oncoweave.engine.reading import DeliveredFile
 from oncoweave.errors import DataError, EnvironmentFault, SourceUnreachable, UsageError
 from oncoweave.files import faults, make_private_folder, remove, sha256_of
 from oncoweave.project import Project
-from oncoweave.spec.source import FolderDelivery, Source, Table, WheelDelivery
+from oncoweave.spec.delivery import FolderDelivery, WheelDelivery
+from oncoweave.spec.source import FileTable, Source, Table
 
 LARGEST = 20 << 30
 
@@ -84,6 +85,7 @@ def _chosen(table: str, spec: Table, names: Sequence[str], where: str) -> list[s
 
     A file that names removed rows is none of them, though the pattern fit it.
     """
+    assert isinstance(spec, FileTable)
     pattern = spec.files
     removed = spec.removed.files if spec.removed else None
     chosen = [name for name in names if fits(name, pattern) and not (removed and fits(name, removed))]

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from oncoweave.errors import DataError
-from oncoweave.spec.source import TableSpec
+from oncoweave.spec.source import SqlTable, TableSpec
 
 RESERVED = ("_file", "_line")
 SIGNS = MappingProxyType({";": "semicolons", ",": "commas", "\t": "tabs", "|": "upright strokes"})
@@ -38,7 +38,7 @@ def match(headers: Sequence[str], table: TableSpec, file: str) -> Columns:
     absent = tuple(
         name for name, spec in table.fields.items() if spec.optional and (spec.header or name) not in headers
     )
-    _refuse_missing(headers, declared, absent, file)
+    _refuse_missing(headers, declared, absent, file, isinstance(table, SqlTable))
     _refuse_blank(headers, file)
     names = tuple(declared.get(header, header) for header in headers)
     _refuse_clashes(names, file)
@@ -46,7 +46,10 @@ def match(headers: Sequence[str], table: TableSpec, file: str) -> Columns:
     return Columns(names, tuple(header for header in headers if header not in declared), absent)
 
 
-def _refuse_missing(headers: Sequence[str], declared: dict[str, str], absent: Sequence[str], file: str) -> None:
+def _refuse_missing(
+    headers: Sequence[str], declared: dict[str, str], absent: Sequence[str], file: str, asked: bool
+) -> None:
+    """`asked` says that the columns are those of a query."""
     missing = [header for header in declared if header not in headers]
     if not missing:
         return
@@ -63,7 +66,10 @@ def _refuse_missing(headers: Sequence[str], declared: dict[str, str], absent: Se
         there = f" (there is `{close[0]}`)" if close else ""
         told.append(f"`{header}`, declared as fields.{declared[header]}{there}")
     mend = "correct `header`, `delimiter` or `skip_lines` in source.yaml, or ask the source for the column"
-    raise DataError(f"{file}: the file has no column {'; no column '.join(told)}", mend=mend)
+    mend = "correct `header` in source.yaml, or the query" if asked else mend
+    raise DataError(
+        f"{file}: the {'server gives' if asked else 'file has'} no column {'; no column '.join(told)}", mend=mend
+    )
 
 
 def _refuse_blank(headers: Sequence[str], file: str) -> None:

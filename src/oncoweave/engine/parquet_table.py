@@ -8,13 +8,15 @@ from oncoweave.engine import headers
 from oncoweave.engine.parquet import identifier
 from oncoweave.engine.reading import DeliveredFile, Reading
 from oncoweave.errors import DataError
-from oncoweave.spec.source import ParquetTable
+from oncoweave.spec.source import ParquetTable, SqlTable
 
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 _AS_WRITTEN = _WHOLE | {"VARCHAR", "BOOLEAN", "DATE", "TIME", "UUID"}
 
 
-def read_parquet(file: DeliveredFile, table: ParquetTable, tag: str, connection: duckdb.DuckDBPyConnection) -> Reading:
+def read_parquet(
+    file: DeliveredFile, table: ParquetTable | SqlTable, tag: str, connection: duckdb.DuckDBPyConnection
+) -> Reading:
     """The reading of a Parquet file; `_line` is the row's number. NULL stays NULL, and so becomes NaN.
 
     A whole number in a floating column has no decimals, other numbers are plain decimals; a date is written

@@ -17,7 +17,7 @@ from oncoweave.engine.parquet_table import read_parquet
 from oncoweave.engine.reading import DeliveredFile, Reading, Reject
 from oncoweave.errors import DataError, EnvironmentFault, OncoweaveError
 from oncoweave.files import faults
-from oncoweave.spec.source import CsvTable, ExcelTable, ParquetTable, Table
+from oncoweave.spec.source import CsvTable, ExcelTable, ParquetTable, SqlTable, Table
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _read(file: DeliveredFile, table: Table, work: Path, tag: str, connection: d
         match table:
             case CsvTable():
                 reading = read_csv(file, table, work, tag)
-            case ParquetTable():
+            case ParquetTable() | SqlTable():
                 reading = read_parquet(file, table, tag, connection)
             case ExcelTable():
                 reading = read_excel(file, table, work, tag)
@@ -95,7 +95,7 @@ def _completed(reading: Reading, table: Table) -> Reading:
     """The reading with an empty column for each optional field that the file lacks: as empty fields are in its format."""
     if not reading.columns.absent:
         return reading
-    empty = "CAST(NULL AS VARCHAR)" if isinstance(table, ParquetTable) else "''"
+    empty = "CAST(NULL AS VARCHAR)" if isinstance(table, ParquetTable | SqlTable) else "''"
     added = ", ".join(f"{empty} AS {identifier(name)}" for name in reading.columns.absent)
     return replace(reading, sql=f"SELECT *, {added} FROM ({reading.sql})")
 
@@ -104,7 +104,7 @@ def _no_rows(table: Table) -> Reading:
     """The reading of an optional table that the delivery lacks: its declared columns, and no row."""
     columns = ", ".join(f"CAST(NULL AS VARCHAR) AS {identifier(name)}" for name in (*table.fields, "_file"))
     sql = f"SELECT {columns}, CAST(NULL AS BIGINT) AS _line WHERE false"
-    return Reading(DeliveredFile(table.files, Path(table.files)), Columns(tuple(table.fields), ()), 0, (), sql)
+    return Reading(DeliveredFile(table.place, Path(table.place)), Columns(tuple(table.fields), ()), 0, (), sql)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, name: str, readings: Sequence[Reading], target: Path) -> None:

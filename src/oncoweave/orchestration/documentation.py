@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from oncoweave.errors import OncoweaveError
+from oncoweave.spec.delivery import DatabaseDelivery, DownloadDelivery, FolderDelivery, WheelDelivery
 from oncoweave.spec.render import render
 from oncoweave.spec.schedule import AssetSchedule, CronSchedule, Scheduling
-from oncoweave.spec.source import Source, WheelDelivery
+from oncoweave.spec.source import Source
 
 
 def documentation(folder: str, spec: Source | None, fault: str) -> str:
@@ -49,17 +50,22 @@ def _about(folder: str, spec: Source) -> Iterator[str]:
     if spec.description:
         yield _plain(spec.description)
     delivery = spec.delivery
-    if isinstance(delivery, WheelDelivery):
-        origin = f"the package {_plain(delivery.package)} {_plain(delivery.version)}"
-    else:
-        origin = f"the folder {_plain(delivery.path)}, {'in full' if delivery.mode == 'full' else 'changes only'}"
+    match delivery:
+        case WheelDelivery():
+            origin = f"the package {_plain(delivery.package)} {_plain(delivery.version)}"
+        case DatabaseDelivery():
+            origin = f"the {delivery.server} connection {_plain(delivery.connection)}"
+        case DownloadDelivery():
+            origin = f"{_plain(delivery.url)}, {'in full' if delivery.mode == 'full' else 'changes only'}"
+        case FolderDelivery():
+            origin = f"the folder {_plain(delivery.path)}, {'in full' if delivery.mode == 'full' else 'changes only'}"
     rows = [
         ("Held by", _plain(spec.holder)),
         ("Kind", spec.kind),
         ("Delivered in", origin),
         ("Harmonised", in_words(spec)),
         ("Owner", _plain(spec.owner)),
-        ("Tables", ", ".join(f"{name} ({_plain(table.files)})" for name, table in spec.tables.items())),
+        ("Tables", ", ".join(f"{name} ({_plain(table.place)})" for name, table in spec.tables.items())),
         ("Specification", f"`mappings/sources/{folder}/source.yaml`, `mapping.yaml`"),
     ]
     rows += [("Reference", _linked(spec.reference))] if spec.reference else []

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from oncoweave.spec.source import FolderDelivery, Source
+from oncoweave.spec.source import Source
 
 RUN_ID = "^[0-9a-f]{20}$"
 
@@ -26,7 +26,7 @@ Form = Mapping[str, FormField]
 
 def harmonise_form(spec: Source) -> Form:
     """What harmonising a source may be asked for."""
-    delta = isinstance(spec.delivery, FolderDelivery) and spec.delivery.mode == "delta"
+    delta = spec.delivery.mode == "delta"
     modes = ["delta", "full"] if delta else ["full"]
     return {
         "delivery": FormField(

@@ -12,8 +12,8 @@ from typing import Any
 from oncoweave.errors import UsageError
 from oncoweave.project import Project
 from oncoweave.release.predecessor import NONE
+from oncoweave.spec.delivery import FolderDelivery
 from oncoweave.spec.load import load_source
-from oncoweave.spec.source import FolderDelivery
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def read_request(project: Project, source: str, form: Mapping[str, Any]) -> Requ
     """
     spec, _ = load_source(project, source)
     named = form.get("delivery")
-    delta = isinstance(spec.delivery, FolderDelivery) and spec.delivery.mode == "delta"
+    delta = spec.delivery.mode == "delta"
     return Request(
         delivery=_folder(project, source, spec.delivery, str(named)) if named else None,
         base=NONE if delta and form.get("mode") == "full" else "",

@@ -11,6 +11,7 @@ from oncoweave.errors import DataError, EnvironmentFault, UsageError
 from oncoweave.files import read_record, sha256_of
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import DeliveryRecord, ExtractRecord, FileRecord, ReleaseManifest, SourceTableRecord
+from oncoweave.spec.delivery import day_of
 from oncoweave.spec.source import Source, Table
 
 NONE = "none"
@@ -60,10 +61,8 @@ def refuse_unfit(base: RunFolder, spec: Source) -> ExtractRecord:
     fields than when the base was extracted, or reads them in another way; EnvironmentFault when its snapshot is not whole.
     """
     record = _extracted(base)
-    if spec.delivery.date < record.delivery_date:
-        message = (
-            f"the delivery of {spec.delivery.date} is older than that of {record.delivery_date}, which it would change"
-        )
+    if day_of(spec.delivery) < record.delivery_date:
+        message = f"the delivery of {day_of(spec.delivery)} is older than that of {record.delivery_date}, which it would change"
         raise DataError(message, mend="correct `delivery.date` in source.yaml, or name the run to build on with --base")
     before = {table.table: table for table in record.tables}
     for name, table in spec.tables.items():

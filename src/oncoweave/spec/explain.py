@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from rapidfuzz import fuzz, process
 
 from oncoweave.errors import Problem
+from oncoweave.spec.delivery import ADDRESS, QUERY_FILE, TABLE_NAME
 from oncoweave.spec.document import Document, Loc, Value
 from oncoweave.spec.language import LABEL, SPAN, Spec
 from oncoweave.spec.models import Target, keys_of, literals_of, resolve, thing
@@ -45,6 +46,9 @@ FORMS = MappingProxyType(
     {
         SPAN: "a span of time: a number and s, m, h or d, as 30s, 5m, 8h or 2d",
         LABEL: "one line of 1 to 100 characters",
+        QUERY_FILE: "a file in the folder sql/ of the source, as sql/patients.sql",
+        ADDRESS: "an address without user and password: s3://bucket/folder/, sftp://host/folder/, https://host/folder/",
+        TABLE_NAME: "the name of a table, with its schema before a point: schema.name",
     }
 )
 """What a pattern asks for, in words."""
@@ -56,6 +60,9 @@ MENDS = MappingProxyType(
         "give either `date` or `year`": "for example `birth: {year: year(diagnosed) - age}`",
         "give either `concept` or `columns`": "`columns` makes one fact of each filled column, `concept` one of the row",
         "give either `fields` or": "`content: true` is for a table without a key",
+        "give either `query` or": "`query: sql/patients.sql` is a file with one SELECT, `table: schema.name` takes all columns",
+        "give either `date` or `date_query`": "`date: 2026-05-01`, or `date_query: sql/date.sql` with a SELECT of the day",
+        "give either `checksums` or": "`checksums: SHA256SUMS` is a file beside the data, `sha256` lists them here",
     }
 )
 """How to mend keys that disagree, by the start of the message."""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from oncoweave.errors import Problem, nearest
+from oncoweave.spec.delivery_faults import delivery_problems
 from oncoweave.spec.document import Document, Loc, Value
 from oncoweave.spec.explain import is_day, wrong_type
 from oncoweave.spec.schedule_faults import schedule_problems
@@ -34,6 +35,7 @@ def source_problems(source: str) -> Callable[[Document], Sequence[Problem]]:
             *_same_headers(document),
             *_fields_twice(document),
             *_empty_approval(document),
+            *delivery_problems(document),
             *schedule_problems(document),
         ]
 

@@ -9,35 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from oncoweave.spec.approval import Approval
+from oncoweave.spec.delivery import Delivery, QueryFile, TableName
 from oncoweave.spec.language import Day, Name, Spec
 from oncoweave.spec.schedule import Scheduling
-
-
-class WheelDelivery(Spec):
-    """A delivery that is taken out of a pinned package of the Python index."""
-
-    by: Literal["wheel"] = Field(description="The files lie inside a wheel of the Python package index.")
-    date: Day = Field(description="The day on which the source handed the data over (YYYY-MM-DD).")
-    package: str = Field(description="Name of the package on the index.")
-    version: str = Field(description="Its exact version.")
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
-        description="SHA-256 of the wheel; another file is refused."
-    )
-
-
-class FolderDelivery(Spec):
-    """A delivery that lies in a folder of this machine."""
-
-    by: Literal["folder"] = Field(description="The files lie in a folder of this machine.")
-    date: Day = Field(description="The day on which the source handed the data over (YYYY-MM-DD).")
-    path: str = Field(description="The folder, absolute or relative to the source's own folder.")
-    mode: Literal["full", "delta"] = Field(
-        default="full",
-        description="full: a delivery holds everything; delta: it holds what is new, changed or removed since the one before.",
-    )
 
 
 class SyntheticOrigin(Spec):
@@ -129,9 +106,6 @@ class Removed(Spec):
 class TableSpec(Spec):
     """What every kind of source table has."""
 
-    files: str = Field(
-        description="File name or pattern (*.csv) inside the delivery; several files are read as one table."
-    )
     row: RowKey = Field(description="What identifies a row.")
     person: tuple[str, ...] | None = Field(
         default=None,
@@ -155,7 +129,20 @@ class TableSpec(Spec):
     )
 
 
-class CsvTable(TableSpec):
+class FileTable(TableSpec):
+    """What every table that comes in files has."""
+
+    files: str = Field(
+        description="File name or pattern (*.csv) inside the delivery; several files are read as one table."
+    )
+
+    @property
+    def place(self) -> str:
+        """Where the rows are, in words."""
+        return self.files
+
+
+class CsvTable(FileTable):
     """A delimited text file; the dialect is stated, never guessed. A name ending in .gz is unpacked."""
 
     format: Literal["csv"] = Field(description="Delimited text.")
@@ -169,13 +156,13 @@ class CsvTable(TableSpec):
     skip_lines: int = Field(default=0, ge=0, description="Lines before the header.")
 
 
-class ParquetTable(TableSpec):
+class ParquetTable(FileTable):
     """A Parquet file of plain columns."""
 
     format: Literal["parquet"] = Field(description="Apache Parquet.")
 
 
-class ExcelTable(TableSpec):
+class ExcelTable(FileTable):
     """A sheet of a workbook (xlsx, xls, xlsb, ods)."""
 
     format: Literal["excel"] = Field(description="A workbook.")
@@ -183,8 +170,30 @@ class ExcelTable(TableSpec):
     skip_lines: int = Field(default=0, ge=0, description="Rows before the header.")
 
 
-Table = Annotated[CsvTable | ParquetTable | ExcelTable, Field(discriminator="format")]
-Delivery = Annotated[WheelDelivery | FolderDelivery, Field(discriminator="by")]
+class SqlTable(TableSpec):
+    """A table that is read from a database (`by: database`)."""
+
+    format: Literal["sql"] = Field(description="Rows of a database.")
+    query: QueryFile | None = Field(
+        default=None, description="A file with one SELECT, sql/NAME.sql beside source.yaml; or give `table`."
+    )
+    table: TableName | None = Field(
+        default=None, description="A table or view of the database, all columns of it: `schema.name`."
+    )
+
+    @model_validator(mode="after")
+    def _query_or_table(self) -> Self:
+        if (self.query is None) == (self.table is None):
+            raise ValueError("give either `query` or `table`")
+        return self
+
+    @property
+    def place(self) -> str:
+        """Where the rows are, in words."""
+        return self.query or self.table or ""
+
+
+Table = Annotated[CsvTable | ParquetTable | ExcelTable | SqlTable, Field(discriminator="format")]
 
 
 class Source(Scheduling):

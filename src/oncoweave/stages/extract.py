@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
@@ -14,6 +15,7 @@ from oncoweave.engine.connection import connect
 from oncoweave.engine.delivery import locate, refuse_all_unknown
 from oncoweave.engine.parquet import copy
 from oncoweave.engine.reading import DeliveredFile, Reject
+from oncoweave.engine.servers.fetch import Fetched, fetched
 from oncoweave.engine.snapshot import Snapshot, reader, take_snapshot
 from oncoweave.errors import DataError, OncoweaveError, UsageError
 from oncoweave.files import (
@@ -31,8 +33,9 @@ from oncoweave.project import Project, RunFolder
 from oncoweave.records import DeliveryRecord, ExtractRecord, FileRecord, SourceTableRecord, TableChange
 from oncoweave.release.predecessor import find_base, fingerprint, layout_of, left_out, refuse_unfit
 from oncoweave.run_identity import open_run
+from oncoweave.spec.delivery import day_of
 from oncoweave.spec.load import load_source
-from oncoweave.spec.source import Source, Table, WheelDelivery
+from oncoweave.spec.source import Source, Table
 
 
 def extract(project: Project, source: str, delivery: Path | None = None, base: str = "") -> RunFolder:
@@ -46,12 +49,21 @@ def extract(project: Project, source: str, delivery: Path | None = None, base: s
     could see anything of it.
     """
     spec, _ = load_source(project, source)
-    given = _locate(project, spec, delivery, base)
-    content = [*given.files.values(), *given.base_content()]
-    run = open_run(project, source, content)
-    if not _is_whole(run):
-        _extract(run, spec, given)
+    with fetched(project, spec, delivery) as there:
+        given = _locate(project, there, base)
+        content = [*given.files.values(), *given.base_content(), *_day(spec, there.source)]
+        run = open_run(project, source, content)
+        if not _is_whole(run):
+            _extract(run, there.source, given)
     return run
+
+
+def _day(written: Source, spec: Source) -> list[FileRecord]:
+    """The day of a delivery as far as the run id depends on it: source.yaml is hashed, what a server says is not."""
+    if written.delivery.date:
+        return []
+    day = day_of(spec.delivery).isoformat()
+    return [FileRecord(name=f"day {day}", bytes=0, sha256=hashlib.sha256(day.encode()).hexdigest())]
 
 
 @dataclass(frozen=True)
@@ -80,20 +92,21 @@ class _Given:
         return [*snapshots, *links]
 
 
-def _locate(project: Project, spec: Source, delivery: Path | None, named: str) -> _Given:
+def _locate(project: Project, there: Fetched, named: str) -> _Given:
     """The files of the delivery; of a delta with the base. In a delta any file may be missing."""
-    if isinstance(spec.delivery, WheelDelivery) or spec.delivery.mode == "full":
+    spec, delivery = there.source, there.folder
+    if spec.delivery.mode == "full":
         if named:
             raise UsageError("a full delivery builds on no run", mend="leave --base out, or declare `mode: delta`")
-        located = locate(project, spec, delivery)
+        located = there.files or locate(project, spec, delivery)
         files = _hashed(located)
-        return _Given(located, {}, files, fingerprint(files.values(), spec.delivery.date))
+        return _Given(located, {}, files, fingerprint(files.values(), day_of(spec.delivery)))
     tables = {name: table.model_copy(update={"optional": True}) for name, table in spec.tables.items()}
     located = locate(project, spec.model_copy(update={"tables": tables}), delivery)
     removed = {name: files for name, files in _removed(project, spec, delivery).items() if files}
     files = _hashed({**located, **{f"removed {name}": found for name, found in removed.items()}})
     unclaimed = refuse_all_unknown(project, spec, files, delivery)
-    sha256 = fingerprint(files.values(), spec.delivery.date)
+    sha256 = fingerprint(files.values(), day_of(spec.delivery))
     base = find_base(project, spec.source, sha256, named)
     if base is None:
         located = locate(project, spec, delivery)
@@ -129,7 +142,7 @@ def _folder(spec: Source, before: ExtractRecord) -> str:
     A row is known by its file and line, so no two deliveries may have a file of the same name.
     """
     taken = {file.name.split("/")[0] for table in before.tables for file in table.files}
-    day = spec.delivery.date.isoformat()
+    day = day_of(spec.delivery).isoformat()
     return next(name for name in chain([day], (f"{day}-{n}" for n in count(2))) if name not in taken)
 
 
@@ -177,11 +190,11 @@ def _extract(run: RunFolder, spec: Source, given: _Given) -> None:
     finally:
         clear_away(work)
     mode = "delta" if given.is_delta else "full"
-    link = DeliveryRecord(mode=mode, date=spec.delivery.date, sha256=given.sha256, run_id=run.run_id)
+    link = DeliveryRecord(mode=mode, date=day_of(spec.delivery), sha256=given.sha256, run_id=run.run_id)
     record = ExtractRecord(
         source=spec.source,
         run_id=run.run_id,
-        delivery_date=spec.delivery.date,
+        delivery_date=day_of(spec.delivery),
         tables=tables,
         chain=(*given.before.chain, link) if given.before else (link,),
         unclaimed=given.unclaimed,
