@@ -18,7 +18,6 @@ from oncoweave import content
 from oncoweave.compiler.transforms import load_verbs
 from oncoweave.engine.functions import CATALOGUE
 from oncoweave.engine.signatures import Function
-from oncoweave.spec import corrections, mapping, relationship, schedule, source, suite
 from oncoweave.spec.corrections import Corrections
 from oncoweave.spec.language import Spec
 from oncoweave.spec.mapping import Mapping
@@ -101,18 +100,17 @@ def models_of(model: type[Spec]) -> Iterator[type[Spec]]:
     """The models that the model's own keys lead to."""
     for annotation in model.__annotations__.values():
         for word in re.findall(r"\w+", str(annotation)):
-            yield from named(word)
+            yield from named(word, model)
 
 
-def named(word: str) -> list[type[Spec]]:
-    """The models that a name in an annotation stands for: one, those of a union, or none."""
-    for module in (source, schedule, mapping, relationship, corrections, suite):
-        value = getattr(module, word, None)
-        if isinstance(value, type) and issubclass(value, Spec):
-            return [value]
-        if value is not None and not isinstance(value, ModuleType):
-            return [part for part in unwrapped(value) if isinstance(part, type) and issubclass(part, Spec)]
-    return []
+def named(word: str, model: type[Spec]) -> list[type[Spec]]:
+    """The models that a name in an annotation of a model stands for: one, those of a union, or none."""
+    value = getattr(sys.modules[model.__module__], word, None)
+    if isinstance(value, type) and issubclass(value, Spec):
+        return [value]
+    if value is None or isinstance(value, ModuleType):
+        return []
+    return [part for part in unwrapped(value) if isinstance(part, type) and issubclass(part, Spec)]
 
 
 def unwrapped(annotation: object) -> Iterator[object]:
@@ -137,38 +135,38 @@ def section(model: type[Spec]) -> str:
 def row(model: type[Spec], name: str) -> str:
     """A key, what it takes, and what it means."""
     info = model.model_fields[name]
-    shape = shape_of(ast.parse(str(model.__annotations__[name]), mode="eval").body)
+    shape = shape_of(ast.parse(str(model.__annotations__[name]), mode="eval").body, model)
     required = " **required**" if info.is_required() else ""
     default = info.get_default()
     unset = f" Default: `{default}`." if isinstance(default, (str, int)) and default not in ("", False, None) else ""
     return f"| `{info.alias or name}` | {shape}{required} | {escaped(info.description or '')}{unset} |"
 
 
-def shape_of(node: ast.expr) -> str:
+def shape_of(node: ast.expr, model: type[Spec]) -> str:
     """What an annotation takes, in words."""
     if isinstance(node, ast.BinOp):
         sides = [node.left, node.right]
-        return " or ".join(shape_of(s) for s in sides if not (isinstance(s, ast.Constant) and s.value is None))
+        return " or ".join(shape_of(s, model) for s in sides if not (isinstance(s, ast.Constant) and s.value is None))
     if isinstance(node, ast.Subscript):
-        return shape_of_generic(ast.unparse(node.value), node.slice)
+        return shape_of_generic(ast.unparse(node.value), node.slice, model)
     word = ast.unparse(node)
     if word in WORDS:
         return WORDS[word]
-    return " or ".join(f"[{m.__name__}](#{m.__name__.lower()})" for m in named(word)) or word
+    return " or ".join(f"[{m.__name__}](#{m.__name__.lower()})" for m in named(word, model)) or word
 
 
-def shape_of_generic(outer: str, inner: ast.expr) -> str:
+def shape_of_generic(outer: str, inner: ast.expr, model: type[Spec]) -> str:
     """What a list, a mapping or a choice takes."""
     parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
     if outer == "Literal":
         return ", ".join(f"`{str(ast.literal_eval(part)) or 'nothing'}`".replace("|", "\\|") for part in parts)
     if outer == "dict":
-        return f"{shape_of(parts[1])}, each by its {shape_of(parts[0])}"
+        return f"{shape_of(parts[1], model)}, each by its {shape_of(parts[0], model)}"
     if outer == "tuple" and isinstance(parts[-1], ast.Constant) and parts[-1].value is ...:
-        return f"list of {shape_of(parts[0])}"
+        return f"list of {shape_of(parts[0], model)}"
     if outer == "tuple":
-        return f"list of {len(parts)}: {', '.join(shape_of(part) for part in parts)}"
-    return shape_of(parts[0])
+        return f"list of {len(parts)}: {', '.join(shape_of(part, model) for part in parts)}"
+    return shape_of(parts[0], model)
 
 
 def functions() -> str:

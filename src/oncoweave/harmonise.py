@@ -35,7 +35,7 @@ from oncoweave.records import (
     ReleasedText,
     UnconvertedCount,
 )
-from oncoweave.spec.mapping import NoteRule
+from oncoweave.spec.notes import NoteRule
 from oncoweave.vocabulary.bundle import Bundle
 
 

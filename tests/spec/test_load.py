@@ -9,9 +9,9 @@ import pytest
 
 from oncoweave.errors import SpecError, UsageError
 from oncoweave.project import Project
+from oncoweave.spec.clinical import MeasurementRule
 from oncoweave.spec.concept_map import load_concept_map
 from oncoweave.spec.load import load_corrections, load_mapping, load_source, load_suite
-from oncoweave.spec.mapping import MeasurementRule
 from oncoweave.spec.one_file import pattern_fault
 from oncoweave.spec.rule import MapRef
 from oncoweave.spec.source import CsvTable

@@ -26,7 +26,8 @@ from oncoweave.errors import Problem, nearest
 from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT, table_of
 from oncoweave.spec.document import Loc
 from oncoweave.spec.health_system import ProviderRule
-from oncoweave.spec.mapping import Birth, PersonRule, Rule
+from oncoweave.spec.mapping import Rule
+from oncoweave.spec.person import Birth, PersonRule
 from oncoweave.spec.rule import CodeRef, Concept, MapRef, PersonConcept
 from oncoweave.spec.source import Table
 

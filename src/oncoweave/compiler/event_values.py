@@ -31,7 +31,8 @@ from oncoweave.engine.expressions import Kind
 from oncoweave.engine.signatures import precision_node
 from oncoweave.events import TYPES
 from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT, WITHHELD
-from oncoweave.spec.mapping import DeviceRule, DrugRule, NoteRule, SpecimenRule
+from oncoweave.spec.clinical import DeviceRule, DrugRule, SpecimenRule
+from oncoweave.spec.notes import NoteRule
 from oncoweave.spec.source import Source
 
 EQUALS = 4172703

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from oncoweave.compiler.bind import CHOICES, MAIN, SLOTS
 from oncoweave.compiler.bound import OF_A_PERSON, BoundRule, Branch
 from oncoweave.compiler.lookups import CodeLookup, Lookup, MapLookup
+from oncoweave.spec.clinical import Column
 from oncoweave.spec.conversion import UnitConversion
-from oncoweave.spec.mapping import Column, PersonRule, Rule
+from oncoweave.spec.mapping import Rule
+from oncoweave.spec.person import PersonRule
 from oncoweave.spec.rule import CodeRef, Concept, MapRef, PersonConcept
 
 

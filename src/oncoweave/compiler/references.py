@@ -12,8 +12,10 @@ from oncoweave.compiler.inputs import Inputs
 from oncoweave.compiler.joins import DOT, BoundJoin, is_joined, paths
 from oncoweave.errors import Problem, nearest
 from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS, RELATED_FACTS, ROUTED_FACTS
+from oncoweave.spec.clinical import FactSpec
 from oncoweave.spec.document import Loc
-from oncoweave.spec.mapping import FactSpec, NoteRule, Rule
+from oncoweave.spec.mapping import Rule
+from oncoweave.spec.notes import NoteRule
 from oncoweave.spec.relationship import FactLink
 from oncoweave.spec.rule import VisitLink
 
