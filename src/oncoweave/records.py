@@ -87,6 +87,18 @@ class ExtractRecord(Record):
     left_out: tuple[DeliveryRecord, ...] = ()
 
 
+class ArrivalRecord(Record):
+    """arrival.json of a run: the delivery that it holds, by the name that it has where deliveries arrive.
+
+    `signatures` are hashes of the names, sizes and times of its files; files that were touched but hold the same give
+    the same run another one.
+    """
+
+    name: str
+    day: date
+    signatures: tuple[str, ...]
+
+
 class LedgerEntry(Record):
     """One line of the ledger: for one rule, and one of its columns where it has `columns`.
 

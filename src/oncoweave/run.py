@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from types import FrameType
 
@@ -80,15 +81,23 @@ def run(
         return replace(told, approval=approval_of(folder, project))
 
 
-def extract(project: Project, source: str, delivery: Path | None = None, base: str = "", by: str = "") -> RunFolder:
+def extract(
+    project: Project,
+    source: str,
+    delivery: Path | None = None,
+    base: str = "",
+    by: str = "",
+    day: date | None = None,
+) -> RunFolder:
     """The run of `source` with the delivery, extracted.
 
     `base` names the run that a delta builds on; `by` is the log-in of the person who starts the run, if a person does.
+    `day` is the date of the delivery where neither its folder nor source.yaml is to say.
     """
     from oncoweave.stages.extract import extract as stage
 
     with _stage(project, source, "extract") as told:
-        told.run = folder = stage(project, source, delivery, base)
+        told.run = folder = stage(project, source, delivery, base, day)
         note_starter(folder, by)
         _write_manifest(folder)
         return folder

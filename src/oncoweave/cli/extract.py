@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import click
@@ -16,9 +17,12 @@ from oncoweave.cli import options
 @options.source
 @options.project
 @options.delivery
+@options.day
 @options.base
 @options.machine
-def extract(source: str, folder: Path | None, delivery: Path | None, base: str, machine: bool) -> None:
+def extract(
+    source: str, folder: Path | None, delivery: Path | None, day: date | None, base: str, machine: bool
+) -> None:
     """Copy a delivery of SOURCE into an immutable, hashed snapshot; every field as text, nothing cleaned."""
     from oncoweave import run as stages
     from oncoweave.cli.output import print_json, shown, table
@@ -28,7 +32,7 @@ def extract(source: str, folder: Path | None, delivery: Path | None, base: str, 
 
     with progress(1) as tell:
         tell(f"{source}: extract")
-        run = stages.extract(options.project_at(folder), source, delivery, base, options.login())
+        run = stages.extract(options.project_at(folder), source, delivery, base, options.login(), day)
     record = read_record(run.path / "extract.json", ExtractRecord)
     if machine:
         print_json(record)

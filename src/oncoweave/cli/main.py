@@ -21,6 +21,7 @@ from oncoweave.pandas_guard import keep_pandas_out
 VERBS = (
     "demo",
     "lint",
+    "arrivals",
     "extract",
     "map",
     "check",

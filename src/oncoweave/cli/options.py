@@ -27,6 +27,15 @@ delivery = click.option(
     help="Folder with the delivered files; else where source.yaml says.",
 )
 
+day = click.option(
+    "--date",
+    "day",
+    metavar="YYYY-MM-DD",
+    type=click.DateTime(["%Y-%m-%d"]),
+    callback=lambda _context, _option, given: given.date() if given else None,
+    help="The delivery's date; else as the folder's name says (`arrival:` in source.yaml), else as source.yaml says.",
+)
+
 base = click.option(
     "--base",
     default="",

@@ -17,7 +17,7 @@ from oncoweave.engine.reading import DeliveredFile
 from oncoweave.errors import DataError, EnvironmentFault, SourceUnreachable, UsageError
 from oncoweave.files import faults, make_private_folder, remove, sha256_of
 from oncoweave.project import Project
-from oncoweave.spec.delivery import FolderDelivery, WheelDelivery
+from oncoweave.spec.delivery import FolderDelivery, WheelDelivery, day_of
 from oncoweave.spec.source import FileTable, Source, Table
 
 LARGEST = 20 << 30
@@ -44,7 +44,7 @@ def _in_folder(source: Source, folder: Path) -> dict[str, list[DeliveredFile]]:
         message = f"there is no delivery folder {folder.resolve()}"
         raise UsageError(message, mend="correct `delivery.path` in source.yaml, or give --delivery")
     root = folder.resolve()
-    names = _names(root)
+    names = _names(source, root)
     found = {}
     for table, spec in source.tables.items():
         chosen = _chosen(table, spec, names, str(root))
@@ -58,7 +58,9 @@ def refuse_all_unknown(project: Project, source: Source, claimed: Collection[str
     Raises DataError when there are files and none belongs to a table: a delta that changes nothing has none.
     """
     root = (folder or _declared_folder(project, source)).resolve()
-    unclaimed = [name for name in _names(root) if name not in claimed and not PurePosixPath(name).name.startswith(".")]
+    unclaimed = [
+        name for name in _names(source, root) if name not in claimed and not PurePosixPath(name).name.startswith(".")
+    ]
     if unclaimed and not claimed:
         raise DataError(
             f"no file of the delivery belongs to a table; there is `{unclaimed[0]}`",
@@ -67,8 +69,11 @@ def refuse_all_unknown(project: Project, source: Source, claimed: Collection[str
     return unclaimed
 
 
-def _names(root: Path) -> list[str]:
-    return [path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if path.is_file()]
+def _names(source: Source, root: Path) -> list[str]:
+    """The names of the files in the folder, without the marker and the files of other days where they arrive so."""
+    names = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if path.is_file()]
+    arrival = source.arrival
+    return names if arrival is None else [n for n in names if arrival.counts(n, day_of(source.delivery))]
 
 
 def _inside(root: Path, name: str) -> Path:

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from rapidfuzz import fuzz, process
 
 from oncoweave.errors import Problem
+from oncoweave.spec.arrival import MARKER
 from oncoweave.spec.delivery import ADDRESS, QUERY_FILE, TABLE_NAME
 from oncoweave.spec.document import Document, Loc, Value
 from oncoweave.spec.language import LABEL, SPAN, Spec
@@ -45,6 +46,7 @@ LONGEST_QUOTE = 60
 FORMS = MappingProxyType(
     {
         SPAN: "a span of time: a number and s, m, h or d, as 30s, 5m, 8h or 2d",
+        MARKER: "the name of one file, without a folder and without the signs * ? [ ] %",
         LABEL: "one line of 1 to 100 characters",
         QUERY_FILE: "a file in the folder sql/ of the source, as sql/patients.sql",
         ADDRESS: "an address without user and password: s3://bucket/folder/, sftp://host/folder/, https://host/folder/",
@@ -59,6 +61,7 @@ MENDS = MappingProxyType(
         "`first_year` is required": "for example `first_year: 1920`: a year `68` is then 1968, and `19` is 2019",
         "give either `date` or `year`": "for example `birth: {year: year(diagnosed) - age}`",
         "give either `concept` or `columns`": "`columns` makes one fact of each filled column, `concept` one of the row",
+        "give either `folder` or `files`": "folders named by their day: `folder: ../../../deliveries/%Y-%m-%d`; files in one folder: `files: ../../../inbox/*.csv`",
         "give either `fields` or": "`content: true` is for a table without a key",
         "give either `query` or": "`query: sql/patients.sql` is a file with one SELECT, `table: schema.name` takes all columns",
         "give either `date` or `date_query`": "`date: 2026-05-01`, or `date_query: sql/date.sql` with a SELECT of the day",

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from oncoweave.errors import Problem, nearest
+from oncoweave.spec.arrival_faults import arrival_problems
 from oncoweave.spec.delivery_faults import delivery_problems
 from oncoweave.spec.document import Document, Loc, Value
 from oncoweave.spec.explain import is_day, wrong_type
@@ -37,6 +38,7 @@ def source_problems(source: str) -> Callable[[Document], Sequence[Problem]]:
             *_empty_approval(document),
             *delivery_problems(document),
             *schedule_problems(document),
+            *arrival_problems(document),
         ]
 
     return check

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from oncoweave.spec.approval import Approval
+from oncoweave.spec.arrival import Arrival
 from oncoweave.spec.delivery import Delivery, QueryFile, TableName
 from oncoweave.spec.language import Day, Name, Spec
 from oncoweave.spec.schedule import Scheduling
@@ -213,6 +214,10 @@ class Source(Scheduling):
         description="Pseudonymisation domain: sources that share it give a person the same id; the source if unset.",
     )
     delivery: Delivery = Field(description="Where a delivery comes from.")
+    arrival: Arrival | None = Field(
+        default=None,
+        description="Where deliveries arrive, so that each is harmonised when it is whole; with `schedule: on arrival`.",
+    )
     origin: SyntheticOrigin | None = Field(
         default=None, description="Synthetic day zero of a source without calendar dates."
     )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import chain, count
 from pathlib import Path
 
 import duckdb
 
+from oncoweave.engine.arrival_record import dated, find_arrived, note_arrival, refuse_changing
 from oncoweave.engine.changes import Change, apply_change
 from oncoweave.engine.connection import connect
 from oncoweave.engine.delivery import locate, refuse_all_unknown
@@ -38,29 +40,36 @@ from oncoweave.spec.load import load_source
 from oncoweave.spec.source import Source, Table
 
 
-def extract(project: Project, source: str, delivery: Path | None = None, base: str = "") -> RunFolder:
+def extract(
+    project: Project, source: str, delivery: Path | None = None, base: str = "", day: date | None = None
+) -> RunFolder:
     """Takes the snapshot of a delivery and returns its run; a run that has it already is returned as it is.
 
-    `delivery` is a folder to read instead of the one that source.yaml declares. A delta is applied to the snapshot of
-    its base: of the run behind the current release, or of the run that `base` names (`none`: it is the first).
+    `delivery` is a folder to read instead of the one that source.yaml declares. `day` is the delivery's date; else the
+    folder's name tells it, where deliveries arrive in folders named by their day; else source.yaml.
+    A delta is applied to the snapshot of its base: of the run behind the current release, or of the run that `base`
+    names (`none`: it is the first).
     Records that cannot be read go to quarantine/extract.parquet with file, line and reason.
 
     Raises SpecError, UsageError, DataError, SourceUnreachable or EnvironmentFault, before the next stage
     could see anything of it.
     """
-    spec, _ = load_source(project, source)
+    declared, _ = load_source(project, source)
+    arrived = find_arrived(project, declared, delivery, day)
+    spec = dated(declared, arrived, delivery, day)
     with fetched(project, spec, delivery) as there:
         given = _locate(project, there, base)
-        content = [*given.files.values(), *given.base_content(), *_day(spec, there.source)]
+        content = [*given.files.values(), *given.base_content(), *_day(declared, there.source)]
         run = open_run(project, source, content)
         if not _is_whole(run):
-            _extract(run, there.source, given)
+            _extract(run, there.source, given, lambda: refuse_changing(project, spec, arrived))
+    note_arrival(project, spec, run, arrived)
     return run
 
 
 def _day(written: Source, spec: Source) -> list[FileRecord]:
-    """The day of a delivery as far as the run id depends on it: source.yaml is hashed, what a server says is not."""
-    if written.delivery.date:
+    """The day of a delivery as far as the run id depends on it: source.yaml is hashed, what a server or a folder says is not."""
+    if written.delivery.date == day_of(spec.delivery):
         return []
     day = day_of(spec.delivery).isoformat()
     return [FileRecord(name=f"day {day}", bytes=0, sha256=hashlib.sha256(day.encode()).hexdigest())]
@@ -170,7 +179,8 @@ def _is_whole(run: RunFolder) -> bool:
         return False
 
 
-def _extract(run: RunFolder, spec: Source, given: _Given) -> None:
+def _extract(run: RunFolder, spec: Source, given: _Given, still_there: Callable[[], None]) -> None:
+    """Take the snapshot; `still_there` raises when the delivery changed while it was read, and there is no record then."""
     forget(run.path / "extract.json")
     work = run.path / ".extract.tmp"
     try:
@@ -189,6 +199,7 @@ def _extract(run: RunFolder, spec: Source, given: _Given) -> None:
         _quarantine(run, [reject for snapshot, _ in taken.values() for reject in snapshot.rejects], work, given.base)
     finally:
         clear_away(work)
+    still_there()
     mode = "delta" if given.is_delta else "full"
     link = DeliveryRecord(mode=mode, date=day_of(spec.delivery), sha256=given.sha256, run_id=run.run_id)
     record = ExtractRecord(

@@ -1,0 +1,67 @@
+"""Lets a pipeline run take the next delivery: under a lock, the same one for as often as it asks, never one twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+
+from oncoweave.errors import EnvironmentFault
+from oncoweave.files import lock, write_json
+from oncoweave.orchestration.arrivals import Arrived, Moment, survey
+from oncoweave.orchestration.taken import Claim, ClaimsRecord, claims, claims_file, instant
+from oncoweave.project import Project
+
+TRIES = 20
+PAUSE = 0.25
+KEPT = 200
+"""Claims that are kept: what they led to is told by the runs."""
+
+
+def claim(project: Project, source: str, by: str, announced: Collection[str], now: float) -> Arrived | None:
+    """The delivery that the pipeline run `by` is to read: the oldest of those announced that nobody took; None: there is none.
+
+    `announced` are signatures of deliveries that a watcher saw whole. A run that asks again gets what it got.
+    Raises what `survey` raises, and EnvironmentFault when the lock is held for long.
+    """
+    with _claims_lock(project, source):
+        before = claims(project, source)
+        mine = next((one for one in before.claims if one.by == by), None)
+        found = survey(project, source, Moment(now))
+        if mine is not None:
+            return next(
+                (one for one in found.arrived if (one.name, one.signature) == (mine.name, mine.signature)), None
+            )
+        free = (one for one in found.arrived if one.state in ("complete", "growing") and one.signature in announced)
+        chosen = next(free, None)
+        if chosen is not None:
+            taken = Claim(name=chosen.name, signature=chosen.signature, by=by, since=instant(now))
+            _write(project, source, (*before.claims, taken))
+        return chosen
+
+
+def set_aside(project: Project, source: str, by: str, error: str) -> None:
+    """Note that what the pipeline run `by` claimed cannot be taken as it is; it is tried again when its files change."""
+    with _claims_lock(project, source):
+        before = claims(project, source).claims
+        noted = tuple(one.model_copy(update={"error": error}) if one.by == by else one for one in before)
+        _write(project, source, noted)
+
+
+def _write(project: Project, source: str, found: tuple[Claim, ...]) -> None:
+    write_json(claims_file(project, source), ClaimsRecord(claims=found[-KEPT:]))
+
+
+@contextmanager
+def _claims_lock(project: Project, source: str) -> Iterator[None]:
+    """The lock on the claims of a source, waited for: it is held for as long as it takes to look."""
+    with ExitStack() as held:
+        for left in reversed(range(TRIES)):
+            try:
+                held.enter_context(lock(project.runs / source / ".arrivals.lock", f"arrivals of {source}"))
+                break
+            except EnvironmentFault:
+                if not left:
+                    raise
+            time.sleep(PAUSE)
+        yield
