@@ -34,7 +34,10 @@ def dated(spec: Source, arrived: Lying | None, delivery: Path | None, day: date 
     if found is None and spec.arrival is not None and delivery is not None:
         found = day_of_folder(spec.arrival, delivery)
         if found is None and spec.arrival.files and spec.arrival.pattern.dated:
-            raise UsageError("the files of several days lie in one folder", mend=f"say which: `oncoweave extract {spec.source} --date YYYY-MM-DD`")
+            raise UsageError(
+                "the files of several days lie in one folder",
+                mend=f"say which: `oncoweave extract {spec.source} --date YYYY-MM-DD`",
+            )
     if found is None or found == spec.delivery.date:
         return spec
     if isinstance(spec.delivery, DatabaseDelivery) and spec.delivery.date_query:
