@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlglot import exp
 
@@ -59,7 +60,7 @@ class Plan:
         """The rule of the persons."""
         return next(plan for plan in self.rules if plan.rule.fact == "person")
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash of the plan's text: the same specification gives the same plan."""
         return hashlib.sha256("\n".join(self.lines(sql=True)).encode()).hexdigest()

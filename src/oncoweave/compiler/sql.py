@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from sqlglot import exp
 
@@ -31,7 +32,7 @@ def null(kind: str) -> exp.Cast:
 
 def cast(node: Node, kind: str) -> exp.Cast:
     """The node as a DuckDB type."""
-    return exp.Cast(this=node, to=exp.DataType.build(kind, dialect="duckdb"))
+    return exp.Cast(this=node, to=_type(kind).copy())
 
 
 def call(name: str, *arguments: Node) -> exp.Anonymous:
@@ -108,6 +109,11 @@ def subquery(select: exp.Query, alias: str) -> exp.Subquery:
 def left_join(select: exp.Select, joined: exp.Expression, on: Node) -> exp.Select:
     """The select, left-joined: no row of it is ever lost."""
     return select.join(joined, on=on, join_type="left", copy=False)
+
+
+@cache
+def _type(kind: str) -> exp.DataType:
+    return exp.DataType.build(kind, dialect="duckdb")
 
 
 def _operand(node: Node) -> Node:

@@ -7,9 +7,12 @@ readers could differ. Bit masks of 64 bytes a word make it cost a tenth of the r
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads for matrices, of which there are none here
 
 import numpy as np
 import numpy.typing as npt

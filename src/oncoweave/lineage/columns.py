@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Literal
 
@@ -173,9 +173,9 @@ def _table(name: str, branches: Iterable[_OfBranch], columns_of: Mapping[str, fr
     chosen: set[Origin] = set()
     for branch in branches:
         chosen |= branch.chosen_by()
-        events = branch.events()
+        events = branch.events
         for field, columns in columns_of.items():
-            origins.setdefault(field, set()).update(*(events.get(column, set()) for column in columns))
+            origins.setdefault(field, set()).update(*(events.get(column, frozenset()) for column in columns))
     filled = {f for f, found in origins.items() if found}
     fields = (
         FieldLineage(field=f.name, origins=_in_order(origins[f.name]))
@@ -231,10 +231,11 @@ class _OfBranch:
     branch: Branch
     joins: Mapping[tuple[str, str], BoundJoin]
 
-    def events(self) -> dict[str, set[Origin]]:
+    @cached_property
+    def events(self) -> Mapping[str, frozenset[Origin]]:
         """The origins of each event column that the branch fills."""
         values = EventValues(self.plan.readable, self.rule, self.branch).columns()
-        return {name: set(self._of_node(node)) for name, node in values.items()}
+        return {name: frozenset(self._of_node(node)) for name, node in values.items()}
 
     def chosen_by(self) -> set[Origin]:
         """The fields of the rule's `where`."""

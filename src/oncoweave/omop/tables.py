@@ -151,10 +151,15 @@ class TableWriter:
     def _too_long(self, name: str, files: Sequence[EventFile]) -> dict[tuple[str, str], int]:
         """How many texts are longer than the CDM allows, by field and event file; only where there are any."""
         found: dict[tuple[str, str], int] = {}
-        limits = [f for f in tables()[name].fields if f.limit and f.name in FIELDS[name]]
-        for file in files if limits else ():
-            counts = ", ".join(f"count(*) FILTER (length({FIELDS[name][f.name]}) > {f.limit})" for f in limits)
-            sql = f"SELECT {counts} FROM ({select_events(self.events, file)}) WHERE target = '{name}'"
+        limited = {f: FIELDS[name][f.name] for f in tables()[name].fields if f.limit and f.name in FIELDS[name]}
+        for file in files:
+            limits = [f for f, text in limited.items() if _holds(text, file)]
+            if not limits:
+                continue
+            columns = {column for f in limits for column in _columns(limited[f])}
+            counts = ", ".join(f"count(*) FILTER (length({limited[f]}) > {f.limit})" for f in limits)
+            read = select_events(self.events, file, sorted(columns | {"target"}))
+            sql = f"SELECT {counts} FROM ({read}) WHERE target = '{name}'"
             with without_values(f"measuring {name}"):
                 row = self.connection.execute(sql).fetchall()[0]
             found |= {(f.name, file.name): count for f, count in zip(limits, row, strict=True) if count}
@@ -243,7 +248,18 @@ def _parsed(sql: str) -> exp.Expression:
 
 def _varies(sql: str | None, file: EventFile) -> bool:
     """Whether a field's SQL differs from event to event of a file."""
-    return sql is not None and any(column.name in file.columns for column in _parsed(sql).find_all(exp.Column))
+    return sql is not None and any(column in file.columns for column in _columns(sql))
+
+
+def _holds(sql: str, file: EventFile) -> bool:
+    """Whether a field's SQL reads anything that the events of a file have."""
+    return any(n in file.columns or file.constants.get(n) is not None for n in _columns(sql))
+
+
+@cache
+def _columns(sql: str) -> frozenset[str]:
+    """The event columns that a field's SQL reads."""
+    return frozenset(column.name for column in _parsed(sql).find_all(exp.Column))
 
 
 def _fixed(sql: str | None, field: CdmField, files: Sequence[EventFile]) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
 from oncoweave.errors import Problem, Severity, SpecError
-from oncoweave.spec.yaml_tree import Loc, Spot, Tree, Value, read_tree
+from oncoweave.spec.yaml_tree import Fault, Loc, Spot, Tree, Value, read_tree
 
 MAX_BYTES = 1_000_000
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts as the end of a line
@@ -146,12 +146,18 @@ def read_document(path: Path, root: Path) -> Document:
 def parse_document(text: str, path: Path, root: Path) -> Document:
     """The document that this text makes; raises as `read_document` does."""
     name = shown_name(path, root)
-    tree, faults = read_tree(text)
+    tree, faults = _tree(text)
     if faults:
         lines = LINE_BREAK.split(text)
         problems = [Problem(name, f.line, f.column, f.code, f.message, f.help, line_of(lines, f.line)) for f in faults]
         raise SpecError(f"{name} cannot be read", problems=problems)
     return Document(path, name, text, tree.data, tree)
+
+
+@lru_cache(maxsize=8)
+def _tree(text: str) -> tuple[Tree, list[Fault]]:
+    """The tree of a text; a run reads the same files three times, and nobody changes a tree."""
+    return read_tree(text)
 
 
 def read_text(path: Path, root: Path, limit: int = MAX_BYTES) -> str:

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any
 
 from pydantic_core import ErrorDetails
-from rapidfuzz import fuzz, process
 
 from oncoweave.errors import Problem
 from oncoweave.spec.arrival import MARKER
@@ -106,6 +105,8 @@ def wrong_type(document: Document, loc: Loc, expected: str, mend: str = "") -> P
 
 def closest(name: str, valid: Iterable[str]) -> str | None:
     """The valid name that `name` was probably meant to be."""
+    from rapidfuzz import fuzz, process  # here, for it is needed by faulty files alone
+
     found = process.extractOne(name, sorted(set(valid)), scorer=fuzz.ratio, processor=str.lower, score_cutoff=60)
     return str(found[0]) if found else None
 

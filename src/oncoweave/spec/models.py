@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
-from rapidfuzz import fuzz, process
 
 from oncoweave.spec.language import Spec
 from oncoweave.spec.yaml_tree import Loc, Value
@@ -122,6 +121,8 @@ def _meant(forms: list[Any], models: tuple[type[Spec], ...], value: Value) -> An
 
 
 def _likeness(value: dict[str, Value], model: type[Spec]) -> float:
+    from rapidfuzz import fuzz, process  # here, for it is needed by faulty files alone
+
     valid = list(keys_of(model))
     matches = (process.extractOne(key, valid, scorer=fuzz.ratio, score_cutoff=70) for key in value)
     return float(sum(match[1] for match in matches if match))

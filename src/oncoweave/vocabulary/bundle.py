@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
@@ -201,17 +202,21 @@ class Bundle:
 
     def vocabularies(self) -> list[str]:
         """The vocabularies of the release, and those whose codes a source_to_concept_map of it leads to targets, by name."""
+        return list(self._vocabularies)
+
+    @cached_property
+    def _vocabularies(self) -> tuple[str, ...]:
         sql, files = "SELECT vocabulary_id FROM read_parquet(?)", [str(self.table("VOCABULARY"))]
         if self.table("SOURCE_TO_CONCEPT_MAP").is_file() and self.table("CODE_TARGET").is_file():
             sql += " UNION SELECT source_vocabulary_id FROM read_parquet(?)"
             files.append(str(self.table("SOURCE_TO_CONCEPT_MAP")))
         sql = f"SELECT vocabulary_id FROM ({sql}) WHERE vocabulary_id IS NOT NULL ORDER BY ALL"
         with _connection(self.folder) as connection, without_values("reading VOCABULARY.parquet"):
-            return [row[0] for row in connection.execute(sql, files).fetchall()]
+            return tuple(row[0] for row in connection.execute(sql, files).fetchall())
 
     def has_vocabulary(self, vocabulary: str) -> bool:
         """Whether the release has the vocabulary of that name; a selection may have concepts of one that VOCABULARY leaves out."""
-        return vocabulary in self.vocabularies() or bool(
+        return vocabulary in self._vocabularies or bool(
             self._select("''", "c.vocabulary_id = $name LIMIT 1", name=vocabulary)
         )
 
