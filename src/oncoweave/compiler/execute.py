@@ -144,7 +144,8 @@ class Execution:
     def _duplicates(self, stage: StagePlan) -> str:
         """A SELECT of the rows that share a key, numbered by content, so that the order of the file does not matter."""
         name = identifier(stage.name)
-        order = ", ".join(identifier(f) for f in (*stage.content, "_file", "_line"))
+        content = () if stage.by_content else stage.content  # which is the same where it is the key
+        order = ", ".join(identifier(f) for f in (*content, "_file", "_line"))
         shared = f"SELECT _row FROM {name} WHERE _row IS NOT NULL GROUP BY _row HAVING count(*) > 1"
         number = f"row_number() OVER (PARTITION BY _row ORDER BY {order})"
         return f"SELECT _file, _line, {number} AS n FROM {name} WHERE _row IN ({shared})"

@@ -33,6 +33,11 @@ class RulePlan:
     def name(self) -> str:
         return self.rule.name
 
+    @property
+    def readings(self) -> list[exp.Select]:
+        """The selects that read the staged table; all others are over these."""
+        return [*([self.before] if self.before else []), *(branch.unit for branch in self.branches)]
+
 
 @dataclass(frozen=True)
 class Plan:

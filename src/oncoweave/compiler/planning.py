@@ -18,7 +18,7 @@ from oncoweave.compiler.lookups import CodeLookup, Lookup, map_lookup, map_looku
 from oncoweave.compiler.periods import period_type
 from oncoweave.compiler.plan import Plan, RulePlan
 from oncoweave.compiler.sql import case, col, is_not_null, named, null, subquery, table
-from oncoweave.compiler.staging import StagePlan, plan_joined, plan_stage, stage_name
+from oncoweave.compiler.staging import STAGED, StagePlan, plan_joined, plan_stage, stage_name
 from oncoweave.compiler.units import group_key, key_referred_to, numbered, passing, unit_referred_to
 
 
@@ -29,10 +29,11 @@ def build_plan(draft: Draft) -> Draft:
     inputs = draft.inputs
     known = frozenset(draft.book.known)
     rules = tuple(_rule_plan(draft.reading, rule) for rule in draft.rules)
+    persons = _mapped_persons(draft.reading, draft.rules)
     warnings = tuple(f"{p.file}:{p.line}: {p.message}" for p in draft.problems)
     plan = Plan(
-        inputs.source, draft.reading.source, inputs.mapping, inputs.bundle.release, _joined(draft), _stages(draft), rules, _lookups(draft, rules),
-        _mapped_persons(draft.reading, draft.rules), tuple(sorted(known & inputs.bundle.unconfirmed())), warnings,
+        inputs.source, draft.reading.source, inputs.mapping, inputs.bundle.release, _joined(draft), _stages(draft, rules, persons), rules,
+        _lookups(draft, rules), persons, tuple(sorted(known & inputs.bundle.unconfirmed())), warnings,
         period_type(draft),
     )  # fmt: skip
     return replace(draft, plan=plan)
@@ -54,7 +55,7 @@ def _rule_plan(inputs: Inputs, rule: BoundRule) -> RulePlan:
     return RulePlan(rule, branches, before)
 
 
-def _stages(draft: Draft) -> tuple[StagePlan, ...]:
+def _stages(draft: Draft, rules: Sequence[RulePlan], persons: exp.Select) -> tuple[StagePlan, ...]:
     person_table = next(r.table for r in draft.rules if r.fact == "person")
     units = _units(draft)
     names = _in_order(_staged(draft), person_table, units)
@@ -68,9 +69,15 @@ def _stages(draft: Draft) -> tuple[StagePlan, ...]:
             amendments=[a for a in draft.amendments if a.table == name],
             joins=joins_of(draft.joins, name),
             staged=frozenset(names[:number]),
+            used=_used([s for p in rules if p.rule.table == name for s in p.readings] + [persons]),
         )
         for number, name in enumerate(names)
     )
+
+
+def _used(selects: Sequence[exp.Select]) -> frozenset[str]:
+    """The columns of a staged table that some statements read."""
+    return frozenset(c.name for select in selects for c in select.find_all(exp.Column) if c.table == STAGED)
 
 
 def _staged(draft: Draft) -> set[str]:

@@ -6,7 +6,7 @@ Of a field `f` it holds the text as delivered (`f`, NULL where the source says "
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -51,6 +51,9 @@ PERSONS = "persons"
 
 NOT_MAPPED = "person not mapped"
 """State of the rows of a person whom the rule of the persons does not make."""
+
+STAGED = "s"
+"""Alias of a staged table in the statements that read it."""
 
 DELIVERED = "d"
 """Alias of a snapshot in the statements that read it."""
@@ -148,23 +151,23 @@ def plan_stage(  # noqa: PLR0913  all by name, and each a part of the plan
     amendments: Sequence[Amendment],
     joins: Mapping[str, BoundJoin],
     staged: frozenset[str],
+    used: frozenset[str],
 ) -> StagePlan:
     """The plan of one staged table.
 
     `source` has the fields of joined tables, `fields` are those that rules read, `units` those whose keys rules refer
     to, `columns` the content of a row without a key, `joins` the table's own by name, `staged` the tables that are
-    staged before: none for the table of the persons.
+    staged before: none for the table of the persons; `used` the staged columns that the statements of the rules read.
     """
     spec = source.tables[name]
     stage = _Stage(source, name, spec, not staged, tuple(sorted(columns)), joins, staged)
     read = sorted({*fields, *stage.key_fields})
     content = sorted(own_fields(read, joins))
     middle = stage.values(stage.texts(content, amendments), sorted({*read, *content}))
-    select = stage.keyed(middle, units)
-    used = tuple(joins[join] for join in brought(read))
+    select = stage.keyed(middle, units, {*used, *(content if spec.row.fields else ())})
     return StagePlan(
         name, stage_name(name), select, stage.persons_here, not spec.row.fields, stage.person_is_content, tuple(content),
-        tuple(amendments), used,
+        tuple(amendments), tuple(joins[join] for join in brought(read)),
     )  # fmt: skip
 
 
@@ -270,12 +273,14 @@ class _Stage:
         """The table that a join looks into."""
         return _Stage(self.source, join.to, self.source.tables[join.to], False, (), {})
 
-    def keyed(self, middle: exp.Select, units: Sequence[keys.UnitKey]) -> exp.Select:
-        """The staged table: everything of `middle`, the person, the unit keys and the state."""
+    def keyed(self, middle: exp.Select, units: Sequence[keys.UnitKey], used: Container[str]) -> exp.Select:
+        """The staged table: what is `used` of `middle`, the marks of joins, the person, the unit keys and the state."""
         person = self._person()
-        hidden = [exp.to_identifier("_row_key", quoted=True)]
-        star = exp.Column(this=exp.Star(**{"except_": hidden}), table=exp.to_identifier("v", quoted=True))
-        nodes: list[Node] = [star, named(person.copy(), "_person"), named(self._row(person), "_row")]
+        kept = {"_file", "_line", *map(found_column, self.joins.values())}
+        kept |= {"_person_key"} if self.persons_here or self.person_is_content else set()
+        names = [name for node in middle.expressions if (name := node.alias_or_name) in kept or name in used]
+        nodes: list[Node] = [col(name, "v") for name in names]
+        nodes += [named(person.copy(), "_person"), named(self._row(person), "_row")]
         nodes += [named(self._unit(unit, person), unit.column) for unit in units]
         nodes.append(named(self._state(person), "_state"))
         select = exp.select(*nodes).from_(subquery(middle, "v"))

@@ -17,6 +17,7 @@ from sqlglot import exp
 
 from oncoweave.engine import functions as f
 from oncoweave.engine.expressions import Expression, Kind, KindError, Value, lift, null
+from oncoweave.engine.signatures import Function
 
 Precision = Literal["day", "month", "year"]
 
@@ -35,6 +36,8 @@ _LOOKS = {
 }  # fmt: skip
 _WIDTHS = {"d": 2, "m": 2, "y": 2, "Y": 4, "j": 3, "b": 3, "H": 2, "M": 2, "S": 2}
 _TOKEN = re.compile(r"%(.?)|([^%])", re.DOTALL)
+_MARK = ":"
+"""What a text with a time has, and one without has not."""
 _DAY = 86_400_000_000  # microseconds
 
 
@@ -194,13 +197,26 @@ def _reading(text: Expression, members: list[DatePattern], first_year: int) -> E
     """The date in several plain patterns, or in one that needs care."""
     pattern = members[0]
     if pattern.is_plain:
-        read = f.read_date(text, *[p.text for p in members])
+        read = _by_mark(text, members, f.read_date)
         finer = [_timed(text, p, first_year)[0] for p in members if "%f" in p.time]
         return f.coalesce(read, *finer) if finer else read  # the engine's %f has six digits at most
     if pattern.time:
         return _timed(text, pattern, first_year)[0]
     careful = f.when(f.matches(text, pattern.regex), _careful(f.trim(text), pattern, first_year), None)
     return f.when(_is_full(text, pattern), _careful(text, pattern, first_year), careful)
+
+
+def _by_mark(text: Expression, members: list[DatePattern], read: Function, *, timed: bool = False) -> Expression:
+    """The first of several plain patterns that fits; only of those that can: to try one in vain costs ten times what a fit does.
+
+    A colon tells a text with a time from one without, where the dates themselves have none. `timed` leaves the others out.
+    """
+    with_time = [p.text for p in members if p.time]
+    without = [p.text for p in members if not p.time]
+    told = with_time and without and all(_MARK in t for t in with_time) and not any(_MARK in t for t in without)
+    if not told:
+        return read(text, *(with_time if timed else [p.text for p in members]))
+    return f.when(f.contains(text, _MARK), read(text, *with_time), None if timed else read(text, *without))
 
 
 def _timed(text: Expression, pattern: DatePattern, first_year: int) -> tuple[Expression, Expression]:
@@ -225,7 +241,7 @@ def _time(text: Expression, patterns: list[DatePattern], first_year: int) -> exp
     if not timed:
         return None
     if all(p.is_plain and "%f" not in p.time for p in patterns):  # who fits one with a time fits none without
-        return f.read_time(text, *[p.text for p in timed]).node
+        return _by_mark(text, patterns, f.read_time, timed=True).node
     time = null(Kind.INTEGER)
     for pattern in reversed(patterns):
         own = null(Kind.INTEGER)
