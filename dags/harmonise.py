@@ -4,7 +4,7 @@ Nobody edits this for a source: what differs between sources is in mappings/sour
 """
 
 from oncoweave.airflow import operators as task
-from oncoweave.airflow.factory import candidate_of, harmonise_dag, pipelines_to_build, publish_dag, release_of
+from oncoweave.airflow.factory import candidate_of, harmonise_dag, pipelines_to_build, publish_dag, release_of, teller
 
 for pipeline in pipelines_to_build():
     source = pipeline.source
@@ -22,6 +22,11 @@ for pipeline in pipelines_to_build():
     if pipeline.spec:
         with publish_dag(pipeline) as dag:
             approve = task.ApproveOperator(task_id="approve", source=source)
-            publish = task.PublishOperator(task_id="publish", source=source, release=release_of(pipeline))
+            publish = task.PublishOperator(
+                task_id="publish",
+                source=source,
+                release=release_of(pipeline),
+                on_success_callback=teller(pipeline, "published"),
+            )
             approve >> publish
         globals()[dag.dag_id] = dag

@@ -39,7 +39,7 @@ LANGUAGES: dict[str, tuple[type[Spec], str]] = {
 WORDS = {
     "str": "text", "int": "whole number", "float": "number", "FiniteFloat": "number", "bool": "`true` or `false`", "date": "date", "Day": "date",
     "Name": "name", "Label": "text", "Marker": "name of a file", "Span": "span of time (`30s`, `5m`, `8h`, `2d`)", "Expr": "expression", "Concept": "concept", "ConceptText": "concept", "Cell": "text",
-    "ParameterText": "text", "Kind": "[clinical role](#clinical-roles)",
+    "ParameterText": "text", "Mailbox": "e-mail address", "Variable": "name of an environment variable", "Kind": "[clinical role](#clinical-roles)",
 }  # fmt: skip
 HEAD = """# The mapping language
 

@@ -86,7 +86,7 @@ def test_writing_again_gives_the_same_bytes(site: tuple[Project, RunFolder]) -> 
 
 
 def test_the_page_in_the_release_names_no_place_and_no_neighbour(site: tuple[Project, RunFolder]) -> None:
-    project, run = site
+    project, _ = site
     page = (project.releases / "tiny" / "current" / "release.html").read_text(encoding="utf-8")
     assert str(project.root) not in page and "run.html" not in page and "<nav" not in page
     manifest = (project.releases / "tiny" / "current" / "manifest.json").read_text(encoding="utf-8")

@@ -8,10 +8,12 @@ from typing import Any
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, get_parsing_context
 
 from oncoweave.airflow.failure import told
+from oncoweave.airflow.notifier import Notifier
 from oncoweave.airflow.project import project_here
 from oncoweave.orchestration.form import Form
 from oncoweave.orchestration.pipeline import Pipeline, pipelines
 from oncoweave.spec.language import span
+from oncoweave.spec.notify import Occasion
 from oncoweave.spec.schedule import AssetSchedule, CronSchedule
 
 LONGEST_WAIT = timedelta(days=1)
@@ -43,6 +45,12 @@ def release_of(pipeline: Pipeline) -> Asset:
     return Asset(pipeline.release)
 
 
+def teller(pipeline: Pipeline, occasion: Occasion) -> Notifier | None:
+    """What tells people of an occasion, where source.yaml asks for it."""
+    notify = pipeline.spec.notify if pipeline.spec else None
+    return Notifier(occasion, pipeline.source, notify) if notify and occasion in notify.on else None
+
+
 def _dag(pipeline: Pipeline, dag_id: str, schedule: Any, form: Form) -> DAG:
     scheduling = pipeline.scheduling
     return DAG(
@@ -62,6 +70,7 @@ def _dag(pipeline: Pipeline, dag_id: str, schedule: Any, form: Form) -> DAG:
             "retry_exponential_backoff": 2,
             "max_retry_delay": LONGEST_WAIT,
             **({"pool": scheduling.pool} if scheduling.pool else {}),
+            **({"on_failure_callback": told} if (told := teller(pipeline, "failure")) else {}),
         },
     )
 

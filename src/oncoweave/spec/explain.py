@@ -20,6 +20,7 @@ from oncoweave.spec.delivery import ADDRESS, QUERY_FILE, TABLE_NAME
 from oncoweave.spec.document import Document, Loc, Value
 from oncoweave.spec.language import LABEL, SPAN, Spec
 from oncoweave.spec.models import Target, keys_of, literals_of, resolve, thing
+from oncoweave.spec.notify import MAILBOX, VARIABLE
 
 EXPECTED = {
     "string_type": "one text",
@@ -50,6 +51,8 @@ FORMS = MappingProxyType(
         QUERY_FILE: "a file in the folder sql/ of the source, as sql/patients.sql",
         ADDRESS: "an address without user and password: s3://bucket/folder/, sftp://host/folder/, https://host/folder/",
         TABLE_NAME: "the name of a table, with its schema before a point: schema.name",
+        MAILBOX: "an e-mail address, as qa@registry.example",
+        VARIABLE: "the name of an environment variable, as ONCOWEAVE_WEBHOOK; the address itself is a secret and stays there",
     }
 )
 """What a pattern asks for, in words."""
@@ -61,6 +64,7 @@ MENDS = MappingProxyType(
         "give either `date` or `year`": "for example `birth: {year: year(diagnosed) - age}`",
         "give either `concept` or `columns`": "`columns` makes one fact of each filled column, `concept` one of the row",
         "give either `folder` or `files`": "folders named by their day: `folder: ../../../deliveries/%Y-%m-%d`; files in one folder: `files: ../../../inbox/*.csv`",
+        "give `email`, `webhook` or both": "for example `email: [qa@registry.example]`",
         "give either `fields` or": "`content: true` is for a table without a key",
         "give either `query` or": "`query: sql/patients.sql` is a file with one SELECT, `table: schema.name` takes all columns",
         "give either `date` or `date_query`": "`date: 2026-05-01`, or `date_query: sql/date.sql` with a SELECT of the day",

@@ -8,7 +8,8 @@ from __future__ import annotations
 import codecs
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import MappingProxyType
 
 from oncoweave.errors import Problem, nearest
 from oncoweave.spec.arrival_faults import arrival_problems
@@ -35,7 +36,7 @@ def source_problems(source: str) -> Callable[[Document], Sequence[Problem]]:
             *_removals(document),
             *_same_headers(document),
             *_fields_twice(document),
-            *_empty_approval(document),
+            *_empty_keys(document),
             *delivery_problems(document),
             *schedule_problems(document),
             *arrival_problems(document),
@@ -96,13 +97,20 @@ def _other_name(document: Document, source: str) -> list[Problem]:
     ]
 
 
-def _empty_approval(document: Document) -> list[Problem]:
-    """`approval:` with nothing behind it: somebody who wrote it does not mean that nobody is asked."""
-    written = isinstance(document.data, dict) and "approval" in document.data
-    if not written or document.get(("approval",)) is not None:
-        return []
-    mend = "write `approval: {role: QA reviewer}`, or remove the key if nobody has to approve"
-    return [document.problem("empty-value", "`approval` is empty", ("approval",), help=mend, at="key")]
+_MEANT = MappingProxyType(
+    {
+        "approval": "write `approval: {role: QA reviewer}`, or remove the key if nobody has to approve",
+        "notify": "write `notify: {email: [qa@registry.example]}`, or remove the key if nobody is told",
+    }
+)
+
+
+def _empty_keys(document: Document) -> Iterator[Problem]:
+    """`approval:` or `notify:` with nothing behind it: somebody who wrote it does not mean that nobody is asked or told."""
+    written = document.data if isinstance(document.data, dict) else {}
+    for key, mend in _MEANT.items():
+        if key in written and document.get((key,)) is None:
+            yield document.problem("empty-value", f"`{key}` is empty", (key,), help=mend, at="key")
 
 
 def _not_days(document: Document) -> list[Problem]:

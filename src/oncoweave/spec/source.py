@@ -15,6 +15,7 @@ from oncoweave.spec.approval import Approval
 from oncoweave.spec.arrival import Arrival
 from oncoweave.spec.delivery import Delivery, QueryFile, TableName
 from oncoweave.spec.language import Day, Name, Spec
+from oncoweave.spec.notify import Notify
 from oncoweave.spec.schedule import Scheduling
 
 
@@ -224,5 +225,8 @@ class Source(Scheduling):
     approval: Approval | None = Field(
         default=None,
         description="Who looks at a run before it is published. Without this key a run that passes is published at once.",
+    )
+    notify: Notify | None = Field(
+        default=None, description="Who is told by mail or webhook when something happens to the source in Airflow."
     )
     tables: dict[Name, Table] = Field(min_length=1, description="The source tables by name.")
