@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
 import duckdb
@@ -17,20 +18,20 @@ from oncoweave.compiler.keys import is_one_a_person
 from oncoweave.engine.connection import connect, without_values
 from oncoweave.engine.parquet import copy_sorted
 from oncoweave.events import TYPES, select_events
-from oncoweave.files import file_record, make_private_folder, stage_folder, work_folder, write_json
+from oncoweave.files import file_record, make_private_folder, read_record, stage_folder, work_folder, write_json
 from oncoweave.omop.eras import EraWriter
 from oncoweave.omop.fields import FIELDS
 from oncoweave.omop.metadata import Made, metadata_rows
 from oncoweave.omop.model import CDM_VERSION, tables
 from oncoweave.omop.periods import PeriodWriter
-from oncoweave.omop.tables import CdmSource, TableWriter
+from oncoweave.omop.tables import CdmSource, TableWriter, Written
 from oncoweave.privacy.pseudonym import Key
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import (
     DerivedTable,
+    EventFile,
     EventIndex,
     ExtractRecord,
-    FileRecord,
     MapRecord,
     ReleasedText,
     UnconvertedCount,
@@ -38,60 +39,124 @@ from oncoweave.records import (
 from oncoweave.spec.notes import NoteRule
 from oncoweave.vocabulary.bundle import Bundle
 
+PROJECTED = (*FIELDS, "episode_event", "fact_relationship")
+"""The tables that events are projected into, each by itself; the others follow from them."""
 
-def harmonise(
-    run: RunFolder,
-    project: Project,
-    extracted: ExtractRecord,
-    plan: Plan,
-    bundle: Bundle,
-    key: Key,
-    rests_on: Mapping[str, str] = MappingProxyType({}),
-) -> MapRecord:
-    """Write the events, the quarantine, the restricted id map and the tables of a compiled mapping.
 
-    `rests_on` is what METADATA says of the software and the files that the run rests on, by name.
-    """
-    restricted = make_private_folder(project.restricted / run.source)
+@dataclass(frozen=True)
+class Harmonisation:
+    """What is harmonised, by which plan. `rests_on` is what METADATA says of the software and files that it rests on, by name."""
+
+    run: RunFolder
+    project: Project
+    extracted: ExtractRecord
+    plan: Plan
+    bundle: Bundle
+    key: Key
+    rests_on: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def vocabulary(self) -> str:
+        """What the vocabulary calls itself, whatever name mappings use for it."""
+        return self.bundle.version or self.plan.vocabulary
+
+
+def harmonise(of: Harmonisation) -> MapRecord:
+    """Write the events, the quarantine, the restricted id map and the tables of a compiled mapping."""
     with (
-        stage_folder(run, "events") as events,
-        stage_folder(run, "tables") as cdm,
-        work_folder(run, "map") as work,
-        connect(work=work, allow=[run.path, restricted, bundle.folder]) as connection,
+        stage_folder(of.run, "events") as events,
+        stage_folder(of.run, "tables") as cdm,
+        _connected(of) as connection,
     ):
-        snapshot = {t.table: run.snapshot / f"{t.table}.parquet" for t in extracted.tables}
-        execution = Execution(connection, plan, bundle, key, snapshot, events, extracted.delivery_date)
-        execution.run()
-        make_private_folder(run.quarantine)
-        execution.write_quarantine(run.quarantine / "map.parquet")
-        execution.write_id_map(restricted / "person_map.parquet")
-        _write_concepts(connection, events, execution, bundle)
-        write_json(events / "events.json", EventIndex(files=tuple(execution.files)))
-        writer = TableWriter(connection, events, execution.files, cdm)
-        counts, truncated = _write_tables(writer, plan, extracted, bundle.version or plan.vocabulary)
-        derived = [_write_periods(writer, plan, extracted), *EraWriter(connection, writer, bundle).write()]
-        counts |= {table.table: table.rows for table in derived}
-        imputed = _imputed(connection, events, execution)
-        released = _released_text(execution, plan)
-        known = {**rests_on, "vocabulary": bundle.version or plan.vocabulary, "CDM": CDM_VERSION}
-        made = Made(known, _origin(plan), imputed, truncated, released, counts)
-        counts["metadata"] = writer.write_metadata(metadata_rows(made))
-        counts = {name: counts[name] for name in tables()}
-        files = tuple(file_record(cdm / f"{name}.parquet", f"{name}.parquet", rows) for name, rows in counts.items())
-    return _record(plan, execution, counts, files, made, derived)
+        files, found = _make_events(connection, of, events)
+        writer = TableWriter(connection, events, files, cdm)
+        return _complete(writer, of, found, {name: _write(writer, name) for name in PROJECTED})
 
 
-def _write_tables(
-    writer: TableWriter, plan: Plan, extracted: ExtractRecord, version: str
-) -> tuple[dict[str, int], dict[str, int]]:
-    """The rows of every table, and how many texts were cut to the CDM's limits, by field."""
-    written = {name: writer.write(name) for name in FIELDS}
+def harmonise_events(of: Harmonisation) -> MapRecord:
+    """The first part of `harmonise`: the events, the quarantine and the id map; the record that there is without tables."""
+    with stage_folder(of.run, "events") as events, _connected(of) as connection:
+        return _make_events(connection, of, events)[1]
+
+
+def harmonise_table(run: RunFolder, name: str, folder: Path) -> Written:
+    """Write one of the tables that events are projected into; such parts may run side by side."""
+    with work_folder(run, f"map-{name}") as work, connect(work=work, allow=[run.path]) as connection:
+        return _write(TableWriter(connection, run.events, event_files(run), folder), name)
+
+
+def harmonise_rest(of: Harmonisation, found: MapRecord, parts: Mapping[str, tuple[Path, Written]]) -> MapRecord:
+    """The last part: takes the tables that the other parts made, makes those that are left, and puts all in their place."""
+    with stage_folder(of.run, "tables") as cdm, _connected(of) as connection:
+        for path, _ in parts.values():
+            path.rename(cdm / path.name)
+        writer = TableWriter(connection, of.run.events, event_files(of.run), cdm)
+        written = {name: parts[name][1] if name in parts else _write(writer, name) for name in PROJECTED}
+        return _complete(writer, of, found, written)
+
+
+def event_files(run: RunFolder) -> tuple[EventFile, ...]:
+    """The event files of a run whose events are made."""
+    return read_record(run.events / "events.json", EventIndex).files
+
+
+@contextmanager
+def _connected(of: Harmonisation) -> Iterator[duckdb.DuckDBPyConnection]:
+    restricted = make_private_folder(of.project.restricted / of.run.source)
+    with (
+        work_folder(of.run, "map") as work,
+        connect(work=work, allow=[of.run.path, restricted, of.bundle.folder]) as connection,
+    ):
+        yield connection
+
+
+def _make_events(
+    connection: duckdb.DuckDBPyConnection, of: Harmonisation, events: Path
+) -> tuple[Sequence[EventFile], MapRecord]:
+    """The event files, and the record that there is without tables."""
+    run, plan, day = of.run, of.plan, of.extracted.delivery_date
+    snapshot = {t.table: run.snapshot / f"{t.table}.parquet" for t in of.extracted.tables}
+    execution = Execution(connection, plan, of.bundle, of.key, snapshot, events, day)
+    execution.run()
+    make_private_folder(run.quarantine)
+    execution.write_quarantine(run.quarantine / "map.parquet")
+    execution.write_id_map(of.project.restricted / run.source / "person_map.parquet")
+    _write_concepts(connection, events, execution, of.bundle)
+    write_json(events / "events.json", EventIndex(files=tuple(execution.files)))
+    return execution.files, _found(plan, execution, _imputed(connection, events, execution))
+
+
+def _write(writer: TableWriter, name: str) -> Written:
+    """Write one table that events are projected into."""
+    if name == "episode_event":
+        return Written(writer.write_episode_events(), {})
+    if name == "fact_relationship":
+        return Written(writer.write_fact_relationships(), {})
+    return writer.write(name)
+
+
+def _complete(writer: TableWriter, of: Harmonisation, found: MapRecord, written: Mapping[str, Written]) -> MapRecord:
+    """Write the tables that follow from others and those that tell of the whole; the record with all tables."""
+    plan, extracted = of.plan, of.extracted
     truncated = {field: number for table in written.values() for field, number in table.truncated.items()}
     counts = {name: table.rows for name, table in written.items()}
-    counts["episode_event"] = writer.write_episode_events()
-    counts["fact_relationship"] = writer.write_fact_relationships()
-    counts["cdm_source"] = writer.write_cdm_source(_about(plan, extracted, version))
-    return counts, truncated
+    counts["cdm_source"] = writer.write_cdm_source(_about(plan, extracted, of.vocabulary))
+    derived = [_write_periods(writer, plan, extracted), *EraWriter(writer.connection, writer, of.bundle).write()]
+    counts |= {table.table: table.rows for table in derived}
+    known = {**of.rests_on, "vocabulary": of.vocabulary, "CDM": CDM_VERSION}
+    made = Made(known, _origin(plan), found.imputed, truncated, found.released_text, counts)
+    counts["metadata"] = writer.write_metadata(metadata_rows(made))
+    counts = {name: counts[name] for name in tables()}
+    files = (file_record(writer.folder / f"{n}.parquet", f"{n}.parquet", rows) for n, rows in counts.items())
+    return found.model_copy(
+        update={
+            "truncated": truncated,
+            "persons": counts["person"],
+            "events": {n: c for n, c in counts.items() if n not in ("person", "cdm_source", "metadata")},
+            "tables": tuple(files),
+            "derived": tuple(derived),
+        }
+    )
 
 
 def _origin(plan: Plan) -> tuple[date, str] | None:
@@ -175,30 +240,23 @@ def _imputed(connection: duckdb.DuckDBPyConnection, events: Path, execution: Exe
     return found
 
 
-def _record(
-    plan: Plan,
-    execution: Execution,
-    counts: dict[str, int],
-    files: Sequence[FileRecord],
-    made: Made,
-    derived: Sequence[DerivedTable],
-) -> MapRecord:
+def _found(plan: Plan, execution: Execution, imputed: dict[str, dict[str, int]]) -> MapRecord:
+    """What is known before there are tables."""
     joins = [count for _, count in sorted(execution.joins.items())]
     return MapRecord(
         vocabulary=plan.vocabulary,
         unconfirmed_concepts=plan.unconfirmed,
-        synthetic_origin=made.origin,
+        synthetic_origin=_origin(plan),
         plan_sha256=plan.sha256,
         ledger=tuple(execution.ledger),
         unmapped=tuple(execution.unmapped),
-        imputed={field: dict(counts) for field, counts in made.imputed.items()},
-        truncated=dict(made.truncated),
+        imputed=imputed,
+        truncated={},
         corrections=execution.corrected,
-        persons=counts["person"],
-        events={n: c for n, c in counts.items() if n not in ("person", "cdm_source", "metadata")},
-        tables=tuple(files),
-        derived=tuple(derived),
-        released_text=tuple(made.released),
+        persons=0,
+        events={},
+        tables=(),
+        released_text=_released_text(execution, plan),
         warnings=(*plan.warnings, *warnings_of(joins), *map(_not_converted, execution.unconverted)),
         unconverted=tuple(execution.unconverted),
         joins=tuple(joins),

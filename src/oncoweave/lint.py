@@ -13,7 +13,7 @@ from oncoweave.engine.connection import connect, without_values
 from oncoweave.engine.parquet import copy, identifier
 from oncoweave.errors import Problem, SpecError, UsageError, nearest
 from oncoweave.files import file_record
-from oncoweave.harmonise import harmonise
+from oncoweave.harmonise import Harmonisation, harmonise
 from oncoweave.omop.model import tables
 from oncoweave.omop.routing import TABLE_OF_FACT
 from oncoweave.privacy.pseudonym import Key
@@ -133,7 +133,7 @@ def _made(inputs: Inputs, plan: Plan, example: Example) -> Made:
             tables=tuple(snapshots),
         )
         project = Project(home, home / "runs", home / "releases", home / "restricted")
-        record = harmonise(run, project, extracted, plan, inputs.bundle, _EXAMPLE_KEY)
+        record = harmonise(Harmonisation(run, project, extracted, plan, inputs.bundle, _EXAMPLE_KEY))
         rows = {name: _read(run.tables / f"{name}.parquet") for name in example.expect}
         return Made(rows, {name: _held(record, name) for name in example.expect})
 

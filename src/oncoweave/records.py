@@ -223,6 +223,14 @@ class MapRecord(Record):
     unconverted: tuple[UnconvertedCount, ...] = ()
 
 
+class TablePart(Record):
+    """A table that a part of the map stage wrote by itself, of the events with the hash `events_sha256`."""
+
+    file: FileRecord
+    truncated: dict[str, int]
+    events_sha256: str
+
+
 class ExpectationResult(Record):
     """One validation result: counts only."""
 

@@ -31,8 +31,8 @@ from oncoweave.spec.source import Source
 from oncoweave.stages.publish import release_manifest
 
 __all__ = [
-    "RunSummary", "approval_of", "candidate", "changes", "check", "extract", "map", "publish", "published", "run",
-    "signoff", "summary",
+    "RunSummary", "approval_of", "candidate", "changes", "check", "extract", "map", "map_events", "map_record", "publish",
+    "published", "run", "signoff", "summary", "write_table",
 ]  # fmt: skip
 
 Progress = Callable[[str], None]
@@ -116,8 +116,43 @@ def map(run: RunFolder, project: Project) -> MapRecord:  # noqa: A001  the verb'
             forget(run.path / "check.json")
             forget(run.path / "map.json")
             stage(run, project)
-        _write_manifest(run)
-        return read_record(run.path / "map.json", MapRecord)
+        return _mapped(run)
+
+
+def map_events(run: RunFolder, project: Project) -> tuple[str, ...]:
+    """The first part of `map`, for a scheduler that does it in parts: the tables to write, each by `write_table`, side by side."""
+    from oncoweave.stages import map as stage
+
+    with _alone(project, run.source, "map", run.run_id):
+        refuse_changed(run, project)
+        if not _tables_are_whole(run):
+            forget(run.path / "check.json")
+            stage.map_events(run, project)
+        return stage.tables_to_write(run)
+
+
+def write_table(run: RunFolder, project: Project, table: str) -> int:
+    """The part of `map` that makes one table; the number of its rows."""
+    from oncoweave.stages import map as stage
+
+    with _alone(project, run.source, f"map.{table}", run.run_id):
+        if _tables_are_whole(run):
+            recorded = read_record(run.path / "map.json", MapRecord).tables
+            return next(f.rows or 0 for f in recorded if f.name == f"{table}.parquet")
+        return stage.write_table(run, table).file.rows or 0
+
+
+def map_record(run: RunFolder, project: Project) -> MapRecord:
+    """The last part of `map`: every other table, and the stage is done. Raises as `map`."""
+    from oncoweave.stages import map as stage
+
+    with _stage(project, run.source, "map", run.run_id):
+        refuse_changed(run, project)
+        if not _tables_are_whole(run):
+            forget(run.path / "check.json")
+            forget(run.path / "map.json")
+            stage.map_record(run, project)
+        return _mapped(run)
 
 
 def check(run: RunFolder, project: Project) -> CheckRecord:
@@ -225,6 +260,11 @@ def _mapped_before(project: Project, source: str) -> bool:
         return False  # lint or extract tells why, in its own words
 
 
+def _mapped(run: RunFolder) -> MapRecord:
+    _write_manifest(run)
+    return read_record(run.path / "map.json", MapRecord)
+
+
 def _tables_are_whole(run: RunFolder) -> bool:
     path = run.path / "map.json"
     if not path.is_file():
@@ -254,16 +294,18 @@ def _write_manifest(run: RunFolder) -> None:
 
 @contextmanager
 def _stage(project: Project, source: str, name: str, run_id: str = "") -> Iterator[Telling]:
-    """The lock of a stage of a source, a way to stop it, disk faults told without a traceback, and its lineage told."""
+    """A stage of a source: alone, and its lineage told."""
+    with _alone(project, source, name, run_id), telling(project, source, name, run_id) as told:
+        yield told
+
+
+@contextmanager
+def _alone(project: Project, source: str, name: str, run_id: str) -> Iterator[None]:
+    """The lock of a stage of a source, or of a part of it, a way to stop it, and disk faults told without a traceback."""
     project.source_folder(source)
     path = project.runs / source / f".{name}.lock"
-    with (
-        _stoppable(),
-        lock(path, f"{name} {source}", run_id),
-        telling(project, source, name, run_id) as told,
-        disk_faults(project.runs / source),
-    ):
-        yield told
+    with _stoppable(), lock(path, f"{name} {source}", run_id), disk_faults(project.runs / source):
+        yield
 
 
 @contextmanager
