@@ -14,9 +14,16 @@ for pipeline in pipelines_to_build():
             task.FaultOperator(task_id="fault", fault=pipeline.fault)
         else:
             extract = task.ExtractOperator(task_id="extract", source=source)
-            map_ = task.MapOperator(task_id="map", source=source)
             check = task.CheckOperator(task_id="check", source=source, candidate=candidate_of(pipeline))
-            extract >> map_ >> check
+            if pipeline.scheduling.map_by == "tables":
+                events = task.MapEventsOperator(task_id="map_events", source=source)
+                table = task.WriteTableOperator.partial(
+                    task_id="write_table", source=source, map_index_template="{{ table }}"
+                )
+                record = task.MapRecordOperator(task_id="map_record", source=source)
+                extract >> events >> table.expand(table=events.output) >> record >> check
+            else:
+                extract >> task.MapOperator(task_id="map", source=source) >> check
     globals()[dag.dag_id] = dag
 
     if pipeline.spec:

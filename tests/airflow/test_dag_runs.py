@@ -84,6 +84,29 @@ def test_a_delivery_becomes_the_release_that_the_command_line_makes(
     assert bytes_of(release) == expected
 
 
+def test_a_source_mapped_table_by_table_gives_the_same_release(
+    tiny_project: Project, run_dag: Run, tmp_path: Path
+) -> None:
+    spec = tiny_project.root / "mappings" / "sources" / "tiny" / "source.yaml"
+    spec.write_text(spec.read_text(encoding="utf-8") + "map_by: tables\n", encoding="utf-8")
+    expected = undisturbed(tiny_project, tmp_path / "by_hand")
+    assert set(run_dag(tiny_project, "harmonise__tiny").values()) == {"success"}
+    run = run_of(tiny_project)
+    assert "person" in names_in_the_grid("write_table")
+    assert run_dag(tiny_project, "publish__tiny", run_id=run.run_id) == {"approve": "success", "publish": "success"}
+    assert bytes_of(tiny_project.releases / "tiny" / "current") == expected
+
+
+def names_in_the_grid(task_id: str) -> set[str | None]:
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        found = session.scalars(select(TaskInstance).where(TaskInstance.task_id == task_id))
+        return {ti.rendered_map_index for ti in found}
+
+
 def test_a_dry_run_is_no_candidate(tiny_project: Project, run_dag: Run) -> None:
     before = len(events_of("oncoweave://candidate/tiny"))
     assert run_dag(tiny_project, "harmonise__tiny", dry_run=True) == DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -62,6 +63,15 @@ def test_source_yaml_says_when_and_how(tiny_project: Project, dags_of: Dags) -> 
         )
         assert task.retry_exponential_backoff == 2
         assert tuple(task.template_fields) == ()
+
+
+def test_a_source_may_be_mapped_table_by_table(tiny_project: Project, dags_of: Dags) -> None:
+    set_keys(tiny_project, "tiny", "map_by: tables\n")
+    harmonise = dags_of(tiny_project)["harmonise__tiny"]
+    chain = ["extract", "map_events", "write_table", "map_record", "check"]
+    assert edges(harmonise) == set(itertools.pairwise(chain))
+    assert harmonise.get_task("write_table").is_mapped
+    assert harmonise.get_task("write_table").partial_kwargs["map_index_template"] == "{{ table }}"
 
 
 def test_a_source_may_wait_for_the_release_of_another(tiny_project: Project, dags_of: Dags) -> None:

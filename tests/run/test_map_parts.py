@@ -42,7 +42,11 @@ def test_parts_make_the_bytes_of_the_whole(tiny_project: Project, whole: Whole) 
     assert {"person", "condition_occurrence", "measurement"} <= set(tables)
     with ThreadPoolExecutor(4) as side_by_side:
         rows = dict(
-            zip(tables, side_by_side.map(lambda table: stages.write_table(run, tiny_project, table), tables), strict=True)
+            zip(
+                tables,
+                side_by_side.map(lambda table: stages.write_table(run, tiny_project, table), tables),
+                strict=True,
+            )
         )
     assert rows["person"] == 6
     assert not run.tables.exists()

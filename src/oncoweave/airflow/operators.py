@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 from airflow.sdk import Asset, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
@@ -46,7 +46,8 @@ class ExtractOperator(StageOperator):
         from oncoweave.run import extract
 
         asked = read_request(project, self.source, context["params"])
-        return extract(project, self.source, asked.delivery, asked.base).run_id
+        by = context["dag_run"].triggering_user_name or ""
+        return extract(project, self.source, asked.delivery, asked.base, by).run_id
 
 
 class MapOperator(StageOperator):
@@ -56,6 +57,39 @@ class MapOperator(StageOperator):
         from oncoweave.run import map as map_run
 
         mapped = map_run(self.run_of(context, project), project)
+        return {file.name: file.rows or 0 for file in mapped.tables}
+
+
+class MapEventsOperator(StageOperator):
+    """The first part of mapping by tables: the events; gives the tables that they go to."""
+
+    def stage(self, context: Context, project: Project) -> list[str]:
+        from oncoweave.run import map_events
+
+        return list(map_events(self.run_of(context, project), project))
+
+
+class WriteTableOperator(StageOperator):
+    """The part of one table; in the grid it has the table's name. Gives the number of its rows."""
+
+    def __init__(self, *, table: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.table = table
+
+    def stage(self, context: Context, project: Project) -> int:
+        from oncoweave.run import write_table
+
+        cast("dict[str, Any]", context)["table"] = self.table  # for map_index_template
+        return write_table(self.run_of(context, project), project, self.table)
+
+
+class MapRecordOperator(StageOperator):
+    """The last part of mapping by tables: the other tables, and the record; gives the number of rows by table."""
+
+    def stage(self, context: Context, project: Project) -> dict[str, int]:
+        from oncoweave.run import map_record
+
+        mapped = map_record(self.run_of(context, project), project)
         return {file.name: file.rows or 0 for file in mapped.tables}
 
 
