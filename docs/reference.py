@@ -31,7 +31,7 @@ LANGUAGES: dict[str, tuple[type[Spec], str]] = {
     "mapping.yaml": (
         Mapping,
         "Which clinical fact each source row tells. The mapping author edits it. It may go on in further files, mapping/*.yaml "
-        "beside it, which hold `concepts`, `ignored`, `joins`, `rules` and `examples` and are read in the order of their names.",
+        "beside it, which hold `concepts`, `ignored`, `spellings`, `joins`, `rules` and `examples` and are read in the order of their names.",
     ),
     "corrections.yaml": (Corrections, "Known errors of the source, mended before the rules read it."),
     "expectations/*.yaml": (Suite, "What must hold for a table of the release. The QA reviewer edits it."),

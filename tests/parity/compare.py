@@ -20,6 +20,10 @@ PROVIDER = "concat_ws(' ', d.specialty_source_value, d.gender_source_value)"
 """What both sides tell of a provider: names do not leave."""
 
 
+HOME = "concat_ws(', ', h.city, h.county, h.state, h.zip)"
+"""Where a person lives, as far as both sides tell it."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """A record that one side has alone (`what` is `ours` or `peer`), or a column (`what`) in which the two differ.
@@ -53,7 +57,7 @@ def _records(connection: duckdb.DuckDBPyConnection, side: str, table: Compared) 
     """What else a side tells of each record, by identity; several records may share one."""
     names = {row[0] for row in connection.execute(f"DESCRIBE {side}.{table.name}").fetchall()}
     source = f"{side}.{table.name} AS t"
-    person = visit = provider = "NULL"
+    person = visit = provider = home = "NULL"
     if "person_id" in names:
         source += f" LEFT JOIN {side}.persons AS p USING (person_id)"
         person = "p.key"
@@ -63,8 +67,11 @@ def _records(connection: duckdb.DuckDBPyConnection, side: str, table: Compared) 
     if "provider_id" in names and table.name != "provider":
         source += f" LEFT JOIN {side}.provider AS d ON d.provider_id = t.provider_id"
         provider = f"CASE WHEN d.provider_id IS NOT NULL THEN {PROVIDER} END"
+    if table.name == "person":
+        source += f" LEFT JOIN {side}.location AS h ON h.location_id = t.location_id"
+        home = HOME
     columns = [
-        {"person": person, "visit": visit, "provider": provider}.get(c, c if "(" in c else f"t.{c}")
+        {"person": person, "visit": visit, "provider": provider, "home": home}.get(c, c if "(" in c else f"t.{c}")
         for c in (*table.identity, *table.others)
     ]
     found: dict[Record, list[Record]] = {}

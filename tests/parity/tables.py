@@ -2,7 +2,8 @@
 
 Keys are natural: a person is the patient's id of the source, a visit its first day and source value. The SQL is the
 same for both sides, over tables in which `person` stands for person_id, `visit` for visit_occurrence_id and `provider` for
-provider_id. LOCATION is not compared: the peer's is one row an address, and addresses do not leave.
+provider_id. LOCATION is compared through the persons, as `home`: the peer's is one row an address, and addresses do not
+leave. Of a device the product's part of the UDI is: the serial number does not leave either.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ TABLES = (
         (
             "gender_concept_id", "year_of_birth", "month_of_birth", "day_of_birth", "birth_datetime",
             "race_concept_id", "ethnicity_concept_id", "gender_source_value", "race_source_value",
-            "ethnicity_source_value",
+            "ethnicity_source_value", "home",
         ),
     ),
     Compared(
@@ -96,7 +97,7 @@ TABLES = (
         ("person", "device_source_value", "device_exposure_start_datetime"),
         (
             "device_concept_id", "device_source_concept_id", "device_exposure_start_date", "device_exposure_end_date",
-            "device_exposure_end_datetime", "device_type_concept_id",
+            "device_exposure_end_datetime", "device_type_concept_id", "regexp_extract(unique_device_id, '[0-9]{14}')",
             "quantity", "visit", "provider",
         ),
     ),

@@ -8,6 +8,8 @@ from oncoweave.compiler.bound import BoundRule
 from oncoweave.compiler.draft import Draft
 from oncoweave.compiler.joins import DOT, fields_looked_into
 from oncoweave.compiler.keys import person_fields
+from oncoweave.compiler.spellings import Spelling
+from oncoweave.engine.functions import CATALOGUE
 from oncoweave.errors import Problem, nearest
 from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS
 from oncoweave.spec.document import Loc
@@ -33,6 +35,25 @@ def check_tables(draft: Draft) -> Draft:
                     message = f"`{field_}` is part of a key and cannot be optional"
                     help_ = "without it no row could be told from another: leave `optional` out"
                     found.append(draft.inputs.source_document.problem("field", message, loc, help=help_))
+    return draft.with_problems(found)
+
+
+_WORDS = frozenset({"date", "origin", "case", "and", "or", "not", "is", "in", "between", "null", "true", "false"})
+"""What an expression reads otherwise than as the name of a spelling."""
+
+
+def check_spellings(draft: Draft) -> Draft:
+    """Spellings have names that no function has, and texts that can be met."""
+    document, found = draft.inputs.document, []
+    for name, texts in draft.inputs.mapping.spellings.items():
+        if name in _WORDS or name in CATALOGUE or not isinstance(draft.inputs.verbs[name], Spelling):
+            message = f"there is a function `{name}` already"
+            found.append(
+                document.problem("spelling", message, ("spellings", name), help="give it another name", at="key")
+            )
+        for text in (text for text in texts if text != text.strip() or not text):
+            message, mend = "a text is compared without the blanks around it", "write it without them"
+            found.append(document.problem("spelling", message, ("spellings", name, text), help=mend, at="key"))
     return draft.with_problems(found)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oncoweave import content
+from oncoweave.compiler.spellings import spelling_verbs
 from oncoweave.compiler.transforms import load_verbs
 from oncoweave.engine.date_patterns import read_pattern
 from oncoweave.engine.expressions import Expression, KindError
@@ -52,7 +53,7 @@ def read_inputs(project: Project, source: str) -> Inputs:
     bundle = _bundle(project, mapping, problems)
     if problems or spec is None or mapping is None or bundle is None:
         raise SpecError(f"{source}: the specification has errors", problems=sorted(problems))
-    verbs = load_verbs(content.transform_modules(project))
+    verbs = {**spelling_verbs(mapping[0]), **load_verbs(content.transform_modules(project))}
     told = with_tables_of_nobody(spec[0], mapping[0])
     changes, changes_document = corrections or (None, None)
     return Inputs(told, spec[1], mapping[0], mapping[1], changes, changes_document, maps, bundle, verbs)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from oncoweave.compiler.bind import Binder
-from oncoweave.compiler.checks import check_fields, check_persons, check_tables, order_rules
+from oncoweave.compiler.checks import check_fields, check_persons, check_spellings, check_tables, order_rules
 from oncoweave.compiler.concepts import ConceptBook
 from oncoweave.compiler.corrections import compile_corrections
 from oncoweave.compiler.draft import Draft
@@ -61,6 +61,7 @@ def bind_rules(draft: Draft) -> Draft:
 
 PASSES: tuple[Callable[[Draft], Draft], ...] = (
     check_tables,
+    check_spellings,
     read_joins,
     read_concepts,
     compile_corrections,

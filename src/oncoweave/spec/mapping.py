@@ -71,6 +71,10 @@ class Mapping(Spec):
     concepts: dict[Name, ConceptText] = Field(
         default_factory=dict, description='Fixed concepts by name: "OMOP:id |label|"; lint checks id and label.'
     )
+    spellings: dict[Name, Annotated[dict[str, str], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="Texts of the source as another system writes them, by a name that expressions call: `us_state(state)`. A text that is not listed stays as it is.",
+    )
     ignored: dict[str, str] = Field(
         default_factory=dict, description="Source fields that are not mapped, each with the reason."
     )

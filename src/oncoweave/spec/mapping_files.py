@@ -14,7 +14,7 @@ from oncoweave.errors import Problem, SpecError
 from oncoweave.spec.document import Document, Loc, Value, read_document, shown_name
 from oncoweave.spec.explain import wrong_type
 
-LISTS, MAPS = ("joins", "rules", "examples"), ("concepts", "ignored")
+LISTS, MAPS = ("joins", "rules", "examples"), ("concepts", "ignored", "spellings")
 """What a further file may hold."""
 
 Homes = dict[Loc, tuple[Document, Loc]]
