@@ -35,6 +35,10 @@ from oncoweave.vocabulary.bundle import Bundle
 NO_ACTIVITY = UNSEEN_FACTS | {"episode"}
 """Facts that belie no death: their days tell of no contact with the person, or (a course) are put together from others."""
 
+HELD = ("unit BIGINT", "file VARCHAR", "line BIGINT", "verdict VARCHAR")
+HELD_OF_A_GROUP = ('"rows" BIGINT', "files VARCHAR[]", "lines BIGINT[]")
+"""The columns of what is no fact."""
+
 QUARANTINE = (
     ("file", "VARCHAR"),
     ("line", "BIGINT"),
@@ -215,7 +219,7 @@ class Execution:
             columns=tuple(n for n in TYPES if n not in select.constants), constants=dict(select.constants),
             derived=dict(select.derived), rows=0,
         )  # fmt: skip
-        events = to_duckdb(select.events)
+        events = select.events_sql
         if plan.rule.rolls_up:
             file, events = self._roll_up(plan, file, events)
         rows = copy(self.connection, events, self.events / name, parameters=self._given(events))
@@ -258,9 +262,10 @@ class Execution:
 
     def _keep_held(self, plan: RulePlan, select: FactSelect, *, none: bool) -> None:
         """Keeps what is no fact. Working that out costs as much as the facts, so not where every row is known to be one."""
-        held, rows = identifier(held_table(plan.name, select.column)), " LIMIT 0" if none else ""
-        sql = f"CREATE TEMP TABLE {held} AS {to_duckdb(select.held)}{rows}"
-        self._do(sql, f"holding back rows of {plan.name}")
+        held = identifier(held_table(plan.name, select.column))
+        columns = (*HELD, *HELD_OF_A_GROUP) if plan.rule.grouped else HELD
+        what = f"({', '.join(columns)})" if none else f"AS {to_duckdb(select.held)}"
+        self._do(f"CREATE TEMP TABLE {held} {what}", f"holding back rows of {plan.name}")
 
     def _codes_of(self, plan: RulePlan) -> list[CodeLookup]:
         """The codes that a rule looks up, each lookup once: a rule's columns share those of the rule itself."""
@@ -276,8 +281,9 @@ class Execution:
         """
         ((read,),) = self._rows(f"SELECT count(*) FROM {identifier(snapshot_view(plan.rule.table))}", "counting rows")
         mapped, unmapped = self._mapped(plan, select, file)
-        self._keep_held(plan, select, none=mapped == read)
-        reasons = self._reasons(plan, select)
+        none = mapped == read
+        self._keep_held(plan, select, none=none)
+        reasons = () if none and plan.before is None else self._reasons(plan, select)
         split = {k: sum(n for kind, _, n in reasons if kind == k) for k in ("quarantined", "excluded")}
         if mapped + sum(split.values()) != read:
             accounted = mapped + sum(split.values())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlglot import exp
 
@@ -37,6 +38,7 @@ from oncoweave.compiler.sql import (
 )  # fmt: skip
 from oncoweave.compiler.units import UnitBuilder, dated, looked, value_before
 from oncoweave.engine import functions
+from oncoweave.engine.dialect import to_duckdb
 from oncoweave.engine.expressions import Expression, Kind
 from oncoweave.events import COLUMNS, TYPES
 from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS, ROUTED_FACTS
@@ -60,6 +62,11 @@ class FactSelect:
     derived: Mapping[str, str]
     held: exp.Select
     looked: bool
+
+    @cached_property
+    def events_sql(self) -> str:
+        """`events` as text, for the plan's hash and for the engine."""
+        return to_duckdb(self.events)
 
 
 def events_view(rule: str) -> str:

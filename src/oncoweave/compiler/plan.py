@@ -94,7 +94,7 @@ class Plan:
 
 def _statements(plan: RulePlan) -> Iterator[str]:
     for branch in plan.branches:
-        yield f"    {to_duckdb(branch.events)}"
+        yield f"    {branch.events_sql}"
     if plan.rule.rolls_up and plan.rule.kinds:
         yield f"    {rolled_up('encounters', plan.name, plan.rule.kinds)}"
     if plan.rule.by_date and plan.rule.kinds:

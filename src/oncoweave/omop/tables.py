@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import cast
 
@@ -49,6 +49,14 @@ class Written:
 
 
 @dataclass(frozen=True)
+class _Measure:
+    """What an event file holds for a table: its events, and by field how many texts are longer than the CDM allows."""
+
+    rows: int
+    long: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class TableWriter:
     """Writes the CDM tables of one run from its event files."""
 
@@ -61,7 +69,7 @@ class TableWriter:
         """Write a table that events are projected into."""
         table = tables()[name]
         files = self._of(name)
-        long = self._too_long(name, files)
+        long = {(f, file.name): n for file in files for f, n in self._measured[file.name, name].long.items()}
         moving = [f for f in table.fields if any(_varies(FIELDS[name].get(f.name), file) for file in files)]
         before, order = PRECEDING.get(name, ("", ()))
         payload = [f for f in table.fields if f in moving or f.name in (*table.key, *order)]
@@ -148,25 +156,33 @@ class TableWriter:
         }
         return self._copy(table, f"SELECT {nodes} FROM ({given})", parameters=parameters)
 
-    def _too_long(self, name: str, files: Sequence[EventFile]) -> dict[tuple[str, str], int]:
-        """How many texts are longer than the CDM allows, by field and event file; only where there are any."""
-        found: dict[tuple[str, str], int] = {}
-        limited = {f: FIELDS[name][f.name] for f in tables()[name].fields if f.limit and f.name in FIELDS[name]}
-        for file in files:
-            limits = [f for f, text in limited.items() if _holds(text, file)]
-            if not limits:
-                continue
-            columns = {column for f in limits for column in _columns(limited[f])}
-            counts = ", ".join(f"count(*) FILTER (length({limited[f]}) > {f.limit})" for f in limits)
-            read = select_events(self.events, file, sorted(columns | {"target"}))
-            sql = f"SELECT {counts} FROM ({read}) WHERE target = '{name}'"
-            with without_values(f"measuring {name}"):
-                row = self.connection.execute(sql).fetchall()[0]
-            found |= {(f.name, file.name): count for f, count in zip(limits, row, strict=True) if count}
-        return found
-
     def _of(self, name: str) -> list[EventFile]:
-        return [file for file in self.files if name in file.targets]
+        """The event files that hold an event for a table."""
+        return [file for file in self.files if name in file.targets and self._measured[file.name, name].rows]
+
+    @cached_property
+    def _measured(self) -> Mapping[tuple[str, str], _Measure]:
+        """By event file and table: how many of its events go there, and how many of their texts the CDM has no room for."""
+        return {(file.name, name): m for file in self.files for name, m in self._measure(file).items()}
+
+    def _measure(self, file: EventFile) -> dict[str, _Measure]:
+        """One file, for all its tables; looked into only where they are several or it has texts that may be too long."""
+        limited = {name: _limited_fields(name, file) for name in file.targets}
+        lengths = {(FIELDS[name][f.name], f.limit): 0 for name, fields in limited.items() for f in fields}
+        if not file.rows or (not lengths and len(file.targets) == 1):
+            return {name: _Measure(file.rows, {}) for name in file.targets}
+        columns = {"target"}.union(*(_columns(text) for text, _ in lengths))
+        counts = ["count(*)", *(f"count(*) FILTER (length({text}) > {limit})" for text, limit in lengths)]
+        sql = f"SELECT target, {', '.join(counts)} FROM ({select_events(self.events, file, sorted(columns))}) GROUP BY target"
+        with without_values(f"measuring {file.name}"):
+            found = {name: numbers for name, *numbers in self.connection.execute(sql).fetchall()}
+        measures = {}
+        for name, fields in limited.items():
+            rows, *numbers = found.get(name, [0] * len(counts))
+            number_of = dict(zip(lengths, numbers, strict=True))
+            long = {f.name: number_of[FIELDS[name][f.name], f.limit] for f in fields}
+            measures[name] = _Measure(rows, {field: number for field, number in long.items() if number})
+        return measures
 
     def _union(self, files: Sequence[EventFile], columns: Sequence[str]) -> str:
         return union_of(self.events, files, columns)
@@ -251,7 +267,13 @@ def _varies(sql: str | None, file: EventFile) -> bool:
     return sql is not None and any(column in file.columns for column in _columns(sql))
 
 
-def _holds(sql: str, file: EventFile) -> bool:
+def _limited_fields(name: str, file: EventFile) -> list[CdmField]:
+    """The texts of a table that the CDM limits and that the events of a file may have."""
+    limited = [f for f in tables()[name].fields if f.limit and f.name in FIELDS[name]]
+    return [f for f in limited if _filled(FIELDS[name][f.name], file)]
+
+
+def _filled(sql: str, file: EventFile) -> bool:
     """Whether a field's SQL reads anything that the events of a file have."""
     return any(n in file.columns or file.constants.get(n) is not None for n in _columns(sql))
 
