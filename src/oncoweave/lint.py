@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,6 +28,7 @@ from oncoweave.spec.source import Table
 from oncoweave.spec.source_queries import query_problems
 
 MOST_HELD = 4
+_EXAMPLE_DAY = date(2100, 1, 1)  # where a server says the day
 _EXAMPLE_KEY = Key(b"worked examples of a mapping hold no patient")
 
 Row = dict[str, Any]
@@ -129,7 +131,7 @@ def _made(inputs: Inputs, plan: Plan, example: Example) -> Made:
         extracted = ExtractRecord(
             source=plan.source.source,
             run_id="example",
-            delivery_date=plan.source.delivery.date,
+            delivery_date=plan.source.delivery.date or _EXAMPLE_DAY,
             tables=tuple(snapshots),
         )
         project = Project(home, home / "runs", home / "releases", home / "restricted")

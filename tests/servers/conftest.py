@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -13,6 +13,8 @@ import duckdb
 import psycopg
 import pytest
 
+from oncoweave.engine.delivery import locate
+from oncoweave.engine.reading import DeliveredFile
 from oncoweave.engine.servers.connections import PREFIX
 from oncoweave.engine.servers.fetch import fetched
 from oncoweave.project import Project
@@ -111,6 +113,20 @@ class Registry:
     def rows(self) -> list[tuple[Any, ...]]:
         return self.taken()["rows"].rows
 
+    def fetched(self) -> dict[str, bytes]:
+        """The files that were fetched."""
+        spec, _ = load_source(self.project, "registry")
+        with fetched(self.project, spec, None) as there:
+            assert there.folder
+            files = {p.relative_to(there.folder).as_posix(): p for p in there.folder.rglob("*") if p.is_file()}
+            return {name: path.read_bytes() for name, path in files.items()}
+
+    def located(self) -> dict[str, list[DeliveredFile]]:
+        """The files of each table."""
+        spec, _ = load_source(self.project, "registry")
+        with fetched(self.project, spec, None) as there:
+            return locate(self.project, there.source, there.folder)
+
     def left_over(self) -> list[Path]:
         """Everything below runs/deliveries."""
         return list((self.project.runs / "deliveries").rglob("*"))
@@ -126,6 +142,3 @@ def _taken(name: str, path: Path) -> Taken:
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
     return Registry(Project.at(tmp_path / "project"))
-
-
-Declare = Callable[..., None]

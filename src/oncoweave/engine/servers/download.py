@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from time import monotonic
 
 from oncoweave.engine.delivery import LARGEST, fits
 from oncoweave.engine.servers.checksums import MOST_BYTES, read_checksums
@@ -150,7 +150,7 @@ class _Fetch:
         """Writes a file's bytes to `target`; returns their SHA-256."""
         if (stamp.size or 0) > LARGEST:
             raise DataError(f"{name} has {stamp.size:,} bytes, more than the {LARGEST:,} that are taken")
-        digest, size, started = hashlib.sha256(), 0, time.monotonic()
+        digest, size, started = hashlib.sha256(), 0, monotonic()
         with faults(target):
             handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE_FILE)
         with open(handle, "wb") as file:  # noqa: PTH123 - of a handle
@@ -158,7 +158,7 @@ class _Fetch:
                 size += len(block)
                 if size > (LARGEST if stamp.size is None else stamp.size):
                     raise SourceUnreachable(f"{name} is larger than the server said", mend=_AGAIN)
-                if time.monotonic() - started > 60 + size / SLOWEST:
+                if monotonic() - started > 60 + size / SLOWEST:
                     raise SourceUnreachable(f"{name} comes too slowly", mend="try again when the line is free")
                 digest.update(block)
                 with faults(target):

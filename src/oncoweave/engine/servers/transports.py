@@ -6,7 +6,9 @@ nothing is cached, and a server that falls silent is given up.
 
 from __future__ import annotations
 
+import base64
 import posixpath
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -207,9 +209,10 @@ def _https(login: Login) -> Any:
         "trace_configs": [watched],
     }
     if login.user:
-        client["auth"] = aiohttp.BasicAuth(login.user, login.password)
-    identity = {"Accept-Encoding": "identity"}
-    return HTTPFileSystem(client_kwargs=client, headers=identity, max_redirects=3, skip_instance_cache=True)
+        pair = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
+        client["headers"] = {"Authorization": f"Basic {pair}"}
+    asked = {"headers": {"Accept-Encoding": "identity"}, "max_redirects": 3, "ssl": ssl.create_default_context()}
+    return HTTPFileSystem(client_kwargs=client, skip_instance_cache=True, **asked)
 
 
 def _stamp(info: dict[str, Any]) -> Stamp:
