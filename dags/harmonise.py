@@ -4,6 +4,7 @@ Nobody edits this for a source: what differs between sources is in mappings/sour
 """
 
 from oncoweave.airflow import operators as task
+from oncoweave.airflow.arrivals import ArriveOperator
 from oncoweave.airflow.factory import candidate_of, harmonise_dag, pipelines_to_build, publish_dag, release_of, teller
 
 for pipeline in pipelines_to_build():
@@ -24,6 +25,8 @@ for pipeline in pipelines_to_build():
                 extract >> events >> table.expand(table=events.output) >> record >> check
             else:
                 extract >> task.MapOperator(task_id="map", source=source) >> check
+            if pipeline.arrives:
+                ArriveOperator(task_id="arrive", source=source) >> extract
     globals()[dag.dag_id] = dag
 
     if pipeline.spec:

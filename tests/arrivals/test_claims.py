@@ -29,11 +29,11 @@ def states(project: Project, now: float = NOW) -> dict[str, str]:
     return {one.name: one.state for one in survey(project, "tiny", Moment(now)).arrived}
 
 
-def announced(project: Project) -> list[str]:
-    return [one.signature for one in survey(project, "tiny", Moment(NOW)).arrived]
+def announced(project: Project) -> list[tuple[str, str]]:
+    return [(one.name, one.signature) for one in survey(project, "tiny", Moment(NOW)).arrived]
 
 
-def take(project: Project, by: str, wanted: list[str] | None = None, now: float = NOW) -> Arrived | None:
+def take(project: Project, by: str, wanted: list[tuple[str, str]] | None = None, now: float = NOW) -> Arrived | None:
     return claim(project, "tiny", by, announced(project) if wanted is None else wanted, now)
 
 
@@ -157,16 +157,14 @@ def test_a_delivery_that_changes_while_it_is_read_leaves_no_run(
     project: Project, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = send("2024-02-29")
-    from oncoweave.stages import extract as stage
-
-    take_snapshot = stage.take_snapshot
+    from oncoweave.engine.snapshot import take_snapshot
 
     def meanwhile(*given: object) -> object:
         with (folder / "tumours.csv").open("a", encoding="utf-8") as file:
             file.write("\n")
         return take_snapshot(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(stage, "take_snapshot", meanwhile)
+    monkeypatch.setattr("oncoweave.stages.extract.take_snapshot", meanwhile)
     with pytest.raises(SourceUnreachable, match="the delivery 2024-02-29 changed while it was read"):
         extract(project, "tiny", folder)
     assert not list(project.runs.glob("tiny/*/extract.json"))
@@ -238,7 +236,7 @@ def test_an_event_is_repeated_only_while_nobody_takes_the_delivery(project: Proj
 
     def step(before: Watched, now: float) -> tuple[Watched, str | None, list[str]]:
         memory, chosen, lines = watched(before, survey(project, "tiny", Moment(now, before.sightings)), now)
-        return memory, chosen and chosen.name, lines
+        return memory, chosen.name if chosen else None, lines
 
     memory, name, lines = step(Watched(), NOW)
     assert (name, lines) == (

@@ -15,7 +15,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from oncoweave.airflow.operators import StageOperator
 from oncoweave.airflow.project import project_here
-from oncoweave.errors import OncoweaveError
+from oncoweave.errors import OncoweaveError, UsageError
 from oncoweave.orchestration.arrivals import Arrived, Moment, survey_of
 from oncoweave.orchestration.pipeline import Pipeline
 from oncoweave.orchestration.watch import Watched, payload_of, watched
@@ -101,16 +101,22 @@ class ArrivalTrigger(BaseEventTrigger):
 
 
 class ArriveOperator(StageOperator):
-    """Takes the delivery that was announced; gives its folder and day. Where another run took it already, all is skipped."""
+    """Takes the delivery that was announced; gives its folder and day. Where another run took it already, all is skipped.
+
+    Started by hand without saying which, it takes the next that is whole, else the newest once more.
+    """
 
     def stage(self, context: Context, project: Project) -> dict[str, str] | None:
         from oncoweave.orchestration.claims import claim
 
+        if context["params"].get("delivery"):
+            return None  # somebody said which
         events = [event for found in context["triggering_asset_events"].values() for event in found]
-        if not events or context["params"].get("delivery"):
-            return None  # started by hand: as the form says
-        announced = {event.extra["payload"]["signature"] for event in events}
+        payloads = [event.extra["payload"] for event in events]
+        announced = {(told["delivery"], told["signature"]) for told in payloads} if payloads else None
         taken = claim(project, self.source, str(context["run_id"]), announced, time.time())
+        if taken is None and announced is None:
+            raise UsageError("no delivery has arrived that is whole", mend=f"see `oncoweave arrivals {self.source}`")
         if taken is None:
             raise AirflowSkipException(
                 "the deliveries that were announced have been taken, or are no longer as they were"
@@ -119,10 +125,11 @@ class ArriveOperator(StageOperator):
         return {"path": str(taken.path), "day": taken.day.isoformat()}
 
 
-def arrival_asset(pipeline: Pipeline) -> Asset:
+def arrival_of(pipeline: Pipeline) -> Asset:
     """The asset of what arrives for a source, with its watcher."""
     spec = pipeline.spec
-    assert spec is not None and spec.arrival is not None
+    assert spec is not None
+    assert spec.arrival is not None
     text = spec.arrival.model_dump_json(exclude_none=True)
     trigger = ArrivalTrigger(source=pipeline.source, arrival=text, in_order=spec.delivery.mode == "delta")
     return Asset(

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, get_parsing_context
 
+from oncoweave.airflow.arrivals import arrival_of
 from oncoweave.airflow.failure import told
 from oncoweave.airflow.notifier import Notifier
 from oncoweave.airflow.project import project_here
@@ -81,7 +82,7 @@ def _schedule(pipeline: Pipeline) -> Any:
         return CronTriggerTimetable(schedule.cron, timezone=schedule.timezone)
     if isinstance(schedule, AssetSchedule):
         return [Asset.ref(name=schedule.asset)]
-    return None
+    return [arrival_of(pipeline)] if pipeline.arrives else None
 
 
 def _param(form: Form, name: str) -> Param:

@@ -39,7 +39,7 @@ class StageOperator(BaseOperator):
 
 
 class ExtractOperator(StageOperator):
-    """Copies the delivery into a snapshot; gives the run id."""
+    """Copies the delivery into a snapshot; gives the run id. It is the delivery that the task `arrive` took, if there is one."""
 
     def stage(self, context: Context, project: Project) -> str:
         from oncoweave.orchestration.request import read_request
@@ -47,7 +47,14 @@ class ExtractOperator(StageOperator):
 
         asked = read_request(project, self.source, context["params"])
         by = context["dag_run"].triggering_user_name or ""
-        return extract(project, self.source, asked.delivery, asked.base, by).run_id
+        arrived = context["ti"].xcom_pull(task_ids="arrive") if "arrive" in self.upstream_task_ids else None
+        if arrived is None:
+            return extract(project, self.source, asked.delivery, asked.base, by).run_id
+        from oncoweave.orchestration.claims import set_aside_when_faulty
+
+        with set_aside_when_faulty(project, self.source, str(context["run_id"])):
+            day = date.fromisoformat(arrived["day"])
+            return extract(project, self.source, Path(arrived["path"]), asked.base, by, day).run_id
 
 
 class MapOperator(StageOperator):

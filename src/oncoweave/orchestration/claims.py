@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from oncoweave.errors import EnvironmentFault
+from oncoweave.errors import DataError, EnvironmentFault
 from oncoweave.files import lock, write_json
 from oncoweave.orchestration.arrivals import Arrived, Moment, survey
 from oncoweave.orchestration.taken import Claim, ClaimsRecord, claims, claims_file, instant
@@ -14,14 +14,17 @@ from oncoweave.project import Project
 
 TRIES = 20
 PAUSE = 0.25
+Known = tuple[str, str]
+"""A delivery's name and its signature: two deliveries may hold the same."""
 KEPT = 200
 """Claims that are kept: what they led to is told by the runs."""
 
 
-def claim(project: Project, source: str, by: str, announced: Collection[str], now: float) -> Arrived | None:
+def claim(project: Project, source: str, by: str, announced: Collection[Known] | None, now: float) -> Arrived | None:
     """The delivery that the pipeline run `by` is to read: the oldest of those announced that nobody took; None: there is none.
 
-    `announced` are signatures of deliveries that a watcher saw whole. A run that asks again gets what it got.
+    `announced` are names and signatures of deliveries that a watcher saw whole; None, where people ask: any that is whole now, else
+    the newest that was taken, once more. A run that asks again gets what it got.
     Raises what `survey` raises, and EnvironmentFault when the lock is held for long.
     """
     with _claims_lock(project, source):
@@ -32,12 +35,23 @@ def claim(project: Project, source: str, by: str, announced: Collection[str], no
             return next(
                 (one for one in found.arrived if (one.name, one.signature) == (mine.name, mine.signature)), None
             )
-        free = (one for one in found.arrived if one.state in ("complete", "growing") and one.signature in announced)
-        chosen = next(free, None)
+        chosen = _free(found.arrived, announced)
         if chosen is not None:
             taken = Claim(name=chosen.name, signature=chosen.signature, by=by, since=instant(now))
             _write(project, source, (*before.claims, taken))
+        elif announced is None:
+            return next((one for one in reversed(found.arrived) if one.state == "taken"), None)
         return chosen
+
+
+@contextmanager
+def set_aside_when_faulty(project: Project, source: str, by: str) -> Iterator[None]:
+    """Note that the data of what `by` claimed are at fault, where the block says so: it is not announced again as it is."""
+    try:
+        yield
+    except DataError as error:
+        set_aside(project, source, by, error.message)
+        raise
 
 
 def set_aside(project: Project, source: str, by: str, error: str) -> None:
@@ -46,6 +60,14 @@ def set_aside(project: Project, source: str, by: str, error: str) -> None:
         before = claims(project, source).claims
         noted = tuple(one.model_copy(update={"error": error}) if one.by == by else one for one in before)
         _write(project, source, noted)
+
+
+def _free(arrived: Sequence[Arrived], announced: Collection[Known] | None) -> Arrived | None:
+    """The oldest that may be taken; one that a watcher saw being still for long enough need not be looked at for so long again."""
+    if announced is None:
+        return next((one for one in arrived if one.state == "complete"), None)
+    free = (one for one in arrived if one.state in ("complete", "growing") and (one.name, one.signature) in announced)
+    return next(free, None)
 
 
 def _write(project: Project, source: str, found: tuple[Claim, ...]) -> None:

@@ -60,6 +60,11 @@ class Pipeline:
         return f"oncoweave://release/{self.name}"
 
     @property
+    def arrives(self) -> bool:
+        """Whether it is run when a delivery has arrived."""
+        return self.spec is not None and self.spec.arrival is not None
+
+    @property
     def title(self) -> str:
         return self.spec.title if self.spec else self.source
 
