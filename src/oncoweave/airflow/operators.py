@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from datetime import date
+from pathlib import Path
 from typing import Any, cast
 
 from airflow.sdk import Asset, BaseOperator, Context
