@@ -12,7 +12,7 @@ from email import message_from_bytes
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -22,6 +22,7 @@ from oncoweave.orchestration.notices import Notice, Occurrence, notice_of
 from oncoweave.orchestration.sending import MailServer, NotSent, mail_of, post, send_mail
 from oncoweave.project import Project, RunFolder
 from oncoweave.run import run
+from oncoweave.spec.notify import Occasion
 
 CANARY = "Zyxomme-Quagga-1899"
 NOTICE = Notice(
@@ -99,8 +100,8 @@ def project_with_canary(tiny_project: Project) -> tuple[Project, RunFolder]:
 
 def test_no_value_of_the_data_is_in_a_notice(project_with_canary: tuple[Project, RunFolder]) -> None:
     _, folder = project_with_canary
-    for occasion in ("failure", "approval", "rejected", "published"):
-        notice = notice_of(Occurrence(occasion, "tiny", "check", folder, ValueError(CANARY)))  # type: ignore[arg-type]
+    for occasion in get_args(Occasion):
+        notice = notice_of(Occurrence(occasion, "tiny", "check", folder, ValueError(CANARY)))
         assert notice.facts["Run"] == folder.run_id and notice.facts["Verdict"] == "pass"
         assert isinstance(notice.facts["Persons"], int) and notice.facts["Rule rows quarantined"] != 0
         assert CANARY not in json.dumps(notice.tree) + notice.text

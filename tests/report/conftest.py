@@ -131,6 +131,12 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
+def dismiss(dialog: Any, seen: Seen) -> None:
+    """Note a dialog, and close it."""
+    seen.dialogs.append(dialog.message)
+    dialog.dismiss()
+
+
 def look(browser: Any, path: Path, width: int = 1280, scheme: str = "light") -> Seen:
     """What Chromium sees of a file at a width: everything opened that can be opened."""
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -139,7 +145,7 @@ def look(browser: Any, path: Path, width: int = 1280, scheme: str = "light") -> 
     page.on("request", lambda request: seen.requests.append(request.url))
     page.on("console", lambda message: seen.console.append(message.text))
     page.on("pageerror", lambda error: seen.console.append(str(error)))
-    page.on("dialog", lambda dialog: (seen.dialogs.append(dialog.message), dialog.dismiss()))
+    page.on("dialog", lambda dialog: dismiss(dialog, seen))
     page.goto(path.as_uri())
     for summary in page.query_selector_all("summary"):
         summary.click()
