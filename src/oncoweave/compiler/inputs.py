@@ -53,7 +53,8 @@ def read_inputs(project: Project, source: str) -> Inputs:
     bundle = _bundle(project, mapping, problems)
     if problems or spec is None or mapping is None or bundle is None:
         raise SpecError(f"{source}: the specification has errors", problems=sorted(problems))
-    verbs = {**spelling_verbs(mapping[0]), **load_verbs(content.transform_modules(project))}
+    verbs: dict[str, Callable[..., Expression]] = dict(spelling_verbs(mapping[0]))
+    verbs |= load_verbs(content.transform_modules(project))
     told = with_tables_of_nobody(spec[0], mapping[0])
     changes, changes_document = corrections or (None, None)
     return Inputs(told, spec[1], mapping[0], mapping[1], changes, changes_document, maps, bundle, verbs)

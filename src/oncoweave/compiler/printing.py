@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from oncoweave.compiler.bind import CHOICES, MAIN, SLOTS
 from oncoweave.compiler.bound import OF_A_PERSON, BoundRule, Branch
+from oncoweave.compiler.concept_choices import CHOICES, MAIN
 from oncoweave.compiler.lookups import CodeLookup, Lookup, MapLookup
+from oncoweave.compiler.slots import SLOTS
 from oncoweave.spec.clinical import Column
 from oncoweave.spec.conversion import UnitConversion
 from oncoweave.spec.mapping import Rule
