@@ -4,8 +4,17 @@ Nobody edits this for a source: what differs between sources is in mappings/sour
 """
 
 from oncoweave.airflow import operators as task
+from oncoweave.airflow.approval import ApproveOperator
 from oncoweave.airflow.arrivals import ArriveOperator
-from oncoweave.airflow.factory import candidate_of, harmonise_dag, pipelines_to_build, publish_dag, release_of, teller
+from oncoweave.airflow.factory import (
+    candidate_of,
+    harmonise_dag,
+    pipelines_to_build,
+    publish_dag,
+    refusal_teller,
+    release_of,
+    teller,
+)
 
 for pipeline in pipelines_to_build():
     source = pipeline.source
@@ -31,12 +40,19 @@ for pipeline in pipelines_to_build():
 
     if pipeline.spec:
         with publish_dag(pipeline) as dag:
-            approve = task.ApproveOperator(task_id="approve", source=source)
             publish = task.PublishOperator(
                 task_id="publish",
                 source=source,
                 release=release_of(pipeline),
                 on_success_callback=teller(pipeline, "published"),
             )
-            approve >> publish
+            if pipeline.spec.approval:
+                approve = ApproveOperator(
+                    task_id="approve",
+                    source=source,
+                    approval=pipeline.spec.approval,
+                    notifiers=teller(pipeline, "approval"),
+                    on_failure_callback=refusal_teller(pipeline),
+                )
+                approve >> publish
         globals()[dag.dag_id] = dag

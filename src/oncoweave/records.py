@@ -324,16 +324,19 @@ class RefusedAnswer(Record):
 class Question(Record):
     """question.json of a run: that Airflow asks for its approval; since when, until when, and what was not accepted.
 
-    `asked_in` names the Airflow run, and how often it was cleared; `candidate_at` is when the run became a candidate;
-    the hashes are those of what was shown, as in a decision.
+    `asked_in` names the Airflow run, `cleared` is how often it was cleared; `candidate_at` is when the run became a
+    candidate. The hashes are those of what was shown, as in a decision: Airflow keeps the text of a question as it was first
+    shown. `asked_as` is Airflow's id of the attempt that asks.
     """
 
     asked_in: str
+    cleared: int
     candidate_at: datetime
     asked_at: datetime
     until: datetime | None
     results_sha256: str
     tables_sha256: str
+    asked_as: str = ""
     refused: tuple[RefusedAnswer, ...] = ()
 
 

@@ -32,7 +32,7 @@ from oncoweave.stages.publish import release_manifest
 
 __all__ = [
     "RunSummary", "approval_of", "candidate", "changes", "check", "extract", "map", "map_events", "map_record", "publish",
-    "published", "run", "signoff", "summary", "write_table",
+    "published", "run", "signoff", "summary", "write_report", "write_table",
 ]  # fmt: skip
 
 Progress = Callable[[str], None]
@@ -202,9 +202,14 @@ def signoff(run: RunFolder, project: Project, answer: Answer) -> SignOff:
     if answer.decision == "auto-approved":
         _refuse_auto_approval(spec)
     signed = sign(run, answer, spec.approval)
+    write_report(run, project)
+    return signed
+
+
+def write_report(run: RunFolder, project: Project) -> None:
+    """Write the pages of a checked run anew, so that they tell how it stands."""
     with one_at_a_time(run):
         write_pages(run, project)
-    return signed
 
 
 def waits(run: RunFolder, project: Project, *, auto_approve: bool = False) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, get_parsing_context
+from airflow.sdk import DAG, Asset, Context, CronTriggerTimetable, Param, get_parsing_context
 
+from oncoweave.airflow.approval import NotApproved
 from oncoweave.airflow.arrivals import arrival_of
-from oncoweave.airflow.failure import told
+from oncoweave.airflow.failure import told as faults_told
 from oncoweave.airflow.notifier import Notifier
 from oncoweave.airflow.project import project_here
 from oncoweave.orchestration.form import Form
@@ -18,11 +20,13 @@ from oncoweave.spec.notify import Occasion
 from oncoweave.spec.schedule import AssetSchedule, CronSchedule
 
 LONGEST_WAIT = timedelta(days=1)
+MOST_APPROVALS = 100
+"""How many approvals of a source may wait at once; all but the newest are superseded."""
 
 
 def pipelines_to_build() -> list[Pipeline]:
     """The pipelines of the project; a worker needs that of its own DAG only."""
-    with told():
+    with faults_told():
         return pipelines(project_here(), get_parsing_context().dag_id)
 
 
@@ -32,8 +36,15 @@ def harmonise_dag(pipeline: Pipeline) -> DAG:
 
 
 def publish_dag(pipeline: Pipeline) -> DAG:
-    """The DAG that publishes the candidates of a source, without its tasks; one run at a time, so that they stay in order."""
-    return _dag(pipeline, pipeline.publish_id, [candidate_of(pipeline)], pipeline.publish_form)
+    """The DAG that publishes the candidates of a source, without its tasks.
+
+    One run at a time, so that they stay in order; where somebody approves them, a newer candidate is asked for at once, and
+    supersedes those that wait.
+    """
+    dag = _dag(pipeline, pipeline.publish_id, [candidate_of(pipeline)], pipeline.publish_form)
+    if pipeline.spec and pipeline.spec.approval:
+        dag.max_active_runs = MOST_APPROVALS
+    return dag
 
 
 def candidate_of(pipeline: Pipeline) -> Asset:
@@ -50,6 +61,18 @@ def teller(pipeline: Pipeline, occasion: Occasion) -> Notifier | None:
     """What tells people of an occasion, where source.yaml asks for it."""
     notify = pipeline.spec.notify if pipeline.spec else None
     return Notifier(occasion, pipeline.source, notify) if notify and occasion in notify.on else None
+
+
+def refusal_teller(pipeline: Pipeline) -> Callable[[Context], None]:
+    """Tells people that a candidate was not approved, or else that the task which asks has failed."""
+    rejected, failure = teller(pipeline, "rejected"), teller(pipeline, "failure")
+
+    def tell(context: Context) -> None:
+        told = rejected if isinstance(context.get("exception"), NotApproved) else failure
+        if told:
+            told(context)
+
+    return tell
 
 
 def _dag(pipeline: Pipeline, dag_id: str, schedule: Any, form: Form) -> DAG:

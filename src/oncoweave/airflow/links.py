@@ -12,7 +12,8 @@ from urllib.parse import quote, urlsplit
 from airflow.configuration import conf
 from airflow.sdk import BaseOperatorLink
 
-from oncoweave.airflow.operators import ApproveOperator, CheckOperator, PublishOperator
+from oncoweave.airflow.approval import ApproveOperator
+from oncoweave.airflow.operators import CheckOperator, PublishOperator
 
 PREFIX = "/oncoweave"
 """Where the API server has the pages."""

@@ -10,10 +10,10 @@ from typing import Any, cast
 from airflow.sdk import Asset, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
 
+from oncoweave.airflow.candidates import candidates
 from oncoweave.airflow.failure import told
 from oncoweave.airflow.lineage import started_by
 from oncoweave.airflow.project import project_here
-from oncoweave.errors import UsageError
 from oncoweave.project import Project, RunFolder
 
 
@@ -135,25 +135,9 @@ class CheckOperator(StageOperator):
         return run.run_id
 
 
-class ApproveOperator(StageOperator):
-    """Lets pass, in the order in which they came, the candidates that passed their checks; gives their run ids."""
-
-    def stage(self, context: Context, project: Project) -> list[str]:
-        from oncoweave.orchestration.events import run_ids
-        from oncoweave.run import candidate
-
-        asked = context["params"].get("run_id")
-        events = [event for found in context["triggering_asset_events"].values() for event in found]
-        wanted = [asked] if asked else run_ids(events)
-        if not wanted:
-            raise UsageError("no run is named", mend="give the run's id in the form; the log of `check` names it")
-        for run_id in wanted:
-            candidate(RunFolder(project.runs / self.source / run_id))
-        return wanted
-
-
 class PublishOperator(StageOperator):
-    """Publishes the runs that were approved, the newest last; the release asset is its outlet."""
+    """Publishes what was approved or, where nobody has to approve, every candidate, the newest last; the release asset is its
+    outlet."""
 
     def __init__(self, *, release: Asset, **kwargs: Any) -> None:
         super().__init__(outlets=[release], **kwargs)
@@ -163,9 +147,11 @@ class PublishOperator(StageOperator):
         from oncoweave.orchestration.events import release_event
         from oncoweave.run import publish
 
-        runs = [
-            RunFolder(project.runs / self.source / run_id) for run_id in context["ti"].xcom_pull(task_ids="approve")
-        ]
+        if "approve" in self.upstream_task_ids:
+            approved = context["ti"].xcom_pull(task_ids="approve")
+            runs = [RunFolder(project.runs / self.source / run_id) for run_id in approved]
+        else:
+            runs = [candidate.run for candidate in candidates(context, project, self.source)]
         releases = [publish(run, project) for run in runs]
         told = [release_event(release) for release in releases]
         context["outlet_events"][self.release].extra = {**told[-1], **({"before": told[:-1]} if told[1:] else {})}

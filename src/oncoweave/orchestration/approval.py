@@ -64,7 +64,9 @@ class Reply:
     fault: str = ""
 
 
-def begin(candidates: list[Candidate], approval: Approval, asked_in: str) -> tuple[Candidate, Outcome]:
+def begin(
+    candidates: list[Candidate], approval: Approval, asked_in: str, cleared: int = 0
+) -> tuple[Candidate, Outcome]:
     """Ask about the newest of the candidates; the older ones are superseded.
 
     The outcome is open when an answer is needed; else it has been decided, or cannot be asked.
@@ -81,7 +83,9 @@ def begin(candidates: list[Candidate], approval: Approval, asked_in: str) -> tup
         return newest, Outcome("approved", f"{stands.why}; it is not asked again")
     if newer:
         return newest, _superseded(newest.run, newer, approval)
-    question = ask(newest.run, asked_in, newest.at, span(approval.within) if approval.within else None)
+    question = ask(newest.run, asked_in, cleared, newest.at, span(approval.within) if approval.within else None)
+    if changed := _changed(newest.run, question):
+        return newest, Outcome("stopped", changed)
     if not is_open(newest.run, question):  # the task ended before it could tell
         return newest, _stopped(newest.run, approval)
     supersede_older(newest.run, newest.at, approval)
@@ -104,7 +108,9 @@ def settle(candidate: Candidate, approval: Approval, question: Question, event: 
         answer = Answer("expired", None, "", f"nobody answered within {approval.within}", "airflow")
         sign(run, answer, approval, unless_since=question.asked_at)
         return _stopped(run, approval)
-    fault = reply.fault or _changed(run, question) or _triggered(reply, candidate, approval)
+    if changed := _changed(run, question):
+        return Outcome("stopped", changed)
+    fault = reply.fault or _triggered(reply, candidate, approval)
     if not fault and reply.decision:
         try:
             answer = Answer(reply.decision, reply.by, approval.role, reply.comment, "airflow")
@@ -170,7 +176,10 @@ def _changed(run: RunFolder, question: Question) -> str:
     now = hashes(run)
     if now == (question.results_sha256, question.tables_sha256):
         return ""
-    return "the results have changed since this was asked; look at them again"
+    return (
+        f"not published: the results of run {run.run_id} have changed since its question was put, whose text cannot be changed\n\n"
+        f"  = trigger publish__{run.source} with this run in its form: it asks anew"
+    )
 
 
 def _triggered(reply: Reply, candidate: Candidate, approval: Approval) -> str:

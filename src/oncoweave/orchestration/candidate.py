@@ -9,7 +9,7 @@ from oncoweave.files import read_record
 from oncoweave.orchestration.markdown import plain, table
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import CheckRecord, ExpectationResult, MapRecord, Question, ReleaseManifest
-from oncoweave.release.signoff import starters
+from oncoweave.release.signoff import read_signoff, starters, told
 from oncoweave.report.recap import RunSummary, notes_of, summary
 from oncoweave.spec.approval import Approval
 from oncoweave.spec.source import Source
@@ -21,21 +21,21 @@ MOST_CHECKS = 15
 
 def subject(spec: Source, run: RunFolder) -> str:
     """The question in one line."""
-    told = summary(run, None)
-    return f"Publish {spec.source}, delivery of {told.delivery_date}? {told.persons:,} persons (run {run.run_id[:12]})"
+    numbers = summary(run, None)
+    return f"Publish {spec.source}, delivery of {numbers.delivery_date}? {numbers.persons:,} persons (run {run.run_id[:12]})"
 
 
 def body(project: Project, run: RunFolder, spec: Source, question: Question, report: str = "") -> str:
     """What there is to know; `report` is the address of the quality report, on the same server or with https."""
     approval = spec.approval or Approval()
-    told = summary(run, None)
+    numbers = summary(run, None)
     parts = [
-        *_refused(question),
-        f"**{plain(spec.title)}** ({plain(spec.holder)}), delivery of {told.delivery_date}, run `{run.run_id}`",
-        _numbers(told, current_release(project, spec.source)),
+        *_earlier(run),
+        f"**{plain(spec.title)}** ({plain(spec.holder)}), delivery of {numbers.delivery_date}, run `{run.run_id}`",
+        _numbers(numbers, current_release(project, spec.source)),
         *_checks(read_record(run.path / "check.json", CheckRecord), report),
         _tables(read_record(run.path / "map.json", MapRecord), current_release(project, spec.source)),
-        *_notes(told),
+        *_notes(numbers),
         _terms(approval, question, starters(run)),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -50,34 +50,27 @@ def current_release(project: Project, source: str) -> ReleaseManifest | None:
         return None
 
 
-def _refused(question: Question) -> Iterator[str]:
-    """Why the last answer was not accepted, and how many there were."""
-    if not question.refused:
-        return
-    last = question.refused[-1]
-    who = f" of {plain(last.by.name)}" if last.by else ""
-    chosen = f" ({plain(last.chosen)})" if last.chosen else ""
-    before = f" {len(question.refused) - 1} before it were not accepted either." if len(question.refused) > 1 else ""
-    yield (
-        f"> **The answer{who} at {last.at:%H:%M} UTC{chosen} was not accepted**: {plain(last.why)}.{before} "
-        "The question is still open: please answer again."
-    )
+def _earlier(run: RunFolder) -> Iterator[str]:
+    """What somebody decided about this run before."""
+    signed = read_signoff(run)
+    if signed:
+        yield f"> Decided before: {plain(told(signed), 600)}"
 
 
-def _numbers(told: RunSummary, current: ReleaseManifest | None) -> str:
+def _numbers(numbers: RunSummary, current: ReleaseManifest | None) -> str:
     before_rows = sum(file.rows or 0 for file in current.tables) if current else None
     rows = [
-        ("persons", told.persons, current.persons if current else None),
-        ("rows of all tables", _rows(told), before_rows),
+        ("persons", numbers.persons, current.persons if current else None),
+        ("rows of all tables", _rows(numbers), before_rows),
     ]
     release = f"current release ({current.delivery_date})" if current else "current release"
     lines = [(name, f"{now:,}", _count(before), _change(now, before)) for name, now, before in rows]
     before = (
         _unmapped(sum(e.unmapped for e in current.ledger), sum(e.mapped for e in current.ledger)) if current else "–"
     )
-    lines.append(("unmapped (concept 0)", _unmapped(told.unmapped, told.mapped), before, ""))
+    lines.append(("unmapped (concept 0)", _unmapped(numbers.unmapped, numbers.mapped), before, ""))
     lines.append(
-        ("quarantined", f"{told.quarantined:,}", _held(current), _change(told.quarantined, _held_rows(current)))
+        ("quarantined", f"{numbers.quarantined:,}", _held(current), _change(numbers.quarantined, _held_rows(current)))
     )
     return table(("", "this run", release, "change"), lines)
 
@@ -122,8 +115,8 @@ def _tables(mapped: MapRecord, current: ReleaseManifest | None) -> str:
     return table(("table", "rows", "in the current release", "change"), rows)
 
 
-def _notes(told: RunSummary) -> Iterator[str]:
-    notes = notes_of(told)
+def _notes(numbers: RunSummary) -> Iterator[str]:
+    notes = notes_of(numbers)
     if notes:
         yield "**Notes**"
         yield "\n".join(f"- {plain(note, 600)}" for note in notes)
@@ -140,11 +133,12 @@ def _terms(approval: Approval, question: Question, people: tuple[str, ...]) -> s
             f"Four eyes: {who} started this run, and may not approve it." if who else "Nobody started this run."
         )
     parts.append("Your name and your comment become part of the release: write nothing about a patient.")
+    parts.append("If you are asked again, your answer was not accepted: the log of the last attempt says why.")
     return " ".join(parts)
 
 
-def _rows(told: RunSummary) -> int:
-    return sum(told.events.values())
+def _rows(numbers: RunSummary) -> int:
+    return sum(numbers.events.values())
 
 
 def _held_rows(current: ReleaseManifest | None) -> int | None:

@@ -17,29 +17,42 @@ MOST_REFUSED = 20
 """How many refused answers are kept, the last ones."""
 
 
-def ask(run: RunFolder, asked_in: str, candidate_at: datetime, within: timedelta | None) -> Question:
-    """The question about `run` as it is now, in `asked_in`; asked there before, it keeps its time and what was refused."""
+def ask(run: RunFolder, asked_in: str, cleared: int, candidate_at: datetime, within: timedelta | None) -> Question:
+    """The question about `run` in `asked_in`; asked there before, it keeps its time, what was refused, and what was shown.
+
+    When that Airflow run was cleared since, the time begins anew.
+    """
     before = read_question(run)
-    results, tables = hashes(run)
-    if before is not None and before.asked_in == asked_in:
-        question = before.model_copy(update={"results_sha256": results, "tables_sha256": tables})
-    else:
-        now = datetime.now(UTC)
-        question = Question(
-            asked_in=asked_in,
-            candidate_at=candidate_at,
-            asked_at=now,
-            until=now + within if within else None,
-            results_sha256=results,
-            tables_sha256=tables,
-        )
+    same = before is not None and before.asked_in == asked_in
+    if before is not None and same and before.cleared == cleared:
+        return before
+    now = datetime.now(UTC)
+    shown = (before.results_sha256, before.tables_sha256) if before is not None and same else hashes(run)
+    question = Question(
+        asked_in=asked_in,
+        cleared=cleared,
+        candidate_at=candidate_at,
+        asked_at=now,
+        until=now + within if within else None,
+        results_sha256=shown[0],
+        tables_sha256=shown[1],
+    )
     write_json(run.path / "question.json", question)
     return question
 
 
+def asked_by(run: RunFolder, question: Question, attempt: str) -> Question:
+    """The question, with the attempt of Airflow's that asks it."""
+    asked = question.model_copy(update={"asked_as": attempt})
+    write_json(run.path / "question.json", asked)
+    return asked
+
+
 def refuse(run: RunFolder, question: Question, refused: RefusedAnswer) -> Question:
-    """Keep an answer that was not accepted; the question stays open."""
-    kept = (*question.refused, refused)[-MOST_REFUSED:]
+    """Keep an answer that was not accepted, with those before it; the question stays open."""
+    before = read_question(run)
+    earlier = before.refused if before and before.asked_in == question.asked_in else ()
+    kept = (*earlier, refused)[-MOST_REFUSED:]
     asked = question.model_copy(update={"refused": kept})
     write_json(run.path / "question.json", asked)
     return asked
