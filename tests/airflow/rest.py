@@ -90,7 +90,13 @@ class Rest:
 
     def clear(self, dag: str, run: str, tasks: list[str]) -> None:
         """Let tasks of a run be done again."""
-        asked = {"dry_run": False, "dag_run_id": run, "task_ids": tasks, "include_downstream": True, "only_failed": False}
+        asked = {
+            "dry_run": False,
+            "dag_run_id": run,
+            "task_ids": tasks,
+            "include_downstream": True,
+            "only_failed": False,
+        }
         done = self.call("POST", f"/api/v2/dags/{dag}/clearTaskInstances", asked)
         assert done.status == 200, done
 

@@ -71,7 +71,7 @@ def test_a_delivery_becomes_the_release_that_the_command_line_makes(
     }
     assert not tiny_project.releases.exists()
 
-    assert run_dag(tiny_project, "publish__tiny", run_id=run.run_id) == {"approve": "success", "publish": "success"}
+    assert run_dag(tiny_project, "publish__tiny", run_id=run.run_id) == {"publish": "success"}
     release = tiny_project.releases / "tiny" / manifest.release_id
     assert bytes_of(release) == expected
     told = events_of("oncoweave://release/tiny")[-1]
@@ -93,7 +93,7 @@ def test_a_source_mapped_table_by_table_gives_the_same_release(
     assert set(run_dag(tiny_project, "harmonise__tiny").values()) == {"success"}
     run = run_of(tiny_project)
     assert "person" in names_in_the_grid("write_table")
-    assert run_dag(tiny_project, "publish__tiny", run_id=run.run_id) == {"approve": "success", "publish": "success"}
+    assert run_dag(tiny_project, "publish__tiny", run_id=run.run_id) == {"publish": "success"}
     assert bytes_of(tiny_project.releases / "tiny" / "current") == expected
 
 
@@ -125,8 +125,8 @@ def test_a_delivery_without_its_files_fails_for_good(
 
 
 def test_publishing_asks_for_a_run(tiny_project: Project, run_dag: Run) -> None:
-    assert run_dag(tiny_project, "publish__tiny") == {"approve": "failed", "publish": "upstream_failed"}
-    assert run_dag(tiny_project, "publish__tiny", run_id="0" * 20)["approve"] == "failed"
+    assert run_dag(tiny_project, "publish__tiny") == {"publish": "failed"}
+    assert run_dag(tiny_project, "publish__tiny", run_id="0" * 20) == {"publish": "failed"}
 
 
 KILLED = """
@@ -159,5 +159,5 @@ def test_what_a_killed_task_left_is_made_good_by_its_retry(tiny_project: Project
     assert not (run.path / "map.json").exists()
 
     assert run_dag(tiny_project, "harmonise__tiny") == DONE
-    assert run_dag(tiny_project, "publish__tiny", run_id=run.run_id) == {"approve": "success", "publish": "success"}
+    assert run_dag(tiny_project, "publish__tiny", run_id=run.run_id) == {"publish": "success"}
     assert bytes_of(tiny_project.releases / "tiny" / "current") == expected

@@ -16,6 +16,7 @@ from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskAwaitingInput
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
+from oncoweave.airflow.addresses import address_of
 from oncoweave.airflow.candidates import candidates
 from oncoweave.airflow.failure import told
 from oncoweave.airflow.project import project_here
@@ -122,7 +123,7 @@ class ApproveOperator(HITLOperator):
             ti_id=context["ti"].id,
             options=self.options,
             subject=subject(spec, run),
-            body=body(project, run, spec, question),
+            body=body(project, run, spec, question, address_of(run, "report.html")),
             params=self.serialized_params,
             assigned_users=self.assigned_users,
         )

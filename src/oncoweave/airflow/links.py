@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import logging
 from typing import Any, ClassVar
-from urllib.parse import quote, urlsplit
 
-from airflow.configuration import conf
 from airflow.sdk import BaseOperatorLink
 
+from oncoweave.airflow.addresses import address_of
 from oncoweave.airflow.approval import ApproveOperator
 from oncoweave.airflow.operators import CheckOperator, PublishOperator
-
-PREFIX = "/oncoweave"
-"""Where the API server has the pages."""
 
 log = logging.getLogger(__name__)
 
@@ -68,5 +64,4 @@ def _address(dag_id: str, dag_run_id: str, page: str) -> str:
     run = run_of(project_here(), dag_id, dag_run_id)
     if run is None or not (run.path / page).is_file():
         return ""
-    root = urlsplit(conf.get("api", "base_url", fallback="/") or "/").path.rstrip("/")
-    return f"{root}{PREFIX}/sources/{quote(run.source, safe='')}/{quote(run.run_id, safe='')}/{page}"
+    return address_of(run, page)

@@ -11,7 +11,8 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from oncoweave.airflow.links import PREFIX, QualityLink, RecapLink, ReleaseLink
+from oncoweave.airflow.addresses import PREFIX
+from oncoweave.airflow.links import QualityLink, RecapLink, ReleaseLink
 
 
 class Pages:

@@ -102,7 +102,7 @@ def left(question: Question) -> float | None:
 def settle(candidate: Candidate, approval: Approval, question: Question, event: Mapping[str, Any]) -> Outcome:
     """Read what came back for `question` and write the decision; where it is none, keep why, and leave the question open."""
     run, reply = candidate.run, read_reply(event)
-    if (newer := newer_than(run, candidate.at)) and is_open(run, question):
+    if newer := newer_than(run, candidate.at):
         return _superseded(run, newer, approval, question)
     if reply.decision == "expired":
         answer = Answer("expired", None, "", f"nobody answered within {approval.within}", "airflow")

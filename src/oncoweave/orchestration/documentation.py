@@ -72,10 +72,21 @@ def _about(folder: str, spec: Source) -> Iterator[str]:
     yield "\n".join(["| | |", "|---|---|", *(f"| {what} | {text} |" for what, text in rows)])
     yield (
         "**extract** copies the delivery into a snapshot, **map** makes OMOP tables of it, **check** tells whether they may be "
-        f"published. What passes is a candidate for [publish\\_\\_{_plain(folder)}](/dags/publish__{folder}), in which a reviewer "
-        "approves it. By hand the same is done by "
-        f"`oncoweave extract {folder}`, `oncoweave map {folder}`, `oncoweave check {folder}`, `oncoweave publish {folder}`."
+        f"published. What passes is a candidate for [publish\\_\\_{_plain(folder)}](/dags/publish__{folder}), {_approval(spec)}. "
+        f"By hand the same is done by `oncoweave extract {folder}`, `oncoweave map {folder}`, `oncoweave check {folder}`, "
+        f"{f'`oncoweave signoff {folder}`, ' if spec.approval else ''}`oncoweave publish {folder}`."
     )
+
+
+def _approval(spec: Source) -> str:
+    """Who looks at a candidate, and until when."""
+    approval = spec.approval
+    if approval is None:
+        return "which publishes it at once, for `approval:` of source.yaml asks for nobody"
+    who = f" ({', '.join(map(_plain, approval.by))})" if approval.by else ""
+    within = f"; without an answer in {approval.within} it is not published" if approval.within else ""
+    eyes = "; who started the run may not approve it" if approval.four_eyes else ""
+    return f"where a {_plain(approval.role)}{who} approves or rejects it{within}{eyes}"
 
 
 def _linked(reference: str) -> str:
