@@ -45,7 +45,6 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
                 "responded_by_user": {"id": user, "name": user},
                 "timedout": False,
             }
-            assert waits.method_name == "execute_complete"
             return self.resume_execution(waits.method_name, {**(waits.kwargs or {}), "event": event}, context)
 
     monkeypatch.setattr(approval, "upsert_hitl_detail", lambda **shown: given.append(shown))

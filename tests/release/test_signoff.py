@@ -123,7 +123,7 @@ def test_a_rejection_stops_a_run_that_nobody_had_to_approve(run: RunFolder, proj
 def test_a_later_decision_counts_and_the_earlier_ones_are_kept(run: RunFolder, project: Project) -> None:
     ask(project)
     for decision in ("rejected", "approved", "rejected", "approved"):
-        stages.signoff(run, project, answer(decision, comment=decision))  # type: ignore[arg-type]
+        stages.signoff(run, project, answer(decision, comment=decision))
     signed = read_signoff(run)
     assert signed is not None and signed.decision == "approved"
     assert [earlier.decision for earlier in signed.history] == ["rejected", "approved", "rejected"]
