@@ -8,7 +8,7 @@ SETUP := $(if $(CI),setup-airflow,setup)
 WITHOUT_AIRFLOW := --exclude '^(src/oncoweave/airflow|dags|tests/airflow)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-airflow demo test lint format types imports check faults bench bench-vocab bench-synthea schema reference requirements wheel lock clean
+.PHONY: help setup setup-airflow airflow demo test lint format types imports check faults bench bench-vocab bench-synthea schema reference requirements wheel lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ setup-airflow: ## the same with Airflow in it; a later `make setup` keeps it
 
 demo: setup ## harmonise three real cohorts, from raw file to published release
 	@$(BIN)/oncoweave demo --project .
+
+airflow: setup-airflow ## a complete local Airflow with the demo sources in it (AIRFLOW_PORT=…; Ctrl-C stops it)
+	@$(BIN)/python -m oncoweave.airflow.local --project .
 
 test: $(SETUP) ## run the tests (with CI=true: the slow ones too)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(MARKS) $(ARGS)
