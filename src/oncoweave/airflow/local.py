@@ -77,12 +77,16 @@ def running(
         environment = {**os.environ, **_environment(project, home, port), **(settings or {})}
         log = started.enter_context((home / "airflow.log").open("ab"))
         _run(["db", "migrate"], environment, log.fileno(), home)
-        processes = []
+        processes: dict[str, subprocess.Popen[bytes]] = {}
+        started.callback(_stop, processes)
+        airflow = LocalAirflow(f"http://127.0.0.1:{port}", home, _passwords(home), processes)
         for component in COMPONENTS:
-            process = subprocess.Popen(
+            processes[component[0]] = subprocess.Popen(
                 _airflow(*component),
                 env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-XXX        _make_pools(project, airflow.api())
+            )  # fmt: skip
+        _wait(airflow)
+        _make_pools(project, airflow.api())
         yield airflow
 
 

@@ -154,7 +154,7 @@ class PublishOperator(StageOperator):
             runs = [candidate.run for candidate in candidates(context, project, self.source)]
         releases = [publish(run, project) for run in runs]
         told = [release_event(release) for release in releases]
-        context["outlet_events"][self.release].extra = {**told[-1], **({"before": told[:-1]} if told[1:] else {})}
+        context["outlet_events"][self.release].extra = {**told[-1], **({"before": [*told[:-1]]} if told[1:] else {})}
         return [release.name for release in releases]
 
 

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from oncoweave.errors import UsageError
 from oncoweave.files import read_record, sha256_of
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import ReleaseManifest
 from oncoweave.run import published
 
-Told = dict[str, str | int | None]
+Told = dict[str, JsonValue]
 
 
 def candidate_event(manifest: ReleaseManifest, triggered_by: str | None) -> Told:

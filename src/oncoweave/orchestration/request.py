@@ -9,7 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from oncoweave.errors import UsageError
+from oncoweave.errors import UsageError, nearest
+from oncoweave.orchestration.form import harmonise_form
 from oncoweave.project import Project
 from oncoweave.release.predecessor import NONE
 from oncoweave.spec.delivery import FolderDelivery
@@ -28,9 +29,14 @@ class Request:
 def read_request(project: Project, source: str, form: Mapping[str, Any]) -> Request:
     """The request in the values of a form, which fit its JSON Schema.
 
-    Raises UsageError for a delivery that is not there, or lies outside of the places of deliveries.
+    Raises UsageError for a field that the form does not have, for a misspelt one would go unnoticed; for a delivery that is
+    not there, or lies outside of the places of deliveries.
     """
     spec, _ = load_source(project, source)
+    known = harmonise_form(spec)
+    unknown = next((name for name in form if name not in known), None)
+    if unknown is not None:
+        raise UsageError(f"the form has no field `{unknown}`", mend=nearest(unknown, known))
     named = form.get("delivery")
     delta = spec.delivery.mode == "delta"
     return Request(
