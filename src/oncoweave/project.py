@@ -53,11 +53,12 @@ class Project:
 
         Raises UsageError when there is no such source.
         """
-        if source not in self.sources():
+        folder = self.root / "mappings" / "sources" / source
+        if "/" in source or source in ("", ".", "..") or not os.path.exists(folder / "source.yaml"):  # noqa: PTH110 - never raises
             raise UsageError(
                 f"there is no source `{source}` in {self.root}", mend=nearest(source, self.sources()) or HOW_A_SOURCE
             )
-        return self.root / "mappings" / "sources" / source
+        return folder
 
 
 @dataclass(frozen=True)

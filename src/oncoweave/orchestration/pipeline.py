@@ -115,6 +115,7 @@ def _may_be_source(folder: Path) -> bool:
 def _pipeline(project: Project, folder: str, name: str) -> Pipeline:
     spec: Source | None = None
     try:
+        (project.root / "mappings" / "sources" / folder / "source.yaml").stat()
         spec, _ = load_source(project, folder)
         load_mapping(project, folder)
         fault = ""

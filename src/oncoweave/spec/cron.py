@@ -26,11 +26,11 @@ class _Field:
 
 
 FIELDS = (
-    _Field("minute", 0, 59),
-    _Field("hour", 0, 23),
-    _Field("day of the month", 1, 31),
-    _Field("month", 1, 12, MONTHS),
-    _Field("day of the week", 0, 7, DAYS),
+    _Field("a minute", 0, 59),
+    _Field("an hour", 0, 23),
+    _Field("a day of the month", 1, 31),
+    _Field("a month", 1, 12, MONTHS),
+    _Field("a day of the week", 0, 7, DAYS),
 )
 
 
@@ -38,7 +38,7 @@ def cron_fault(text: str) -> tuple[str, int] | None:
     """What is wrong with a cron expression, and at which character; None when nothing is."""
     words = [(match[0], match.start()) for match in re.finditer(r"\S+", text)]
     if len(words) != len(FIELDS):
-        names = ", ".join(field.name for field in FIELDS)
+        names = ", ".join(field.name.partition(" ")[2] for field in FIELDS)
         return f"a cron expression has five fields ({names}), not {len(words)}", 0
     taken: list[set[int]] = []
     for field, (word, start) in zip(FIELDS, words, strict=True):
@@ -58,14 +58,14 @@ def _numbers(field: _Field, item: str) -> set[int] | str:
     """The numbers that an item of a field stands for, or what is wrong with it."""
     parts = re.fullmatch(r"(?:(\*)|(\w+)(?:-(\w+))?)(?:/(\w+))?", item)
     if not parts:
-        return f"`{item}` is not a {field.name}: a number, a range such as {field.first}-{field.last}, or *"
+        return f"`{item}` is not {field.name}: a number, a range such as {field.first}-{field.last}, or *"
     star, low, high, step = parts.groups()
     bounds = [field.first, field.last]
     for which, written in ((0, low), (1, high)):
         if written is not None:
             number = field.number(written)
             if number is None or not field.first <= number <= field.last:
-                return f"`{written}` is not a {field.name} ({field.first} to {field.last})"
+                return f"`{written}` is not {field.name} ({field.first} to {field.last})"
             bounds[which] = number
     if step and not (step.isdecimal() and 1 <= int(step) <= field.last):
         return f"`/{step}`: a step is a number from 1 to {field.last}"
