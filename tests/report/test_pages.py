@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from oncoweave.project import Project, RunFolder
+from oncoweave.records import CheckRecord, ExtractRecord
 from oncoweave.report.banners import Banner
 from oncoweave.report.page import LONGEST, TEMPLATES, policy, render, visible
 from oncoweave.report.quality_page import quality_page
@@ -106,8 +107,14 @@ def test_no_template_switches_escaping_off() -> None:
 def test_long_text_is_cut_and_unseen_signs_are_named() -> None:
     assert visible("x" * 10_000) == "x" * LONGEST + "… (9,600 more characters)"
     assert visible("a\u202eb\x00c\u200f") == "a[U+202E]b[U+0000]c\u200f"
+    assert "x" * 2_000 in quality_of_nothing(Banner("good", "Approved", "x" * 2_000))
     page = render("message.html", title="1", text="\u05d0<")
     assert "<bdi>\u05d0&lt;</bdi>" in page
+
+
+def quality_of_nothing(signoff: Banner) -> str:
+    extracted = ExtractRecord(source="one", run_id="r", delivery_date=date(2024, 1, 1), tables=())
+    return quality_page(extracted, CheckRecord(verdict="fail", results=()), signoff, [])
 
 
 def code(text: str, persons: int) -> UnmappedCode:

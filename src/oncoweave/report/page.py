@@ -17,8 +17,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 TEMPLATES = Path(__file__).parent / "templates"
-LONGEST = 400
-"""A longer text is cut: what is left out is counted."""
+LONGEST, LONGEST_WORDS = 400, 4_000
+"""A longer text is cut, and what is left out is counted; the words of somebody who signs may be longer."""
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\uffff]")
 """What hides, moves or ends text: control characters, and signs that override the direction of what follows."""
@@ -36,10 +36,10 @@ def policy() -> str:
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
-def visible(text: str) -> str:
-    """The text with its unseen characters named, cut after LONGEST characters."""
-    head = _UNSEEN.sub(lambda sign: f"[U+{ord(sign[0]):04X}]", text[:LONGEST])
-    return head if len(text) <= LONGEST else f"{head}… ({len(text) - LONGEST:,} more characters)"
+def visible(text: str, longest: int = LONGEST) -> str:
+    """The text with its unseen characters named, cut after `longest` characters."""
+    head = _UNSEEN.sub(lambda sign: f"[U+{ord(sign[0]):04X}]", text[:longest])
+    return head if len(text) <= longest else f"{head}… ({len(text) - longest:,} more characters)"
 
 
 @cache
@@ -52,7 +52,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "percent": _percent, "size": _size, "plural": _plural}
+    environment.filters |= {"number": _number, "percent": _percent, "size": _size, "plural": _plural, "whole": _whole}
     return environment
 
 
@@ -66,7 +66,15 @@ def _shown(value: object) -> object:
     """What an expression of a template puts on the page."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
-    text = visible(value)
+    return _set_apart(visible(value))
+
+
+def _whole(text: str) -> Markup:
+    """A text of somebody's that is not cut where others are."""
+    return _set_apart(visible(text, LONGEST_WORDS))
+
+
+def _set_apart(text: str) -> Markup:
     backwards = any(unicodedata.bidirectional(sign) in _RIGHT_TO_LEFT for sign in text)
     return Markup("<bdi>{}</bdi>").format(text) if backwards else escape(text)
 
