@@ -44,6 +44,7 @@ class ExtractOperator(StageOperator):
     """Copies the delivery into a snapshot; gives the run id. It is the delivery that the task `arrive` took, if there is one."""
 
     def stage(self, context: Context, project: Project) -> str:
+        from oncoweave.airflow.connections import connections
         from oncoweave.orchestration.request import read_request
         from oncoweave.run import extract
 
@@ -51,7 +52,8 @@ class ExtractOperator(StageOperator):
         by = context["dag_run"].triggering_user_name or ""
         arrived = context["ti"].xcom_pull(task_ids="arrive") if "arrive" in self.upstream_task_ids else None
         if arrived is None:
-            return extract(project, self.source, asked.delivery, asked.base, by).run_id
+            with connections(project, self.source):
+                return extract(project, self.source, asked.delivery, asked.base, by).run_id
         from oncoweave.orchestration.claims import set_aside_when_faulty
 
         with set_aside_when_faulty(project, self.source, str(context["run_id"])):

@@ -112,6 +112,11 @@ class DownloadDelivery(Spec):
 Delivery = Annotated[WheelDelivery | FolderDelivery | DatabaseDelivery | DownloadDelivery, Field(discriminator="by")]
 
 
+def connection_of(delivery: Delivery) -> str | None:
+    """The name of the connection that a delivery needs; None where it needs none."""
+    return delivery.connection if isinstance(delivery, DatabaseDelivery | DownloadDelivery) else None
+
+
 def day_of(delivery: Delivery) -> Day:
     """The day of a delivery; that of a database is known when it has been asked."""
     assert delivery.date is not None

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 BATCH = 5000
 ESCAPED = r"\:"  # how SQLAlchemy is told that a colon is one
 
+DUCKDB = {"read_only": True, "config": {"enable_external_access": "false"}}
+
 
 def begin(server: str, timeout: int) -> list[str]:
     """The statements that open one consistent, read-only snapshot, as far as that kind of server knows such."""
     return {
         "sqlite": ["PRAGMA query_only = ON", "BEGIN"],
-        "duckdb": ["BEGIN TRANSACTION READ ONLY"],
+        "duckdb": [],  # opened read-only, and its driver begins a transaction by itself
         "mysql": [
             f"SET SESSION MAX_EXECUTION_TIME = {timeout * 1000}",
             "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",

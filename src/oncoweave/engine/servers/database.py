@@ -100,10 +100,13 @@ def snapshot(delivery: DatabaseDelivery) -> Iterator[tuple[Session, dict[str, ob
         except ValueError:  # a port that is no number
             raise unreadable(asking) from None
         _refuse_other_server(url.get_backend_name(), delivery)
-        arguments: dict[str, Any] = {}
+        arguments: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
         if delivery.server == "postgresql":
-            url, arguments = url.set(drivername=postgresql.DRIVER), {"connect_args": postgresql.CONNECT}
-        engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", **arguments)
+            url = url.set(drivername=postgresql.DRIVER)
+            arguments["connect_args"] = postgresql.CONNECT
+        if delivery.server == "duckdb":
+            arguments = {"connect_args": any_database.DUCKDB}
+        engine = create_engine(url, poolclass=NullPool, **arguments)
         connection = engine.connect()
     parameters: dict[str, object] = dict(delivery.parameters)
     try:

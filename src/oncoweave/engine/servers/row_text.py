@@ -16,7 +16,7 @@ from oncoweave.engine.connection import connect
 from oncoweave.engine.parquet import copy_sorted, identifier
 from oncoweave.files import PRIVATE_FILE
 
-SHORTEST_LIMIT = 2_000_000
+SHORTEST_LIMIT = 200_000
 MARK = "r"
 """Stands first in every row, so that a row of empty fields is no blank line."""
 
@@ -70,7 +70,7 @@ class RowText:
         sql = (
             f"SELECT {selected} FROM read_csv($path, auto_detect = false, header = false, skip = 1, columns = {{{types}}}, "
             "delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, "
-            f"max_line_size = {2 * self._longest})"
+            f"max_line_size = {self._longest + 1})"
         )
         order = [*key, *(name for name in columns if name not in key)]
         with connect(work=work, allow=[self._path.parent, target.parent]) as connection:
