@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from oncoweave.engine import functions as f
+from oncoweave.engine import internal_functions
 from oncoweave.engine.dialect import evaluate, pattern_fault, to_duckdb
 from oncoweave.engine.expressions import Expression, Kind, KindError, column, literal, null
 from oncoweave.engine.numerals import parse_integer, parse_number
@@ -21,7 +22,7 @@ OUTER = Expression(Kind.TEXT, exp.Placeholder(this="outer"))
 
 
 def test_statement_is_written_with_quoted_names_and_parameters() -> None:
-    call = f.hmac63(f.trim(column("id", Kind.TEXT)), INNER, OUTER)
+    call = internal_functions.hmac63(f.trim(column("id", Kind.TEXT)), INNER, OUTER)
     node = exp.select(exp.alias_(call.node, "key")).from_("stage").where(f.is_filled(column("id", Kind.TEXT)).node)
     sql = to_duckdb(node.union(exp.select(exp.null()), distinct=False))
     assert sql.endswith('AS "key" FROM "stage" WHERE ("id" IS NOT NULL) UNION ALL SELECT NULL')
@@ -43,7 +44,7 @@ def test_operands_keep_their_order_without_parentheses_of_the_caller() -> None:
 def test_hmac_is_the_one_of_the_standard(secret: bytes, texts: list[str]) -> None:
     block = secret.ljust(64, b"\0")
     pads = {"inner": bytes(b ^ 0x36 for b in block), "outer": bytes(b ^ 0x5C for b in block)}
-    call = f.hmac63(column("t", Kind.TEXT), INNER, OUTER)
+    call = internal_functions.hmac63(column("t", Kind.TEXT), INNER, OUTER)
     sql = to_duckdb(exp.select(call.node)) + " FROM (SELECT unnest($texts::VARCHAR[]) AS t)"
     got = [row[0] for row in duckdb.connect().execute(sql, {**pads, "texts": texts}).fetchall()]
     assert got == [int(hmac.new(secret, t.encode(), hashlib.sha256).hexdigest()[:16], 16) >> 1 for t in texts]
@@ -55,7 +56,7 @@ def test_hmac_is_the_one_of_the_standard(secret: bytes, texts: list[str]) -> Non
     texts=st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=1),
 )
 def test_keyed_hash_is_the_beginning_of_the_hash_of_secret_and_text(secret: bytes, texts: list[str]) -> None:
-    call = f.keyed63(column("t", Kind.TEXT), Expression(Kind.TEXT, exp.Placeholder(this="secret")))
+    call = internal_functions.keyed63(column("t", Kind.TEXT), Expression(Kind.TEXT, exp.Placeholder(this="secret")))
     sql = to_duckdb(exp.select(call.node)) + " FROM (SELECT unnest($texts::VARCHAR[]) AS t)"
     got = [row[0] for row in duckdb.connect().execute(sql, {"secret": secret, "texts": texts}).fetchall()]
     assert got == [int(hashlib.sha256(secret + t.encode()).hexdigest()[:16], 16) >> 1 for t in texts]
@@ -68,7 +69,10 @@ def test_a_field_is_trimmed_as_any_text_is(text: str) -> None:
 
 
 def test_hash_of_a_salt_is_the_one_of_the_standard() -> None:
-    assert evaluate(f.sha256_63("person|id")) == int(hashlib.sha256(b"person|id").hexdigest()[:16], 16) >> 1
+    assert (
+        evaluate(internal_functions.sha256_63("person|id"))
+        == int(hashlib.sha256(b"person|id").hexdigest()[:16], 16) >> 1
+    )
 
 
 @settings(deadline=None, max_examples=50)

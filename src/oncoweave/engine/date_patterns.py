@@ -16,6 +16,7 @@ from typing import Literal
 from sqlglot import exp
 
 from oncoweave.engine import functions as f
+from oncoweave.engine import internal_functions
 from oncoweave.engine.expressions import Expression, Kind, KindError, Value, lift, null
 from oncoweave.engine.signatures import Function
 
@@ -197,7 +198,7 @@ def _reading(text: Expression, members: list[DatePattern], first_year: int) -> E
     """The date in several plain patterns, or in one that needs care."""
     pattern = members[0]
     if pattern.is_plain:
-        read = _by_mark(text, members, f.read_date)
+        read = _by_mark(text, members, internal_functions.read_date)
         finer = [_timed(text, p, first_year)[0] for p in members if "%f" in p.time]
         return f.coalesce(read, *finer) if finer else read  # the engine's %f has six digits at most
     if pattern.time:
@@ -223,11 +224,11 @@ def _timed(text: Expression, pattern: DatePattern, first_year: int) -> tuple[Exp
     """Date and time of a text that is taken apart first: parts that touch, a date that needs care, or an offset."""
     shape = f"^{pattern.regex}$"
     date = _reading(f.extract(text, shape, 1), [DatePattern(pattern.date)], first_year)
-    time = f.read_time(f.extract(text, shape, 2), pattern.clock)
+    time = internal_functions.read_time(f.extract(text, shape, 2), pattern.clock)
     date = f.when(f.is_filled(time), date, None)
     if not pattern.offset:
         return date, time
-    ahead = f.multiply(f.offset_minutes(f.extract(text, shape, 3)), 60_000_000)
+    ahead = f.multiply(internal_functions.offset_minutes(f.extract(text, shape, 3)), 60_000_000)
     moment = f.subtract(time, ahead)  # of the day that the text names; UTC may be a day before or after it
     days = f.floor(f.divide(moment, _DAY))
     moved = f.add_days(date, days)
@@ -241,14 +242,14 @@ def _time(text: Expression, patterns: list[DatePattern], first_year: int) -> exp
     if not timed:
         return None
     if all(p.is_plain and "%f" not in p.time for p in patterns):  # who fits one with a time fits none without
-        return _by_mark(text, patterns, f.read_time, timed=True).node
+        return _by_mark(text, patterns, internal_functions.read_time, timed=True).node
     time = null(Kind.INTEGER)
     for pattern in reversed(patterns):
         own = null(Kind.INTEGER)
         if pattern.time:
             own = _timed(text, pattern, first_year)[1]
         if pattern.time and pattern.is_plain:
-            read = f.read_time(text, pattern.text)
+            read = internal_functions.read_time(text, pattern.text)
             own = f.coalesce(read, own) if "%f" in pattern.time else read
         time = f.when(f.is_filled(_reading(text, [pattern], first_year)), own, time)
     return time.node
@@ -265,14 +266,14 @@ def _careful(text: Expression, pattern: DatePattern, first_year: int) -> Express
     if pattern.touching and pattern.letters[0] == "j":
         text = f.pad_left(text, pattern.width, "0")
     if pattern.letters[-1] == "y":
-        short = f.ending(text, 2)
-        text = f.concat(f.without_ending(text, 2), _century(short, first_year), short)
+        short = internal_functions.ending(text, 2)
+        text = f.concat(internal_functions.without_ending(text, 2), _century(short, first_year), short)
     elif pattern.letters[0] == "y":
-        text = f.concat(_century(f.beginning(text, 2), first_year), text)
-    date = f.read_date(text, pattern.text.replace("%y", "%Y"))
+        text = f.concat(_century(internal_functions.beginning(text, 2), first_year), text)
+    date = internal_functions.read_date(text, pattern.text.replace("%y", "%Y"))
     if "j" not in pattern.letters:
         return date
-    year = f.ending(text, 4) if pattern.letters[-1] in "yY" else f.beginning(text, 4)
+    year = internal_functions.ending(text, 4) if pattern.letters[-1] in "yY" else internal_functions.beginning(text, 4)
     return f.when(f.equal(f.to_text(f.year(date)), year), date, None)  # day 366 of a common year is no day
 
 

@@ -14,6 +14,7 @@ from datetime import date
 from types import MappingProxyType
 
 from oncoweave.engine.expressions import Kind
+from oncoweave.engine.internal_functions import INTERNAL
 from oncoweave.engine.signatures import Function, Slot
 
 TEXT, INTEGER, NUMBER, DATE, BOOLEAN = Kind
@@ -324,42 +325,6 @@ floor_date = Function(
     (((date(2001, 5, 17), "month"), date(2001, 5, 1)),), internal=True,
 )  # fmt: skip
 
-read_date = Function(
-    "read_date", (TEXT, WORD), DATE,
-    # DuckDB reads 'infinity' and 'epoch' as 1900-01-01 under every pattern, hence the look at the text. A year below
-    # 1000 gives a negative number of days, which is no unsigned one. The reading is named once: CASE computes it again.
-    "CASE WHEN ({0} >= '0' AND {0} < ':') OR NOT regexp_matches({0}, '(?i)^\\s*-?(epoch|infinity)\\s*$') THEN "
-    "DATE '1000-01-01' + CAST(TRY_CAST(CAST(try_strptime({0}, [{1*}]) AS DATE) - DATE '1000-01-01' AS UINTEGER) AS INTEGER) END",
-    "The date that a text holds in the first pattern that fits; use `date_patterns.parse_date`.",
-    ((("5.3.2001", "%d.%m.%Y"), date(2001, 3, 5)), (("31.02.2001", "%d.%m.%Y"), None), (("epoch", "%Y"), None),
-     ((" 3.2001 ", "%d.%m.%Y", "%m.%Y"), date(2001, 3, 1)), (("1.1.1900", "%d.%m.%Y"), date(1900, 1, 1))),
-    variadic=True, internal=True,
-)  # fmt: skip
-read_time = Function(
-    "read_time", (TEXT, WORD), INTEGER,
-    "epoch_us(TRY_CAST(try_strptime({0}, [{1*}]) AS TIME))",
-    "The microseconds of the day that a text holds in the first pattern that fits; use `date_patterns.parse_date`.",
-    ((("5.3.2001 0:01", "%d.%m.%Y %H:%M"), 60_000_000), (("24:00", "%H:%M"), None)),
-    variadic=True, internal=True,
-)  # fmt: skip
-offset_minutes = Function(
-    "offset_minutes", (TEXT,), INTEGER,
-    "CASE WHEN {0} = 'Z' THEN 0 ELSE TRY(TRY_CAST(left({0}, 1) || '1' AS BIGINT) * (TRY_CAST(substring({0}, 2, 2) AS BIGINT) * 60 "
-    "+ coalesce(TRY_CAST(substring(replace({0}, ':', ''), 4) AS BIGINT), 0))) END",
-    "How many minutes the clock of a text such as +01:00, -0130, +02 or Z is before UTC.",
-    ((("+01:00",), 60), (("-0130",), -90), (("+02",), 120), (("Z",), 0)), internal=True,
-)  # fmt: skip
-beginning = Function(
-    "beginning", (TEXT, WHOLE), TEXT, "left({0}, {1})", "The first characters.", ((("abc", 2), "ab"),), internal=True
-)
-ending = Function(
-    "ending", (TEXT, WHOLE), TEXT, "right({0}, {1})", "The last characters.", ((("abc", 2), "bc"),), internal=True
-)
-without_ending = Function(
-    "without_ending", (TEXT, WHOLE), TEXT, "left({0}, -{1})", "All but the last characters.", ((("abc", 2), "a"),),
-    internal=True,
-)  # fmt: skip
-
 # Aggregates
 minimum = Function("min", (SAME,), SAME, "min({0})", "The smallest of a group.", aggregate=True, precision="aggregated")
 maximum = Function("max", (SAME,), SAME, "max({0})", "The largest of a group.", aggregate=True, precision="aggregated")
@@ -399,33 +364,14 @@ of_last_row = Function(
     "What the row tells whose filled second value `last` chooses.", aggregate=True, variadic=True, internal=True,
 )  # fmt: skip
 
-# Identity
-hmac63 = Function(
-    "hmac63", (TEXT, TEXT, TEXT), INTEGER,
-    "CAST(CAST('0x' || substring(sha256({2} || unhex(sha256({1} || encode({0})))), 1, 16) AS UBIGINT) >> 1 AS BIGINT)",
-    "First 63 bits of the HMAC-SHA256 of a text; the key comes as its two padded blocks (parameters).", internal=True,
-)  # fmt: skip
-keyed63 = Function(
-    "keyed63", (TEXT, TEXT), INTEGER,
-    "CAST(CAST('0x' || left(sha256({1} || encode({0})), 16) AS UBIGINT) >> 1 AS BIGINT)",
-    "First 63 bits of the SHA-256 of a secret of 16 bytes (a parameter) and a text.", internal=True,
-)  # fmt: skip
-sha256_63 = Function(
-    "sha256_63", (TEXT,), INTEGER, "CAST(CAST('0x' || substring(sha256({0}), 1, 16) AS UBIGINT) >> 1 AS BIGINT)",
-    "First 63 bits of the SHA-256 of a text.", internal=True,
-)  # fmt: skip
-xor = Function(
-    "xor", (INTEGER, INTEGER), INTEGER, "xor({0}, {1})", "Bitwise exclusive or.", (((6, 3), 5),), internal=True
-)
-
 _ALL = (
     trim, trimmed, upper, lower, length, substring, replace, replace_pattern, concat, matches, contains, starts_with,
     extract, split_part, pad_left, add, subtract, multiply, divide, negate, whole_quotient, remainder, round_,
     floor, ceiling, round_to, significant, absolute, to_integer, to_number, to_text, equal, unequal, less, at_most, more,
     at_least, between, is_in, is_null, is_filled, both, either, negation, coalesce, null_if, when, least,
     greatest, make_date, year, month, day, add_days, add_months, add_years, days_between, months_between,
-    years_between, floor_date, minimum, maximum, sum_, count, any_, all_, first, last, only, hmac63, keyed63,
-    sha256_63, xor, read_date, read_time, offset_minutes, of_first_row, of_last_row, beginning, ending, without_ending,
+    years_between, floor_date, minimum, maximum, sum_, count, any_, all_, first, last, only,
+    of_first_row, of_last_row, *INTERNAL,
 )  # fmt: skip
 CATALOGUE: Mapping[str, Function] = MappingProxyType({f.name: f for f in _ALL})
 
