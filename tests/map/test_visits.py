@@ -167,3 +167,42 @@ def test_a_detail_lies_within_its_visit_and_is_held_back_without_one(workshop: W
         "01": (stay, details["w2"]["visit_detail_id"]),
         "02": (None, None),
     }
+
+
+NESTED = "- {fact: visit_detail, name: wards, from: wards, concept: inpatient_stay, start: seen, source_value: ward, visit: stays, parent: %s}\n"
+
+
+def test_a_detail_may_lie_within_another_of_its_own_rule(workshop: Workshop) -> None:
+    workshop.concept_map("kinds", ("in", 9201), ("out", 9202), ("?", 0, "UNCHECKED"))
+    made = workshop.map(
+        VISITS + NESTED % "{rule: wards, by: {within: ward}}",
+        patients=PATIENTS,
+        stays=STAYS,
+        wards="""
+            ward,id,seen,stay,within
+            w1,1,01.01.2015,s1,
+            w2,1,01.01.2015,s1,w1
+            w3,1,02.01.2015,s1,w2
+            w4,1,02.01.2015,s1,w9
+            w5,1,02.01.2015,s1,w5
+            w6,1,02.01.2015,s9,w1
+            w7,1,02.01.2015,s1,w6
+            w8,1,,s1,w1
+        """,
+        keys=KEYS,
+    )
+    rows = made.rows("visit_detail", "visit_detail_source_value", "visit_detail_id", "parent_visit_detail_id")
+    names = {detail: name for name, detail, _ in rows}
+    assert {name: names.get(parent) for name, _, parent in rows} == {
+        "w1": None, "w2": "w1", "w3": "w2", "w4": None, "w5": None, "w7": None,
+    }  # fmt: skip
+    assert made.counts("wards") == (8, 6, 2, 0)
+
+
+def test_a_detail_does_not_lie_within_itself(workshop: Workshop) -> None:
+    workshop.concept_map("kinds", ("in", 9201))
+    wards = "ward,id,seen,stay,within\nw1,1,01.01.2015,s1,"
+    found = workshop.problems(VISITS + NESTED % "wards", patients=PATIENTS, stays=STAYS, wards=wards, keys=KEYS)
+    (problem,) = [p for p in found if p.severity == "error"]
+    assert problem.message == "`wards` refers to `wards`, which leads back to it"
+    assert problem.help == "say which fields tell the row that it lies within: {rule: wards, by: {…}}"

@@ -174,6 +174,11 @@ class BoundRule:
     def fact(self) -> str:
         return self.spec.fact
 
+    def refers_to_itself(self, key: str) -> bool:
+        """Whether a reference leads to another fact of this very rule: a detail of a visit that lies within another."""
+        reference = self.references[key]
+        return self.fact == "visit_detail" and reference.rule == self.name and reference.by != reference.fields
+
     @property
     def rolls_up(self) -> bool:
         """Whether its facts are encounters, of which visits are made."""

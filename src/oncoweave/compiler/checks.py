@@ -193,13 +193,18 @@ def order_rules(draft: Draft) -> Draft:
     last = [r for r in draft.rules if r.fact == "death"]
     waiting = sorted((r for r in draft.rules if r not in last), key=lambda r: (not r.of_nobody, r.fact != "person"))
     while waiting:
-        ready = [r for r in waiting if all(x.rule in done or x.rule not in rules for x in r.references.values())]
+        ready = [r for r in waiting if all(name in done or name not in rules for name in _referred(r))]
         if not ready:
             return draft.with_problems([_circle(draft, circle) for circle in _circles(waiting)])
         first = [r for r in ready if r.of_nobody] or [r for r in ready if r.fact == "person"] or ready
         done |= {r.name: r for r in first}
         waiting = [r for r in waiting if r.name not in done]
     return replace(draft, rules=(*done.values(), *last))
+
+
+def _referred(rule: BoundRule) -> list[str]:
+    """The rules whose facts must be there before this one is run."""
+    return [reference.rule for key, reference in rule.references.items() if not rule.refers_to_itself(key)]
 
 
 def _circles(waiting: list[BoundRule]) -> list[list[BoundRule]]:
@@ -211,13 +216,16 @@ def _circles(waiting: list[BoundRule]) -> list[list[BoundRule]]:
         path = [rule] if rule.name not in seen else []
         while path and path[-1].name not in seen:
             seen.add(path[-1].name)
-            followed = next(x.rule for x in path[-1].references.values() if x.rule in rules)
+            followed = next(name for name in _referred(path[-1]) if name in rules)
             path.append(rules[followed])
         if path and path[-1] in path[:-1]:
             circle = path[path.index(path[-1]) : -1]
             first = circle.index(min(circle, key=waiting.index))
             found.append(circle[first:] + circle[:first])
     return found
+
+
+_OTHER_ROW = "say which fields tell the row that it lies within: {{rule: {}, by: {{…}}}}"
 
 
 def _circle(draft: Draft, circle: list[BoundRule]) -> Problem:
@@ -227,5 +235,7 @@ def _circle(draft: Draft, circle: list[BoundRule]) -> Problem:
         "circle",
         f"`{first.name}` refers to `{second.name}`, which leads back to it",
         ("rules", draft.inputs.mapping.rules.index(first.spec), key),
-        help="a fact cannot qualify itself; break the circle",
+        help=_OTHER_ROW.format(first.name)
+        if first is second and key == "parent"
+        else "a fact cannot qualify itself; break the circle",
     )

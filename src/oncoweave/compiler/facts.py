@@ -7,7 +7,7 @@ each unit what becomes of it: `verdict` is NULL for a fact, else "quarantined: â
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sqlglot import exp
@@ -219,13 +219,27 @@ class FactBuilder:
         wanted = [col(name) for name in ("event_id", "target", "person_id", *told)]
         parent = exp.select(*wanted).from_(table(events_view(reference.rule), "e"))
         parent = parent.where(equals(col("ordinal", "e"), number(0)))
+        if self.rule.refers_to_itself(key):
+            parent = self._own_facts(without=key)
         same = [equals(col("event_id", alias), col(f"event:{key}", "u"))]
         if self._optional(key) and key not in HEALTH_SYSTEM_FACTS:  # another person's visit is no visit of this fact
             same.append(equals(col("person_id", alias), col("person", "u")))
+        if self.rule.refers_to_itself(key):  # nothing lies within itself
+            own = keys.xor(col("unit", "u"), keys.event_salt(self.rule.name, None))
+            same.append(exp.NEQ(this=col("event_id", alias), expression=own))
         select = left_join(select, subquery(parent, alias), all_of(same))
         person = [named(col("person_id", alias), f"person:{key}")] if self._may_be_anothers(reference) else []
         found = [named(col(name, alias), f"{name}:{key}") for name in told]
         return select.select(named(col("target", alias), f"target:{key}"), *person, *found, copy=False)
+
+    def _own_facts(self, *, without: str) -> exp.Select:
+        """The facts that this rule makes, whatever a reference of theirs leads to: the rule is not run yet."""
+        references = {key: reference for key, reference in self.rule.references.items() if key != without}
+        alike = replace(self, rule=replace(self.rule, references=references))
+        unit = UnitBuilder(self.source, alike.rule, self.branch, self.imputation).build()
+        values = EventValues(self.source, alike.rule, self.branch).columns()
+        found = [named(values[name], name) for name in ("event_id", "target", "person_id")]
+        return exp.select(*found).from_(subquery(alike._fact_select(unit), "f")).where(is_null(col("verdict")))
 
     def _on_that_day(self, select: exp.Select, key: str, reference: Reference) -> exp.Select:
         """Joins the visit of the person on the day of the fact, where the source knows the day: one at most."""

@@ -155,14 +155,11 @@ class _Finder:
     def _ways(self, rule: BoundRule, parent: Rule, fields: tuple[str, ...] | None) -> list[tuple[str, ...] | None]:
         """The fields of this rule's table (or group) that hold the texts of the other's unit.
 
-        A row's own fact is taken before that of another row of the table; its own fields, by a join or else by name, before
-        those that have to be looked up.
+        Its own fields, by a join or else by name, are taken before those that have to be looked up.
         """
         if fields is None:
             return [None] if rule.table == parent.from_ and not rule.grouped else []
         own = set(rule.spec.group or self.inputs.source.tables[rule.table].fields)
-        if rule.table == parent.from_ and set(fields) <= own:
-            return [fields]
         chains = [_along(chain, fields, own) for chain in paths(self.joins, rule.table, parent.from_)]
         found = list(dict.fromkeys(way for way in chains if set(way) <= own))
         straight = [way for way in found if not any(map(is_joined, way))]

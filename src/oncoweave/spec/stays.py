@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from oncoweave.spec.language import Name
+from oncoweave.spec.relationship import FactLink
 from oncoweave.spec.rule import Concept, Expr, RuleSpec, VisitLink
 
 
@@ -53,4 +54,7 @@ class VisitDetailRule(StaySpec):
         description="The visit rule that it is a part of, by name or {rule: …, by: date}; a detail without its visit is "
         "quarantined, since the CDM has none."
     )
-    parent: Name | None = Field(default=None, description="The visit_detail rule that this detail lies within.")
+    parent: Name | FactLink | None = Field(
+        default=None,
+        description="The visit_detail rule that this detail lies within; {rule: …, by: …} names the fields that tell it, also of another row of this rule. The detail is kept without one.",
+    )
