@@ -1,8 +1,9 @@
 """What a run rests on, and the run id that follows from it; extract opens the run's folder with it.
 
 Everything that can change a byte of the release is hashed: delivery, specifications, vocabulary, code, key
-id. The clock, threads, memory, paths and file times are not. A content file is known by the name that it
-has in a project, so that a checkout and an installed package give the same id.
+id. The clock, threads, memory, paths and file times are not, nor the keys of source.yaml that say when a source
+is run and who approves. A content file is known by the name that it has in a project, so that a checkout and an
+installed package give the same id.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from oncoweave.privacy.pseudonym import load_key
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import FileRecord, Record
 from oncoweave.spec.load import load_mapping, load_source
+from oncoweave.spec.source import PROCEDURE
 from oncoweave.vocabulary.shelf import record_of
 
 _LIBRARIES = ("duckdb", "sqlglot", "python-calamine")
@@ -51,6 +53,7 @@ def identity(project: Project, source: str) -> Identity:
     mapping, _ = load_mapping(project, source)
     code = {f"code/{path.relative_to(_PACKAGE)}": sha256_of(path) for path in _code()}
     specification = {name: sha256_of(path) for name, path in sorted(_specification(project, source).items())}
+    specification["source.yaml"] = _hash_of(spec.model_dump(mode="json", exclude=set(PROCEDURE)))
     vocabulary = content.vocabulary_folder(project, mapping.vocabulary)
     return Identity(
         software=", ".join(f"{name} {version(name)}" for name in ("oncoweave", *_LIBRARIES)),

@@ -32,7 +32,7 @@ def append(name: str, text: str = "\n") -> Callable[[Path], object]:
 @pytest.mark.parametrize(
     "change",
     [
-        append("mappings/sources/tiny/source.yaml"),
+        append("mappings/sources/tiny/source.yaml", "origin: {date: 2000-01-01, why: it is not known}\n"),
         append("mappings/sources/tiny/mapping.yaml"),
         append("mappings/sources/tiny/concepts/sex.csv"),
         append("mappings/sources/tiny/corrections.yaml"),
@@ -82,6 +82,23 @@ def test_place_file_times_threads_and_unread_files_do_not_change_the_id(
     monkeypatch.setenv("ONCOWEAVE_THREADS", "1")
     monkeypatch.setenv("ONCOWEAVE_MEMORY", "512MB")
     assert run_id(Project.at(moved), "tiny", DELIVERY) == before
+
+
+PROCEDURE = """
+schedule: {cron: "0 3 * * 1"}
+owner: Registry
+retries: 1
+approval: {by: [jane]}
+# a remark
+"""
+
+
+def test_when_a_source_is_run_and_who_approves_does_not_change_the_id(tiny_project: Project) -> None:
+    """A steward who moves the hour, or adds an approver, gets no second release of the same data."""
+    run = open_run(tiny_project, "tiny", DELIVERY)
+    append("mappings/sources/tiny/source.yaml", PROCEDURE)(tiny_project.root)
+    assert run_id(tiny_project, "tiny", DELIVERY) == run.run_id
+    refuse_changed(run, tiny_project)
 
 
 def test_id_is_short_hex_and_the_folder_private(tiny_project: Project) -> None:

@@ -230,3 +230,7 @@ class Source(Scheduling):
         default=None, description="Who is told by mail or webhook when something happens to the source in Airflow."
     )
     tables: dict[Name, Table] = Field(min_length=1, description="The source tables by name.")
+
+
+PROCEDURE = frozenset({*Scheduling.model_fields, "arrival", "approval", "notify"})
+"""The keys that say when a source is run, who approves and who is told: nothing in the tables depends on them."""
