@@ -53,7 +53,7 @@ def client(_database: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
 
-    from oncoweave.airflow.links import PREFIX
+    from oncoweave.airflow.addresses import PREFIX
     from oncoweave.airflow.plugin import Pages
 
     app = FastAPI()

@@ -134,7 +134,8 @@ def _run_of(context: Context, source: str) -> Any:
     try:
         place = project_here().runs / source
         events = [event for found in (context.get("triggering_asset_events") or {}).values() for event in found]
-        named = [*run_ids(events)] or [context["ti"].xcom_pull(task_ids="extract")]
+        asked = (context.get("params") or {}).get("run_id")
+        named = ([asked] if asked else run_ids(events)) or [context["ti"].xcom_pull(task_ids="extract")]
         folder = place / str(named[-1])
         return RunFolder(folder) if named[-1] and folder.is_dir() else None
     except Exception as error:
