@@ -49,13 +49,14 @@ class _Finder:
             mend = "load a download of Athena, which has it: oncoweave vocab load ATHENA.zip"
             return self._refuse(rule, "vocabulary", message, (*loc, "relationship"), mend)
         told = self._found(spec.relationship, (*loc, "relationship"))
+        given = None if spec.reverse is None else self._found(spec.reverse, (*loc, "reverse"))
         if told is None:
             return rule
         back = self.known.get(told.reverse_id)
         if back is None:
             message = f"the vocabulary does not say what the reverse of `{told.relationship_id}` is"
             return self._refuse(rule, "relationship", message, (*loc, "relationship"), "choose another relationship")
-        if spec.reverse is not None and self._found(spec.reverse, (*loc, "reverse")) not in (None, back):
+        if given not in (None, back):
             message = f"the reverse of `{told.relationship_id}` is `{back.relationship_id}`"
             mend = f"write `reverse: {back.relationship_id}`, or leave it out"
             return self._refuse(rule, "relationship", message, (*loc, "reverse"), mend)

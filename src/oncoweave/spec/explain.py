@@ -125,12 +125,12 @@ def suggestion(name: str, valid: Sequence[str], noun: str = "valid") -> str:
 def _problem(error: ErrorDetails, target: Target, document: Document) -> Problem:
     kind = error["type"]
     context: dict[str, Any] = error.get("ctx", {})
+    if kind == "missing":  # before the form: what is not there has none
+        return _missing(target, document)
     if target.wrong_form:
         return _wrong_form(target, document)
     if kind == "extra_forbidden":
         return _unknown_key(target, document)
-    if kind == "missing":
-        return _missing(target, document)
     if kind == "literal_error":
         return _unknown_value(target.loc, literals_of(target.annotation), document)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
