@@ -98,7 +98,7 @@ def self_signed(folder: Path) -> Path:
     return path
 
 
-class _Login(paramiko.ServerInterface):
+class _Login(paramiko.ServerInterface):  # type: ignore[misc]
     def check_auth_password(self, username: str, password: str) -> int:
         right = (username, password) == ("reader", SFTP_PASSWORD)
         return paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED  # type: ignore[no-any-return]
@@ -110,7 +110,7 @@ class _Login(paramiko.ServerInterface):
         return paramiko.OPEN_SUCCEEDED  # type: ignore[no-any-return]
 
 
-class _Folder(paramiko.SFTPServerInterface):
+class _Folder(paramiko.SFTPServerInterface):  # type: ignore[misc]
     """Serves a folder; `shown` may say other names than there are."""
 
     root: ClassVar[Path]
