@@ -33,6 +33,7 @@ VERBS = (
     "explain",
     "report",
     "verify",
+    "hub",
     "status",
     "vocab",
     "schema",

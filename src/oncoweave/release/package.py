@@ -67,7 +67,7 @@ def put(place: Path, manifest: ReleaseManifest, tables: Sequence[Path], pages: M
         _refuse_other(target, manifest)
     else:
         _write(place / f".tmp-{manifest.run_id}", target, manifest, tables, pages)
-    _switch(place / "current", manifest.release_id)
+    switch(place / "current", manifest.release_id)
     return target
 
 
@@ -113,7 +113,7 @@ def _refuse_other(target: Path, manifest: ReleaseManifest) -> None:
         )
 
 
-def _switch(current: Path, release_id: str) -> None:
+def switch(current: Path, release_id: str) -> None:
     """Let the link `current` name another release, in one step."""
     if current.is_symlink() and current.readlink() == Path(release_id):
         return

@@ -129,6 +129,18 @@ def remote(delivery: DownloadDelivery) -> Iterator[Remote]:
             files.client.close()
 
 
+def bucket_files(connection: str | None) -> Any:
+    """The file system of S3, with the login of a connection; without one, with the system's own settings.
+
+    Raises EnvironmentFault when the extra is not installed, UsageError when nobody has said where the connection leads.
+    """
+    try:
+        return _s3(_login(connection, "s3", "") if connection else Login())
+    except ModuleNotFoundError as error:
+        mend = "install oncoweave[servers]"
+        raise EnvironmentFault(f"the package `{error.name}` is needed for s3://", mend=mend) from None
+
+
 def _login(connection: str, scheme: str, host: str) -> Login:
     """What a connection says; raises UsageError when it belongs to another host than the delivery's URL."""
     url = urlsplit(address(connection, _EXAMPLES["https" if scheme == "http" else scheme]))
