@@ -241,7 +241,7 @@ def test_a_process_killed_in_the_middle_leaves_a_hub_that_takes_it(release: Path
     hub = tmp_path / "hub"
     pid = os.fork()
     if not pid:
-        taking.facts_of = lambda *given: os.kill(os.getpid(), 9)  # type: ignore[assignment]
+        setattr(taking, "facts_of", lambda *given: os.kill(os.getpid(), 9))  # noqa: B010
         take(release, open_place(str(hub)))
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
