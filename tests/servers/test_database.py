@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,10 +17,20 @@ from oncoweave.engine.servers.connections import PREFIX
 from oncoweave.engine.servers.database import snapshot
 from oncoweave.errors import DataError, OncoweaveError, SourceUnreachable, SpecError, UsageError
 from oncoweave.spec.delivery import DatabaseDelivery
+from oncoweave.spec.queries import Query
 from tests.servers.conftest import Database, Registry
 from tests.servers.postgres_server import PASSWORD, Server
 
 PATIENTS = "CREATE TABLE patients AS SELECT 'P' || n AS id, n % 3 AS sex FROM generate_series(1, 50) AS s(n)"
+INTERRUPTED = """
+from pathlib import Path
+from oncoweave.project import Project
+from oncoweave.run import _stoppable
+from oncoweave.spec.load import load_source
+project = Project.at(Path(sys.argv[1]))
+with _stoppable(), fetched(project, load_source(project, "registry")[0], None):
+    pass
+"""
 BOTH = """\
   patients: {format: sql, table: public.patients, row: {fields: [id]}, fields: {id: {type: identifier}}}
   seen: {format: sql, query: sql/seen.sql, row: {content: true}}
@@ -102,6 +116,16 @@ def test_the_session_can_write_nothing_even_with_the_rights_of_the_owner(
         assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
 
+def test_a_text_that_our_parser_would_misread_is_still_one_statement(database: Database) -> None:
+    """The parser is passed over: the server itself refuses a text that closes the brackets around it."""
+    hostile = "SELECT 1 AS a) AS asked LIMIT 0; COMMIT; SET default_transaction_read_only = off; CREATE TABLE evil (n int); SELECT * FROM (SELECT 1 AS a"
+    delivery = DatabaseDelivery.model_validate({"by": "database", "connection": "registry", "date": "2026-05-01"})
+    with snapshot(delivery) as (session, _), pytest.raises(psycopg.errors.SyntaxError, match="multiple commands"):
+        session.columns(Query("q", "q", hostile))
+    with database.connect() as connection:
+        assert connection.execute("SELECT to_regclass('evil')").fetchone() == (None,)
+
+
 def test_a_fault_of_the_query_is_told_with_its_line(database: Database, registry: Registry) -> None:
     database.execute(PATIENTS)
     cases = {
@@ -117,6 +141,21 @@ def test_a_fault_of_the_query_is_told_with_its_line(database: Database, registry
         assert (problem.line, problem.column) == (line, column)
         assert problem.message == f"the server says: {said}"
         assert problem.file == "mappings/sources/registry/sql/rows.sql"
+
+
+def test_a_fault_of_any_query_is_told_before_a_row_of_any_is_read(
+    database: Database, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from oncoweave.engine.servers.postgresql import PostgreSQL
+
+    database.execute(PATIENTS)
+    registry.declare(FROM_REGISTRY, BOTH, {"seen.sql": "SELECT idd FROM patients"})
+    monkeypatch.setattr(PostgreSQL, "copy", lambda *_: pytest.fail("rows were read"))
+    with pytest.raises(SpecError) as caught:
+        registry.taken()
+    (problem,) = caught.value.problems
+    assert problem.message == 'the server says: column "idd" does not exist'
+    assert problem.help == 'Perhaps you meant to reference the column "patients.id".'
 
 
 def test_a_table_without_the_right_to_read_it_is_told(database: Database, registry: Registry) -> None:
@@ -249,6 +288,22 @@ def test_a_server_that_dies_in_the_middle_may_be_retried(
         threading.Timer(1.0, server.process.kill).start()
         with pytest.raises(SourceUnreachable, match="postgresql server of the connection `registry`"):
             registry.taken()
+    assert not registry.left_over()
+
+
+def test_a_signal_ends_the_reading_soon_and_leaves_nothing_behind(
+    database: Database, registry: Registry, key: str
+) -> None:
+    registry.query("SELECT n, md5(n::text) AS x FROM generate_series(1, 1000000000) s(n)")
+    command = [sys.executable, "-c", "import sys; from oncoweave.engine.servers.fetch import fetched\n" + INTERRUPTED]
+    process = subprocess.Popen([*command, str(registry.project.root)])
+    reading = registry.project.runs / "deliveries" / ".registry.reading" / "work" / "rows.text"
+    for _ in range(600):
+        if reading.exists() and reading.stat().st_size > 1_000_000:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 143
     assert not registry.left_over()
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from oncoweave.files import remove
 from oncoweave.project import Project
 from oncoweave.spec.delivery import DatabaseDelivery
 from oncoweave.spec.queries import Query
-from oncoweave.spec.source import Source, SqlTable
+from oncoweave.spec.source import Source, SqlTable, Table
 from oncoweave.spec.source_queries import queries_of
 
 EXAMPLE = "postgresql://user:password@host:5432/database"
@@ -65,13 +65,14 @@ def read_database(project: Project, source: Source, folder: Path, work: Path) ->
     with snapshot(delivery) as (session, parameters):
         day = delivery.date or _day(session, queries.date, delivery)
         parameters["delivery_date"] = day
+        readings = {
+            name: _begun(session, delivery, query, source.tables[name]) for name, query in queries.tables.items()
+        }
         files = {}
-        for number, (name, query) in enumerate(queries.tables.items()):
-            table = source.tables[name]
-            assert isinstance(table, SqlTable)
+        for number, (name, reading) in enumerate(readings.items()):
             target = folder / f"{number}.parquet"
-            _Reading(session, delivery, query, table).into(target, work)
-            files[name] = [DeliveredFile(query.name, target)]
+            reading.into(target, work)
+            files[name] = [DeliveredFile(reading.query.name, target)]
     return FromDatabase(day, files)
 
 
@@ -160,7 +161,16 @@ def _day(session: Session, query: Query | None, delivery: DatabaseDelivery) -> d
         ) from None
 
 
-@dataclass
+def _begun(session: Session, delivery: DatabaseDelivery, query: Query, table: Table) -> _Reading:
+    """The reading of a table, of which the columns are known: a fault of any query is told before a row of any is read."""
+    assert isinstance(table, SqlTable)
+    with told(_asking(delivery, query, len(postgresql.FRONT))):
+        columns = session.columns(query)
+    headers.match(columns, table, query.shown)
+    return _Reading(session, delivery, query, table, columns)
+
+
+@dataclass(frozen=True)
 class _Reading:
     """One table on its way to a file."""
 
@@ -168,20 +178,20 @@ class _Reading:
     delivery: DatabaseDelivery
     query: Query
     table: SqlTable
-    front: int = field(default=len(postgresql.FRONT))
+    columns: tuple[str, ...]
 
     def into(self, target: Path, work: Path) -> None:
         """Reads the table; raises DataError when the rows are not as many as the server counts."""
-        columns = self._ask(lambda: self.session.columns(self.query))
-        headers.match(columns, self.table, self.query.shown)
         passing = work / "rows.text"
+        asking = _asking(self.delivery, self.query)
         try:
-            with RowText(passing) as rows:
-                self._ask(lambda: self.session.copy(self.query, columns, rows))
-            written = rows.sorted_into(target, columns, self._key(), work)
+            with RowText(passing) as rows, told(asking):
+                self.session.copy(self.query, self.columns, rows)
+            written = rows.sorted_into(target, self.columns, self._key(), work)
         finally:
             remove(passing)
-        counted = self._ask(lambda: self.session.count(self.query))
+        with told(asking):
+            counted = self.session.count(self.query)
         if counted != written:
             raise DataError(
                 f"{self.query.shown}: the server counts {counted:,} rows, and {written:,} have come",
@@ -190,7 +200,3 @@ class _Reading:
 
     def _key(self) -> list[str]:
         return [self.table.fields[name].header or name for name in self.table.row.fields if name in self.table.fields]
-
-    def _ask(self, question: Callable[[], Any]) -> Any:
-        with told(_asking(self.delivery, self.query, self.front)):
-            return question()

@@ -41,6 +41,7 @@ def begin(timeout: int) -> list[str]:
     """The statements that open one consistent, read-only snapshot, whose statements may take `timeout` seconds each."""
     settings = {**SETTINGS, "statement_timeout": f"{timeout}s"}
     return [
+        "SET default_transaction_read_only = on",
         "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
         *(f"SET LOCAL {name} = '{value}'" for name, value in settings.items()),
     ]
@@ -55,8 +56,11 @@ class PostgreSQL:
     _floats: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def columns(self, query: Query) -> tuple[str, ...]:
-        """The names of a query's columns."""
-        found = self._execute(query, f"{FRONT}{{}}\n) AS asked LIMIT 0").description or []
+        """The names of a query's columns.
+
+        The server prepares the statement, so it refuses a text that is more than one, whatever our parser made of it.
+        """
+        found = self._execute(query, f"{FRONT}{{}}\n) AS asked LIMIT 0", prepare=True).description or []
         self._floats[query.name] = tuple(n for n, column in enumerate(found) if column.type_code in _FLOATS)
         return tuple(column.name for column in found)
 
@@ -78,9 +82,9 @@ class PostgreSQL:
         ):
             rows.add_copied(copied)
 
-    def _execute(self, query: Query, around: str) -> Any:
+    def _execute(self, query: Query, around: str, *, prepare: bool = False) -> Any:
         statement, parameters = self._rendered(query, around)
-        return self.connection.execute(statement, parameters)
+        return self.connection.execute(statement, parameters, prepare=prepare)
 
     def _rendered(self, query: Query, around: str) -> tuple[Any, dict[str, object] | None]:
         """The statement as psycopg takes it: where there are no parameters, a percent sign is one."""

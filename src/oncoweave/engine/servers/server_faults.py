@@ -119,7 +119,8 @@ def _by_state(state: str, error: BaseException, asking: Asking) -> OncoweaveErro
     if state[:2] in ("42", "0A") and asking.query:
         diagnosed = getattr(error, "diag", None)
         position = int(getattr(diagnosed, "statement_position", None) or 0)
-        return _at(asking, max(0, position - 1 - asking.front), f"the server says: {_first_line(error)}")
+        hint = str(getattr(diagnosed, "message_hint", None) or "")
+        return _at(asking, max(0, position - 1 - asking.front), f"the server says: {_first_line(error)}", hint)
     where = asking.query.shown if asking.query else asking.about
     kind = re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
     return DataError(
