@@ -33,6 +33,8 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the settings of the person who runs it."""
     for name in ("PROJECT", "RUNS", "RELEASES", "RESTRICTED", "VOCABULARIES", "KEY", "KEY_FILE", "MEMORY", "THREADS"):
         monkeypatch.delenv(f"ONCOWEAVE_{name}", raising=False)
+    for name in ("HUB", "HUB_CONNECTION", "HUB_SIGNED", "HUB_SMALLEST"):
+        monkeypatch.delenv(f"ONCOWEAVE_{name}", raising=False)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from airflow.sdk import Connection
@@ -22,7 +22,14 @@ def connections(project: Project, source: str) -> Iterator[None]:
     """
     spec, _ = load_source(project, source)
     name = connection_of(spec.delivery)
-    with addresses({name: url for name in ([name] if name else []) if (url := _url(name))}):
+    with logins([name] if name else []):
+        yield
+
+
+@contextmanager
+def logins(names: Iterable[str]) -> Iterator[None]:
+    """The addresses of the Airflow connections of these names, in the environment of this process for the time of the block."""
+    with addresses({name: url for name in names if (url := _url(name))}):
         yield
 
 

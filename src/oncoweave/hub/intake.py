@@ -68,7 +68,7 @@ def take(release: Path, place: Place, policy: Policy | None = None) -> Intake:
     SourceUnreachable when the bucket does not answer.
     """
     policy = policy or Policy()
-    manifest = _verified(release, place, policy)
+    manifest = look_at(release, place, policy)
     name = release_name(manifest.source, manifest.release_id)
     digest = _digest(release)
     with place.staging() as folder:
@@ -97,8 +97,11 @@ def refusals(place: Place) -> list[RefusedRecord]:
     return [RefusedRecord.model_validate_json(content) for content in found if content]
 
 
-def _verified(release: Path, place: Place, policy: Policy) -> ReleaseManifest:
-    """The manifest of a release that may be taken; else it is refused."""
+def look_at(release: Path, place: Place, policy: Policy) -> ReleaseManifest:
+    """The manifest of a release that may be taken, verified where it lies.
+
+    Raises DataError when it is refused; the reason is written down in the hub.
+    """
     findings = [str(finding) for finding in verify(release)]
     manifest = _manifest(release)
     if manifest is None:

@@ -21,6 +21,7 @@ from oncoweave.spec.schedule import Scheduling
 from oncoweave.spec.source import Source
 
 HARMONISE, PUBLISH = "harmonise__", "publish__"
+RELEASE = "oncoweave://release/"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Pipeline:
     @property
     def release(self) -> str:
         """The asset that a published release makes anew."""
-        return f"oncoweave://release/{self.name}"
+        return RELEASE + self.name
 
     @property
     def arrives(self) -> bool:
@@ -79,6 +80,14 @@ def pipelines(project: Project, wanted: str | None = None) -> list[Pipeline]:
         name = wanted.removeprefix(HARMONISE).removeprefix(PUBLISH)
         names = {name: names[name]} if name in names else {}
     return [_pipeline(project, folder, name) for name, folder in sorted(names.items())]
+
+
+def releases(project: Project) -> list[str]:
+    """The assets of the releases of all sources, by name; no source.yaml is read.
+
+    Raises UsageError when the project has no folder of sources.
+    """
+    return sorted(RELEASE + name_of(folder) for folder in _folders(project))
 
 
 def name_of(folder: str) -> str:
