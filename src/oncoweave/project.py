@@ -8,6 +8,8 @@ from pathlib import Path
 
 from oncoweave.errors import UsageError, nearest
 
+SAMPLES = ".samples"
+"""The folder among the runs in which samples lie."""
 HOW_A_SOURCE = "a source is a folder mappings/sources/<name> with a source.yaml"
 
 
@@ -78,6 +80,11 @@ class RunFolder:
     @property
     def run_id(self) -> str:
         return self.path.name
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether it holds a sample of the persons, for a trial; such a run is never published."""
+        return self.path.parent.parent.name == SAMPLES
 
     @property
     def snapshot(self) -> Path:

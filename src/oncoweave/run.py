@@ -32,7 +32,7 @@ from oncoweave.stages.publish import release_manifest
 
 __all__ = [
     "RunSummary", "approval_of", "candidate", "changes", "check", "extract", "map", "map_events", "map_record", "publish",
-    "published", "run", "signoff", "summary", "write_report", "write_table",
+    "published", "run", "sample", "signoff", "summary", "write_report", "write_table",
 ]  # fmt: skip
 
 Progress = Callable[[str], None]
@@ -101,6 +101,14 @@ def extract(
         note_starter(folder, by)
         _write_manifest(folder)
         return folder
+
+
+def sample(run: RunFolder, project: Project, persons: int) -> tuple[RunFolder, Project]:
+    """The run with its first `persons` persons only, and the project in which to map and check it; nothing of it is published."""
+    from oncoweave.stages import sample as stage
+
+    with _alone(project, run.source, "sample", run.run_id):
+        return stage.sample(run, project, persons), stage.sample_project(project)
 
 
 def map(run: RunFolder, project: Project) -> MapRecord:  # noqa: A001  the verb's own name

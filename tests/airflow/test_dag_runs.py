@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 
 from oncoweave import run as stages
+from oncoweave.files import read_record
 from oncoweave.project import Project, RunFolder
+from oncoweave.records import MapRecord
 
 Run = Callable[..., dict[str, str]]
 pytestmark = pytest.mark.slow
@@ -109,8 +111,14 @@ def names_in_the_grid(task_id: str) -> set[str | None]:
 
 def test_a_dry_run_is_no_candidate(tiny_project: Project, run_dag: Run) -> None:
     before = len(events_of("oncoweave://candidate/tiny"))
+    assert run_dag(tiny_project, "harmonise__tiny", dry_run=True, sample=2) == DONE
+    assert len(events_of("oncoweave://candidate/tiny")) == before
+    assert not (run_of(tiny_project).path / "map.json").exists(), "a sample is mapped apart"
+    (record,) = (tiny_project.runs / ".samples" / "tiny").glob("*/map.json")
+    assert read_record(record, MapRecord).persons == 2
     assert run_dag(tiny_project, "harmonise__tiny", dry_run=True) == DONE
     assert len(events_of("oncoweave://candidate/tiny")) == before
+    assert run_dag(tiny_project, "harmonise__tiny", sample=2)["extract"] == "failed"
 
 
 def test_a_delivery_without_its_files_fails_for_good(

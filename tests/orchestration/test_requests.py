@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def test_a_delivery_is_named_by_its_day_or_its_path(tiny_project: Project, named
     folder = tiny_project.root / "deliveries" / "2024-03-31"
     shutil.copytree(tiny_project.root / "deliveries" / "2024-01-31", folder)
     form = defaults(tiny_project) | {"delivery": named.format(root=tiny_project.root)}
-    assert read_request(tiny_project, "tiny", form).delivery == folder.resolve()
+    found = read_request(tiny_project, "tiny", form)
+    assert (found.delivery, found.day) == (folder.resolve(), date(2024, 3, 31))
 
 
 def test_a_folder_outside_of_the_deliveries_is_not_read(tiny_project: Project, tmp_path: Path) -> None:
@@ -46,6 +48,13 @@ def test_a_delivery_that_is_not_there_is_told_with_the_places(tiny_project: Proj
     with pytest.raises(UsageError, match="no delivery of the day 2024-12-31") as raised:
         read_request(tiny_project, "tiny", defaults(tiny_project) | {"delivery": "2024-12-31"})
     assert str(tiny_project.root / "deliveries") in raised.value.mend
+
+
+def test_a_sample_is_for_a_dry_run(tiny_project: Project) -> None:
+    form = defaults(tiny_project) | {"sample": 100}
+    with pytest.raises(UsageError, match="not for publication"):
+        read_request(tiny_project, "tiny", form)
+    assert read_request(tiny_project, "tiny", form | {"dry_run": True}) == Request(dry_run=True, sample=100)
 
 
 def test_a_misspelt_field_is_refused(tiny_project: Project) -> None:

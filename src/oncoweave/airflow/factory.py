@@ -85,7 +85,7 @@ def _dag(pipeline: Pipeline, dag_id: str, schedule: Any, form: Form) -> DAG:
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,
-        tags=sorted({"oncoweave", pipeline.source, *scheduling.tags}),
+        tags=sorted({"oncoweave", pipeline.source, *scheduling.tags, *(["broken"] if pipeline.fault else [])}),
         params={name: _param(form, name) for name in form},
         default_args={
             "owner": scheduling.owner,

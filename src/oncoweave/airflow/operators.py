@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import date
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import Asset, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException
@@ -15,6 +15,9 @@ from oncoweave.airflow.failure import told
 from oncoweave.airflow.lineage import started_by
 from oncoweave.airflow.project import project_here
 from oncoweave.project import Project, RunFolder
+
+if TYPE_CHECKING:
+    from oncoweave.orchestration.request import Request
 
 
 class StageOperator(BaseOperator):
@@ -29,7 +32,13 @@ class StageOperator(BaseOperator):
     def execute(self, context: Context) -> Any:
         """Run the stage; an error of Oncoweave's is told in Airflow's terms."""
         with told(), started_by(context["ti"]):
-            return self.stage(context, project_here())
+            return self.stage(context, self.project_of(context))
+
+    def project_of(self, context: Context) -> Project:
+        """The project; of a dry run with a sample, the place in which the sample lies."""
+        from oncoweave.stages.sample import sample_project
+
+        return sample_project(project_here()) if context["params"].get("sample") else project_here()
 
     def stage(self, context: Context, project: Project) -> Any:
         """What this stage does; what it returns goes to the next: run ids and counts."""
@@ -43,22 +52,36 @@ class StageOperator(BaseOperator):
 class ExtractOperator(StageOperator):
     """Copies the delivery into a snapshot; gives the run id. It is the delivery that the task `arrive` took, if there is one."""
 
+    def project_of(self, context: Context) -> Project:
+        """The project: a sample is taken of the whole."""
+        return project_here()
+
     def stage(self, context: Context, project: Project) -> str:
-        from oncoweave.airflow.connections import connections
         from oncoweave.orchestration.request import read_request
-        from oncoweave.run import extract
+        from oncoweave.run import sample
 
         asked = read_request(project, self.source, context["params"])
+        run = self.extract(context, project, asked)
+        if asked.sample:
+            sample(run, project, asked.sample)
+            self.log.info("A sample of %s persons of run %s is mapped, for a trial.", asked.sample, run.run_id)
+        return run.run_id
+
+    def extract(self, context: Context, project: Project, asked: Request) -> RunFolder:
+        """The run of the delivery that was asked for, or else has arrived."""
+        from oncoweave.airflow.connections import connections
+        from oncoweave.run import extract
+
         by = context["dag_run"].triggering_user_name or ""
         arrived = context["ti"].xcom_pull(task_ids="arrive") if "arrive" in self.upstream_task_ids else None
         if arrived is None:
             with connections(project, self.source):
-                return extract(project, self.source, asked.delivery, asked.base, by).run_id
+                return extract(project, self.source, asked.delivery, asked.base, by, asked.day)
         from oncoweave.orchestration.claims import set_aside_when_faulty
 
         with set_aside_when_faulty(project, self.source, str(context["run_id"])):
             day = date.fromisoformat(arrived["day"])
-            return extract(project, self.source, Path(arrived["path"]), asked.base, by, day).run_id
+            return extract(project, self.source, Path(arrived["path"]), asked.base, by, day)
 
 
 class MapOperator(StageOperator):

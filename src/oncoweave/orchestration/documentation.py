@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 
 from oncoweave.errors import OncoweaveError
@@ -10,6 +11,9 @@ from oncoweave.spec.delivery import DatabaseDelivery, DownloadDelivery, FolderDe
 from oncoweave.spec.render import render
 from oncoweave.spec.schedule import AssetSchedule, CronSchedule, Scheduling
 from oncoweave.spec.source import Source
+
+WIDTH = 66
+"""Characters in a line of code on the page that shows a pipeline's documentation."""
 
 
 def documentation(folder: str, spec: Source | None, fault: str) -> str:
@@ -42,7 +46,17 @@ def _fault(folder: str, fault: str) -> Iterator[str]:
         "and the pipeline are as they should be. All other sources go on."
     )
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", fault)), default=0))
-    yield f"{fence}text\n{fault}\n{fence}"
+    yield f"{fence}text\n{_wrapped(fault)}\n{fence}"
+
+
+def _wrapped(text: str) -> str:
+    """The text in lines that fit the page of the documentation; what is quoted of a file is left as it is."""
+    lines = text.splitlines()
+    quoted = re.compile(r"\s*\d*\s*\|")
+    return "\n".join(
+        line if quoted.match(line) else textwrap.fill(line, WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+        for line in lines
+    )
 
 
 def _about(folder: str, spec: Source) -> Iterator[str]:

@@ -49,6 +49,12 @@ def harmonise_form(spec: Source) -> Form:
             description="Map and check only: what comes of it is not put up for publication.",
             schema={"type": "boolean"},
         ),
+        "sample": FormField(
+            default=None,
+            title="Sample",
+            description="Of a dry run: the first so many persons only. All if empty.",
+            schema={"type": ["null", "integer"], "minimum": 1, "maximum": 1_000_000},
+        ),
     }
 
 

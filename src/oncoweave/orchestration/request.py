@@ -19,30 +19,40 @@ from oncoweave.spec.load import load_source
 
 @dataclass(frozen=True)
 class Request:
-    """The delivery to read instead of the declared one, the run that a delta builds on, and whether this is a trial."""
+    """The delivery to read instead of the declared one and its day, the run that a delta builds on, and whether this is a
+    trial, with the first `sample` persons only if it is not 0."""
 
     delivery: Path | None = None
+    day: date | None = None
     base: str = ""
     dry_run: bool = False
+    sample: int = 0
 
 
 def read_request(project: Project, source: str, form: Mapping[str, Any]) -> Request:
     """The request in the values of a form, which fit its JSON Schema.
 
-    Raises UsageError for a field that the form does not have, for a misspelt one would go unnoticed; for a delivery that is
-    not there, or lies outside of the places of deliveries.
+    Raises UsageError for a field that the form does not have, for a misspelt one would go unnoticed; for a sample that is no
+    dry run; for a delivery that is not there, or lies outside of the places of deliveries.
     """
     spec, _ = load_source(project, source)
     known = harmonise_form(spec)
     unknown = next((name for name in form if name not in known), None)
     if unknown is not None:
         raise UsageError(f"the form has no field `{unknown}`", mend=nearest(unknown, known))
+    if form.get("sample") and not form.get("dry_run"):
+        raise UsageError(
+            "a sample of the persons is not for publication", mend="ask for a dry run too, or for all persons"
+        )
     named = form.get("delivery")
     delta = spec.delivery.mode == "delta"
+    folder = _folder(project, source, spec.delivery, str(named)) if named else None
     return Request(
-        delivery=_folder(project, source, spec.delivery, str(named)) if named else None,
+        delivery=folder,
+        day=date.fromisoformat(folder.name) if folder and _is_day(folder.name) else None,
         base=NONE if delta and form.get("mode") == "full" else "",
         dry_run=bool(form.get("dry_run")),
+        sample=int(form.get("sample") or 0),
     )
 
 

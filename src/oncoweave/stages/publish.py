@@ -35,6 +35,8 @@ def publish(run: RunFolder, project: Project) -> Path:
     full or closed disk, a table that is not what map wrote, or a publication of the same source that is under way; nothing
     is published then.
     """
+    if run.is_sample:
+        raise DataError(f"run {run.run_id} of `{run.source}` holds a sample of the persons, which is not published")
     manifest = release_manifest(run, _approved(run, project))
     tables = [_unchanged(run, file) for file in _mapped(run).tables]
     place = project.releases / run.source
