@@ -250,6 +250,14 @@ def test_when_the_newer_is_rejected_the_older_may_be_asked_for(two: tuple[Candid
     assert begin([older], ASKS, "publish/2")[1].state == "open"
 
 
+def test_a_question_that_cannot_be_read_stops_no_other(two: tuple[Candidate, Candidate]) -> None:
+    older, newer = two
+    (older.run.path / "question.json").write_text("{}")
+    assert begin([newer], ASKS, "publish/1")[1].state == "open"
+    (newer.run.path / "question.json").write_text("[" * 1000)
+    assert begin([newer], ASKS, "publish/1")[1].state == "open"
+
+
 def test_a_decided_candidate_is_not_superseded(two: tuple[Candidate, Candidate]) -> None:
     older, newer = two
     candidate, question = asked(older.run, at=older.at)

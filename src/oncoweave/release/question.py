@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from oncoweave.errors import EnvironmentFault
 from oncoweave.files import read_record, write_json
 from oncoweave.project import RunFolder
 from oncoweave.records import ExtractRecord, Question, RefusedAnswer
@@ -59,9 +60,12 @@ def refuse(run: RunFolder, question: Question, refused: RefusedAnswer) -> Questi
 
 
 def read_question(run: RunFolder) -> Question | None:
-    """The question about `run` that was asked last; None when Airflow never asked."""
+    """The question about `run` that was asked last; None when Airflow never asked, or it cannot be read: it is asked anew."""
     path = run.path / "question.json"
-    return read_record(path, Question) if path.is_file() else None
+    try:
+        return read_record(path, Question) if path.is_file() else None
+    except EnvironmentFault:
+        return None
 
 
 def is_open(run: RunFolder, question: Question) -> bool:
