@@ -121,10 +121,11 @@ def _by_state(state: str, error: BaseException, asking: Asking) -> OncoweaveErro
         position = int(getattr(diagnosed, "statement_position", None) or 0)
         hint = str(getattr(diagnosed, "message_hint", None) or "")
         return _at(asking, max(0, position - 1 - asking.front), f"the server says: {_first_line(error)}", hint)
-    where = asking.query.shown if asking.query else asking.about
     kind = re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
+    if asking.query is None:
+        return _no_session(asking, f"{kind}, {state}")
     return DataError(
-        f"{where}: the server cannot answer on its data ({kind}, {state})",
+        f"{asking.query.shown}: the server cannot answer on its data ({kind}, {state})",
         mend="look for the rows that the query cannot be computed on; the server's log names the value",
     )
 
@@ -143,10 +144,18 @@ def _by_class(error: BaseException, original: BaseException, asking: Asking) -> 
     if is_lost and "decode to UTF-8" not in str(original):
         reason = next((words for said, words in _SAID_AT_CONNECT.items() if re.search(said, str(original), re.I)), "")
         return SourceUnreachable(f"{asking.about} cannot be read: {reason or 'the connection was lost'}", mend=_AGAIN)
-    where = asking.query.shown if asking.query else asking.about
+    if asking.query is None:
+        return _no_session(asking, type(original).__name__)
     return DataError(
-        f"{where}: the server cannot answer on its data ({type(original).__name__})",
+        f"{asking.query.shown}: the server cannot answer on its data ({type(original).__name__})",
         mend="look for the rows that the query cannot be computed on",
+    )
+
+
+def _no_session(asking: Asking, kind: str) -> UsageError:
+    return UsageError(
+        f"{asking.about} does not open a read-only session ({kind})",
+        mend="is `server` in source.yaml right? the server's log tells more",
     )
 
 
