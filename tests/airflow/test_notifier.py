@@ -66,6 +66,13 @@ def test_a_notice_goes_both_ways(mailbox: Mailbox, hook: list[Any], monkeypatch:
     assert CANARY.encode() not in mail and CANARY not in json.dumps(tree)
 
 
+def test_the_link_of_a_waiting_approval_opens_its_form(hook: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.registry.example/")
+    notifier("approval", Notify(on=("approval",), webhook="ONCOWEAVE_WEBHOOK"))({"ti": TASK})
+    ((_, tree),) = hook
+    assert tree["links"]["In Airflow"].endswith("/tasks/map/required_actions")
+
+
 def test_nobody_is_told_what_they_did_not_ask_for(mailbox: Mailbox, hook: list[Any]) -> None:
     for told in (notifier("approval"), notifier("failure", None)):
         told({"ti": TASK})

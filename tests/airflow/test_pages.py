@@ -83,6 +83,13 @@ def test_every_route_asks_who_calls(client: Any, site: Project) -> None:
         assert client.get(address, cookies={"_token": "nonsense"}).status_code in (401, 403), path
 
 
+def test_who_is_not_logged_in_is_led_to_where_one_logs_in(client: Any, site: Project) -> None:
+    answer = client.get(f"/oncoweave/sources/one/{RUN}/run.html")
+    assert f'href="/auth/login?next=%2Foncoweave%2Fsources%2Fone%2F{RUN}%2Frun.html"' in answer.text
+    hostile = client.get("/oncoweave/of-dag/%22%3E%3Cscript%3Ealert(1)")
+    assert hostile.status_code == 401 and "<script" not in hostile.text
+
+
 def test_a_viewer_sees_the_pages_and_nothing_can_be_loaded(client: Any, site: Project) -> None:
     for path in ("index.html", "one/index.html", f"one/{RUN}/run.html", f"one/{RUN}/report.html"):
         answer = client.get(f"/oncoweave/sources/{path}", headers=as_user("viewer"))

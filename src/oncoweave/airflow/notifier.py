@@ -15,6 +15,7 @@ from urllib.parse import quote
 from airflow.configuration import conf
 from airflow.sdk import BaseHook, BaseNotifier, Context
 
+from oncoweave.airflow.addresses import PREFIX
 from oncoweave.spec.notify import Notify, Occasion
 
 LONGEST = 30.0
@@ -68,7 +69,7 @@ class Notifier(BaseNotifier):
             task=str(getattr(task, "task_id", "")),
             run=_run_of(context, self.source),
             error=error if isinstance(error, BaseException) else None,
-            links=_links(task),
+            links=_links(task, self.occasion),
         )
 
 
@@ -143,15 +144,17 @@ def _run_of(context: Context, source: str) -> Any:
         return None
 
 
-def _links(task: Any) -> dict[str, str]:
+def _links(task: Any, occasion: Occasion) -> dict[str, str]:
     """Where to read more: the task in Airflow, and the pages of the run."""
     root = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
     if not root or task is None:
         return {}
     dag, run, name = (quote(str(part), safe="") for part in (task.dag_id, task.run_id, task.task_id))
+    form = "/required_actions" if occasion == "approval" else ""
+    pages = {"Release": "release.html"} if occasion == "published" else {"Quality report": "report.html"}
     return {
-        "In Airflow": f"{root}/dags/{dag}/runs/{run}/tasks/{name}",
-        "Quality report": f"{root}/oncoweave/of-run/{dag}/{run}/report.html",
+        "In Airflow": f"{root}/dags/{dag}/runs/{run}/tasks/{name}{form}",
+        **{title: f"{root}{PREFIX}/of-run/{dag}/{run}/{page}" for title, page in pages.items()},
     }
 
 

@@ -37,7 +37,7 @@ _RUN = re.compile(r"[0-9a-f]{20}", re.ASCII)
 _LARGEST = 64 * 1024 * 1024
 
 _TOLD = {
-    401: "You are not logged in here. Open this page from Airflow: the menu “Oncoweave”, or the tabs of a DAG and its runs.",
+    401: "You are not logged in. Log in, or open this page from Airflow: the menu “Oncoweave”, or the tabs of a DAG and its runs.",
     403: "You may not see the pages of this source; whoever may see its DAG may see them.",
     404: "There is no such page, or not yet: the task “check” writes the recap and the quality report of a run, the task "
     "“publish” the page of its release.",
@@ -160,5 +160,6 @@ async def _guarded(request: Request, go_on: Callable[[Request], Awaitable[Respon
 
 def _fault(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, StarletteException) else 500
-    page = render("message.html", title=f"{status}", text=_TOLD.get(status, "This cannot be done."))
+    login = get_auth_manager().get_url_login(next_url=request.url.path[:200]) if status == 401 else ""
+    page = render("message.html", title=f"{status}", text=_TOLD.get(status, "This cannot be done."), login=login)
     return HTMLResponse(page, status_code=status)
