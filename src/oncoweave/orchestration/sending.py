@@ -108,7 +108,11 @@ def _connected(server: MailServer) -> smtplib.SMTP:
         return smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT, context=context)
     client = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT)
     if server.encryption == "starttls":
-        client.starttls(context=context)
+        try:
+            client.starttls(context=context)
+        except Exception:
+            client.close()
+            raise
     return client
 
 
