@@ -143,19 +143,22 @@ def told_count(count: int, smallest: int) -> Count:
 
 
 def suppressed(counts: Mapping[str, int], smallest: int) -> dict[str, Count]:
-    """Counts that add up to a total which is told: the small ones are left out, and one more where a single one would follow.
+    """Counts that add up to a total which is told: the small ones are left out, and of the others the least, one by one, until
+    two are left out at least and they come to more than `smallest`; else the total would tell them, or nearly.
 
     >>> suppressed({"female": 683, "male": 3}, 5)
     {'female': None, 'male': None}
     >>> suppressed({"a": 90, "b": 7, "c": 2}, 5)
     {'a': 90, 'b': None, 'c': None}
+    >>> suppressed({"a": 90, "b": 1, "c": 1}, 5)
+    {'a': None, 'b': None, 'c': None}
     >>> suppressed({"a": 90, "b": 7}, 5)
     {'a': 90, 'b': 7}
     """
     hidden = {name for name, count in counts.items() if told_count(count, smallest) is None}
-    if len(hidden) == 1:
-        others = sorted((count, name) for name, count in counts.items() if name not in hidden and count)
-        hidden |= {name for _, name in others[:1]}
+    others = sorted((count, name) for name, count in counts.items() if name not in hidden and count)
+    while hidden and others and (len(hidden) == 1 or sum(counts[name] for name in hidden) <= smallest):
+        hidden.add(others.pop(0)[1])
     return {name: None if name in hidden else count for name, count in counts.items()}
 
 
