@@ -51,6 +51,11 @@ def asked(run: RunFolder, approval: Approval = ASKS, by: str = "sam", at: dateti
     return candidate, question
 
 
+def over(question: Question) -> Question:
+    """The question when its time is over."""
+    return question.model_copy(update={"until": NOW - timedelta(minutes=1)})
+
+
 def answered(run: RunFolder, event: Mapping[str, Any], approval: Approval = ASKS) -> Outcome:
     candidate, question = asked(run, approval)
     return settle(candidate, approval, question, event)
@@ -75,10 +80,27 @@ def test_a_rejection_stops_and_says_who_and_why(run: RunFolder) -> None:
 
 @pytest.mark.parametrize("event", [{"error": "e", "error_type": "timeout"}, reply((REJECT,), timedout=True, user=None)])
 def test_no_answer_in_time_is_recorded_as_expired(event: dict[str, Any], run: RunFolder) -> None:
-    outcome = answered(run, event)
+    candidate, question = asked(run)
+    outcome = settle(candidate, ASKS, over(question), event)
     signed = read_signoff(run)
     assert outcome.state == "stopped" and "nobody answered within 8h" in outcome.told
     assert signed is not None and (signed.decision, signed.by) == ("expired", None)
+
+
+def test_while_it_waits_it_looks_whether_something_was_decided_elsewhere(
+    two: tuple[Candidate, Candidate], project: Project
+) -> None:
+    older, newer = two
+    candidate, question = asked(older.run, at=older.at)
+    look = {"error": "e", "error_type": "timeout"}
+    endless = question.model_copy(update={"until": None})
+    assert settle(candidate, ASKS, question, look).state == settle(candidate, ASKS, endless, look).state == "waiting"
+    asked(newer.run, at=newer.at)
+    assert "superseded by" in settle(candidate, ASKS, question, look).told
+    _, question = asked(newer.run, at=newer.at)
+    jane = Person(id="jane", name="Jane")
+    stages.signoff(newer.run, project, Answer("approved", jane, "QA", "", "command line"))
+    assert settle(newer, ASKS, question, look).state == "approved"
 
 
 NO_ANSWERS = {
@@ -181,7 +203,7 @@ def test_results_that_change_while_it_waits_are_not_approved_with_the_old_ones(r
 
 def test_a_cleared_run_asks_anew_with_its_time_from_the_start(run: RunFolder) -> None:
     candidate, question = asked(run)
-    settle(candidate, ASKS, question, {"error_type": "timeout"})
+    settle(candidate, ASKS, over(question), {"error_type": "timeout"})
     again, outcome = begin([candidate], ASKS, f"publish/{run.run_id}", 1)
     anew = read_question(run)
     assert outcome.state == "open" and anew is not None and anew.asked_at > question.asked_at
@@ -205,7 +227,7 @@ def test_what_is_approved_already_is_not_asked_for(run: RunFolder, project: Proj
 def test_a_question_whose_time_is_over_expires_when_it_is_looked_at(run: RunFolder) -> None:
     candidate, question = asked(run)
     assert left(question) is not None and 28_700 < (left(question) or 0) <= 28_800
-    write_json(run.path / "question.json", question.model_copy(update={"until": NOW - timedelta(minutes=1)}))
+    write_json(run.path / "question.json", over(question))
     assert "nobody answered within 8h" in begin([candidate], ASKS, f"publish/{run.run_id}")[1].told
 
 

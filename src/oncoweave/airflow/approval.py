@@ -30,6 +30,8 @@ from oncoweave.spec.load import load_source
 
 ATTEMPTS = 50
 """How often Airflow counts up; an answer that is none takes two, the wait and its end."""
+LOOK_AFTER = timedelta(minutes=10)
+"""How long it waits before it looks: whether a newer candidate came, somebody signed elsewhere, or Airflow kept an answer back."""
 COMMENT_FIELD = Param(
     "",
     description="Why. It becomes part of the release: write nothing about a patient.",
@@ -82,6 +84,8 @@ class ApproveOperator(HITLOperator):
             question = Question.model_validate_json(asked) if asked else read_question(candidate.run)
             assert question is not None
             outcome = settle(candidate, self.approval, question, event)
+        if outcome.state == "waiting":
+            raise self._waiting(context, project, candidate)
         if outcome.state != "open":
             return self._end(project, candidate, outcome)
         if context["ti"].try_number <= context["ti"].max_tries:
@@ -110,7 +114,7 @@ class ApproveOperator(HITLOperator):
                 self._open(context, project, candidate.run, question)
                 question = asked_by(candidate.run, question, attempt)
             seconds = left(question)
-        wait = None if seconds is None else timedelta(seconds=max(seconds, 1.0))
+        wait = LOOK_AFTER if seconds is None else min(LOOK_AFTER, timedelta(seconds=max(seconds, 1.0)))
         asked = question.model_dump_json(exclude={"refused"})
         return TaskAwaitingInput(method_name="execute_complete", kwargs={"asked": asked}, timeout=wait)
 

@@ -47,9 +47,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What comes next: the run may be published, it may not, or the question is (still, or again) open; `told` says why."""
+    """What comes next: the run may be published, it may not, it must be asked (again), or it waits on; `told` says why."""
 
-    state: Literal["approved", "stopped", "open"]
+    state: Literal["approved", "stopped", "open", "waiting"]
     told: str
 
 
@@ -104,6 +104,8 @@ def settle(candidate: Candidate, approval: Approval, question: Question, event: 
     run, reply = candidate.run, read_reply(event)
     if newer := newer_than(run, candidate.at):
         return _superseded(run, newer, approval, question)
+    if reply.decision == "expired" and left(question) != 0:
+        return Outcome("waiting", "") if is_open(run, question) else _stopped(run, approval)
     if reply.decision == "expired":
         answer = Answer("expired", None, "", f"nobody answered within {approval.within}", "airflow")
         sign(run, answer, approval, unless_since=question.asked_at)

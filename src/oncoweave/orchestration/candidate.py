@@ -28,13 +28,14 @@ def subject(spec: Source, run: RunFolder) -> str:
 def body(project: Project, run: RunFolder, spec: Source, question: Question, report: str = "") -> str:
     """What there is to know; `report` is the address of the quality report, on the same server or with https."""
     approval = spec.approval or Approval()
-    numbers = summary(run, None)
+    numbers, current = summary(run, None), current_release(project, spec.source)
+    mapped = read_record(run.path / "map.json", MapRecord)
     parts = [
         *_earlier(run),
         f"**{plain(spec.title)}** ({plain(spec.holder)}), delivery of {numbers.delivery_date}, run `{run.run_id}`",
-        _numbers(numbers, current_release(project, spec.source)),
+        _numbers(numbers, mapped, current),
         *_checks(read_record(run.path / "check.json", CheckRecord), report),
-        _tables(read_record(run.path / "map.json", MapRecord), current_release(project, spec.source)),
+        _tables(mapped, current),
         *_notes(numbers),
         _terms(approval, question, starters(run)),
     ]
@@ -57,11 +58,11 @@ def _earlier(run: RunFolder) -> Iterator[str]:
         yield f"> Decided before: {plain(told(signed), 600)}"
 
 
-def _numbers(numbers: RunSummary, current: ReleaseManifest | None) -> str:
+def _numbers(numbers: RunSummary, mapped: MapRecord, current: ReleaseManifest | None) -> str:
     before_rows = sum(file.rows or 0 for file in current.tables) if current else None
     rows = [
         ("persons", numbers.persons, current.persons if current else None),
-        ("rows of all tables", _rows(numbers), before_rows),
+        ("rows of all tables", sum(file.rows or 0 for file in mapped.tables), before_rows),
     ]
     release = f"current release ({current.delivery_date})" if current else "current release"
     lines = [(name, f"{now:,}", _count(before), _change(now, before)) for name, now, before in rows]
@@ -135,10 +136,6 @@ def _terms(approval: Approval, question: Question, people: tuple[str, ...]) -> s
     parts.append("Your name and your comment become part of the release: write nothing about a patient.")
     parts.append("If you are asked again, your answer was not accepted: the log of the last attempt says why.")
     return " ".join(parts)
-
-
-def _rows(numbers: RunSummary) -> int:
-    return sum(numbers.events.values())
 
 
 def _held_rows(current: ReleaseManifest | None) -> int | None:
