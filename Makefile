@@ -5,7 +5,7 @@ ROWS ?= 100000 1000000
 MARKS := $(if $(CI),,-m "not slow")
 # CI looks at the Airflow part too; by hand, whoever has no Airflow set up goes without it.
 SETUP := $(if $(CI),setup-airflow,setup)
-WITHOUT_AIRFLOW := --exclude '^(src/oncoweave/airflow|dags|tests/airflow)/'
+WITHOUT_AIRFLOW := src transforms bench tests docs --exclude '^(src/oncoweave/airflow|tests/airflow)/'
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-airflow airflow demo test lint format types imports check faults bench bench-vocab bench-synthea schema reference requirements wheel lock clean
