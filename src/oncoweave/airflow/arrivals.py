@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from functools import partial
 from threading import Thread
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from airflow.sdk import Asset, AssetWatcher, Context
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from oncoweave.airflow.connections import connections
 from oncoweave.airflow.operators import StageOperator
 from oncoweave.airflow.project import project_here
 from oncoweave.errors import OncoweaveError, UsageError
@@ -68,7 +70,9 @@ class ArrivalTrigger(BaseEventTrigger):
 
     def _look(self, arrival: Arrival, memory: Watched) -> tuple[Watched, Arrived | None, list[str]]:
         now = time.time()
-        found = survey_of(project_here(), self.source, arrival, Moment(now, memory.sightings), in_order=self.in_order)
+        project = project_here()
+        with connections(project, self.source) if arrival.watermark else nullcontext():
+            found = survey_of(project, self.source, arrival, Moment(now, memory.sightings), in_order=self.in_order)
         return watched(memory, found, now)
 
     async def _answer(self, call: Callable[[], Answer]) -> Answer:
@@ -101,7 +105,7 @@ class ArrivalTrigger(BaseEventTrigger):
 
 
 class ArriveOperator(StageOperator):
-    """Takes the delivery that was announced; gives its folder and day. Where another run took it already, all is skipped.
+    """Takes the delivery that was announced; gives its folder and day (of a database neither). Where another run took it already, all is skipped.
 
     Started by hand without saying which, it takes the next that is whole, else the newest once more.
     """
@@ -114,15 +118,15 @@ class ArriveOperator(StageOperator):
         events = [event for found in context["triggering_asset_events"].values() for event in found]
         payloads = [event.extra["payload"] for event in events]
         announced = {(told["delivery"], told["signature"]) for told in payloads} if payloads else None
-        taken = claim(project, self.source, str(context["run_id"]), announced, time.time())
+        with connections(project, self.source):
+            taken = claim(project, self.source, str(context["run_id"]), announced, time.time())
         if taken is None and announced is None:
             raise UsageError("no delivery has arrived that is whole", mend=f"see `oncoweave arrivals {self.source}`")
         if taken is None:
             raise AirflowSkipException(
                 "the deliveries that were announced have been taken, or are no longer as they were"
             )
-        assert taken.day is not None
-        return {"path": str(taken.path), "day": taken.day.isoformat()}
+        return {"path": str(taken.path), "day": taken.day.isoformat()} if taken.day else {}
 
 
 def arrival_of(pipeline: Pipeline) -> Asset:

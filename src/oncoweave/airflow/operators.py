@@ -74,14 +74,15 @@ class ExtractOperator(StageOperator):
 
         by = context["dag_run"].triggering_user_name or ""
         arrived = context["ti"].xcom_pull(task_ids="arrive") if "arrive" in self.upstream_task_ids else None
-        if arrived is None:
-            with connections(project, self.source):
+        with connections(project, self.source):
+            if arrived is None:
                 return extract(project, self.source, asked.delivery, asked.base, by, asked.day)
-        from oncoweave.orchestration.claims import set_aside_when_faulty
+            from oncoweave.orchestration.claims import set_aside_when_faulty
 
-        with set_aside_when_faulty(project, self.source, str(context["run_id"])):
-            day = date.fromisoformat(arrived["day"])
-            return extract(project, self.source, Path(arrived["path"]), asked.base, by, day)
+            folder = Path(arrived["path"]) if arrived else None  # of a database neither folder nor day
+            day = date.fromisoformat(arrived["day"]) if arrived else None
+            with set_aside_when_faulty(project, self.source, str(context["run_id"])):
+                return extract(project, self.source, folder, asked.base, by, day)
 
 
 class MapOperator(StageOperator):

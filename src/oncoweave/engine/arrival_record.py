@@ -10,12 +10,16 @@ from oncoweave.errors import SourceUnreachable, UsageError
 from oncoweave.files import faults, read_record, write_json
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import ArrivalRecord
-from oncoweave.spec.delivery import DatabaseDelivery, FolderDelivery
+from oncoweave.spec.delivery import DatabaseDelivery, FolderDelivery, day_of
 from oncoweave.spec.source import Source
 
 
 def find_arrived(project: Project, spec: Source, delivery: Path | None, day: date | None) -> Lying | None:
     """What lies in the folder of a delivery before it is read; None when it is not one where deliveries arrive."""
+    if spec.arrival is not None and spec.arrival.watermark and isinstance(spec.delivery, DatabaseDelivery):
+        from oncoweave.engine.servers.watermark import watermark
+
+        return watermark(project, spec)
     if spec.arrival is None or not isinstance(spec.delivery, FolderDelivery):
         return None
     own = project.source_folder(spec.source)
@@ -46,8 +50,11 @@ def dated(spec: Source, arrived: Lying | None, delivery: Path | None, day: date 
 
 
 def refuse_changing(project: Project, spec: Source, before: Lying | None) -> None:
-    """Raise SourceUnreachable, so that it is tried again, when a delivery changed since `before`: while it was read."""
-    if before is None or spec.arrival is None:
+    """Raise SourceUnreachable, so that it is tried again, when a delivery changed since `before`: while it was read.
+
+    A database is read in a snapshot of its own; what changes meanwhile is the next delivery.
+    """
+    if before is None or spec.arrival is None or spec.arrival.watermark:
         return
     after = lying_in(spec.arrival, project.source_folder(spec.source), before.path, before.day)
     if after is None or after.signature(spec.arrival) != before.signature(spec.arrival):
@@ -58,11 +65,14 @@ def refuse_changing(project: Project, spec: Source, before: Lying | None) -> Non
 
 
 def note_arrival(project: Project, spec: Source, run: RunFolder, before: Lying | None) -> None:
-    """Write arrival.json of a run that holds a delivery which arrived; raises as `refuse_changing` does."""
-    if before is None or before.day is None or spec.arrival is None:
+    """Write arrival.json of a run that holds a delivery which arrived; raises as `refuse_changing` does.
+
+    `spec` has the date of the delivery.
+    """
+    if before is None or before.fault or spec.arrival is None:
         return
     refuse_changing(project, spec, before)
     path = run.path / "arrival.json"
     earlier = read_record(path, ArrivalRecord).signatures if path.is_file() else ()
     signatures = tuple(dict.fromkeys((*earlier, before.signature(spec.arrival))))
-    write_json(path, ArrivalRecord(name=before.name, day=before.day, signatures=signatures))
+    write_json(path, ArrivalRecord(name=before.name, day=day_of(spec.delivery), signatures=signatures))

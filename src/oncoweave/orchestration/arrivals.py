@@ -87,13 +87,21 @@ def survey(project: Project, source: str, moment: Moment) -> Survey:
 
 def survey_of(project: Project, source: str, arrival: Arrival, moment: Moment, *, in_order: bool = False) -> Survey:
     """What has arrived, by the keys of `arrival`; `in_order`: a delivery waits until the one before it is published."""
-    lying = look(arrival, project.root / "mappings" / "sources" / source)
+    lying = _lying(project, source, arrival)
     before = history(project, source)
     sightings = {one.name: _sighting(one, moment) for one in lying}
     arrived = judge(lying, arrival, before, replace(moment, seen=None if moment.seen is None else sightings))
     if in_order:
         arrived = _in_order(arrived, arrival, before)
     return Survey(source, tuple(arrived), sightings)
+
+
+def _lying(project: Project, source: str, arrival: Arrival) -> list[Lying]:
+    if arrival.watermark is None:
+        return look(arrival, project.root / "mappings" / "sources" / source)
+    from oncoweave.engine.servers.watermark import watermark
+
+    return [watermark(project, load_source(project, source)[0])]
 
 
 def judge(lying: Sequence[Lying], arrival: Arrival, before: History, moment: Moment) -> list[Arrived]:

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from oncoweave.spec.delivery import QueryFile
 from oncoweave.spec.language import Day, Span, Spec, span
 
 MARKER = r"^[^/\x00-\x1f\x7f*?\[\]%]{1,100}$"
@@ -31,6 +32,10 @@ class Arrival(Spec):
         default=None,
         description="Deliveries come as files in one folder: `../../../inbox/registry_%Y-%m-%d*.csv`, the files of a day being one delivery; without a day in their names, as `../../../inbox/*.csv`, whatever is new or changed there is the next, dated by its newest file.",
     )
+    watermark: QueryFile | None = Field(
+        default=None,
+        description="Deliveries come as changes of a database (`delivery: {by: database}`): a query such as `SELECT max(changed) FROM tumours`; whenever its first value is another one, the tables are read anew.",
+    )
     marker: Marker | None = Field(
         default=None,
         description="Name of a file, such as `_READY`, that the sender puts into the delivery last of all: without it the delivery is not taken.",
@@ -46,8 +51,10 @@ class Arrival(Spec):
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if (self.folder is None) == (self.files is None):
-            raise ValueError("give either `folder` or `files`")
+        if sum(key is not None for key in (self.folder, self.files, self.watermark)) != 1:
+            raise ValueError("give either `folder` or `files`, or the `watermark` of a database")
+        if self.watermark is not None and self.marker is not None:
+            raise ValueError("`marker` is a file; what a `watermark` counts is whole in itself")
         return self
 
     @property

@@ -44,8 +44,23 @@ def _bad_patterns(document: Document) -> list[Problem]:
 
 
 def _of_a_wheel(document: Document) -> list[Problem]:
-    if document.get(("arrival",)) is None or document.get(("delivery", "by")) in ("folder", None):
+    """Deliveries arrive in a folder or in a database, as `delivery` says."""
+    by = document.get(("delivery", "by"))
+    if document.get(("arrival", "watermark")) is not None and by not in ("database", None):
+        message = "a `watermark` is asked of a database, but `delivery` says that the deliveries are files"
+        return [
+            document.problem(
+                "keys-disagree", message, ("arrival", "watermark"), help="give `folder` or `files`", at="key"
+            )
+        ]
+    if document.get(("arrival",)) is None or document.get(("arrival", "watermark")) or by in ("folder", None):
         return []
+    if by == "database":
+        message, mend = (
+            "the tables are read from a database, where nothing lies in a folder",
+            "give a `watermark` query",
+        )
+        return [document.problem("keys-disagree", message, ("arrival",), help=mend, at="key")]
     message = "deliveries arrive in a folder, but `delivery` says that they come in another way"
     return [
         document.problem("keys-disagree", message, ("arrival",), help="write `delivery: {by: folder, …}`", at="key")

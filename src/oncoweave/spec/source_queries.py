@@ -16,10 +16,11 @@ DELIVERY_DATE = "delivery_date"
 
 @dataclass(frozen=True)
 class SourceQueries:
-    """The query of each table, and the one for the delivery's day if source.yaml does not give it."""
+    """The query of each table, and those for the delivery's day and for what has changed, if source.yaml names them."""
 
     tables: Mapping[str, Query]
     date: Query | None = None
+    watermark: Query | None = None
 
 
 def queries_of(project: Project, source: Source) -> SourceQueries:
@@ -32,6 +33,8 @@ def queries_of(project: Project, source: Source) -> SourceQueries:
         return SourceQueries({})
     problems: list[Problem] = []
     date = _read(project, source, delivery.date_query, problems, dated=False) if delivery.date_query else None
+    sign = source.arrival.watermark if source.arrival else None
+    watermark = _read(project, source, sign, problems, dated=False) if sign else None
     tables = {}
     for name, table in source.tables.items():
         assert isinstance(table, SqlTable)
@@ -41,7 +44,7 @@ def queries_of(project: Project, source: Source) -> SourceQueries:
             tables[name] = query
     if problems:
         raise SpecError("a query of the source cannot be asked; nothing was", problems=sorted(set(problems)))
-    return SourceQueries(tables, date)
+    return SourceQueries(tables, date, watermark)
 
 
 def query_problems(project: Project, source: Source) -> list[Problem]:

@@ -63,7 +63,7 @@ def extract(
         run = open_run(project, source, content)
         if not _is_whole(run):
             _extract(run, there.source, given, lambda: refuse_changing(project, spec, arrived))
-    note_arrival(project, spec, run, arrived)
+        note_arrival(project, there.source, run, arrived)
     return run
 
 
