@@ -72,13 +72,21 @@ class Execution:
         Raises DataError when a correction does not match, OncoweaveError when the ledger does not balance.
         """
         self._prepare()
-        first, *stages = self.plan.stages
+        first, *waiting = self.plan.stages
         self._stage(first)
         self._keep_persons(first)
-        for stage in stages:
-            self._stage(stage)
-        for plan in self.plan.rules:
+        staged = [first]
+        for number, plan in enumerate(self.plan.rules):
+            while plan.rule.table in [stage.table for stage in waiting]:
+                staged.append(waiting.pop(0))
+                self._stage(staged[-1])
             self._rule(plan)
+            needed = {later.rule.table for later in self.plan.rules[number + 1 :]}.union(
+                *(s.looks_into for s in waiting)
+            )
+            for stage in [s for s in staged if s.table not in needed]:
+                self._do(f"DROP TABLE {identifier(stage.name)}", f"tidying up {stage.table}")
+                staged.remove(stage)
 
     def write_quarantine(self, path: Path) -> int:
         """The rows held back, in order of rule, file and line; returns their number."""
@@ -97,6 +105,8 @@ class Execution:
             self._view(snapshot_view(name), path)
         columns = ", ".join(f"{identifier(n)} {t}" for n, t in QUARANTINE)
         self._do(f'CREATE TEMP TABLE "quarantine" ({columns})', "making the quarantine")
+        for stage in self.plan.stages:
+            self._check_corrections(stage)
         for lookup in self.plan.lookups.values():
             if isinstance(lookup, MapLookup):
                 self._load_lookup(lookup.name, list(lookup.rows))
@@ -126,7 +136,6 @@ class Execution:
     # Stages
 
     def _stage(self, stage: StagePlan) -> None:
-        self._check_corrections(stage)
         sql = f"CREATE TEMP TABLE {identifier(stage.name)} AS {to_duckdb(stage.select)}"
         self._do(sql, f"staging {stage.table}")
         self._note_joins(count_found(self.connection, stage.name, stage.joins))

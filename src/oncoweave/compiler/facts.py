@@ -1,7 +1,7 @@
 """Facts: the SELECTs of one branch of a rule, from its units to events.
 
-The *fact* select joins the lookups and the facts it refers to (always left joins: no row is ever lost), and says of
-each unit what becomes of it: `verdict` is NULL for a fact, else "quarantined: …" or "excluded: …".
+The *fact* select joins the lookups and the facts it refers to (always left joins: no row is ever lost). Of each unit it is
+said what becomes of it: `verdict` is NULL for a fact, else "quarantined: …" or "excluded: …".
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from oncoweave.compiler.sql import (
     col,
     equals,
     is_not_null,
+    is_not_true,
     is_null,
     left_join,
     named,
@@ -36,7 +37,7 @@ from oncoweave.compiler.sql import (
     table,
     text,
 )  # fmt: skip
-from oncoweave.compiler.units import UnitBuilder, dated, looked, value_before
+from oncoweave.compiler.units import UnitBuilder, dated, looked, passes, value_before
 from oncoweave.engine import functions
 from oncoweave.engine.dialect import to_duckdb
 from oncoweave.engine.expressions import Expression, Kind
@@ -118,7 +119,7 @@ class FactBuilder:
     def build(self) -> FactSelect:
         """All selects of the branch."""
         unit = UnitBuilder(self.source, self.rule, self.branch, self.imputation).build()
-        fact = self._fact_select(unit)
+        read = unit if self.rule.grouped else unit.where(passes(self.rule, self.source))
         values = EventValues(self.source, self.rule, self.branch).columns()
         constants = {c.name: _constant(values.get(c.name, exp.Null())) for c in COLUMNS}
         varying = {c.name: values[c.name] for c in COLUMNS if isinstance(constants[c.name], _Varies)}
@@ -127,7 +128,7 @@ class FactBuilder:
         return FactSelect(
             self.branch.column,
             unit,
-            exp.select(*nodes).from_(subquery(fact, "f")).where(is_null(col("verdict"))),
+            exp.select(*nodes).from_(subquery(self._fact_select(read), "f")).where(self._is_fact()),
             {n: v for n, v in constants.items() if not isinstance(v, _Varies)},
             derived,
             self._held_select(unit),
@@ -137,7 +138,7 @@ class FactBuilder:
     def persons(self) -> exp.Select:
         """The persons that a person rule makes: what it refers to does not matter for that."""
         unit = UnitBuilder(self.source, self.rule, self.branch, self.imputation).build()
-        select = self._judged(exp.select(_all_of("u")).from_(subquery(unit, "u")), links=False)
+        select = self._judged(exp.select(_all_of("u")).from_(subquery(unit, "u")))
         return exp.select(col("person")).from_(subquery(select, "f")).where(is_null(col("verdict")))
 
     def _derived(self, unit: exp.Select, varying: Mapping[str, Node]) -> dict[str, str]:
@@ -161,7 +162,7 @@ class FactBuilder:
     # Fact: lookups, references and the verdict
 
     def _fact_select(self, unit: exp.Select) -> exp.Select:
-        """Every unit with its verdict, once for each target of its code, with all that its events need."""
+        """Every unit, once for each target of its code, with all that its events need."""
         select = exp.select(_all_of("u")).from_(subquery(unit, "u"))
         for name, choice in looked(self.branch).items():
             columns = (
@@ -171,7 +172,7 @@ class FactBuilder:
             )
             fans_out = name == "concept" and self.rule.fact in ROUTED_FACTS
             select = self._looking_up(select, name, choice, columns, fans_out=fans_out)
-        return self._judged(select)
+        return self._linked(select)
 
     def _held_select(self, unit: exp.Select) -> exp.Select:
         """Every unit that is no fact, once."""
@@ -180,19 +181,24 @@ class FactBuilder:
         if isinstance(concept, Looked) and self._ignores:
             select = self._looking_up(select, "concept", concept, ("ignored",))
         names = ["unit", "file", "line", *(["rows", "files", "lines"] if self.rule.grouped else []), "verdict"]
-        judged = self._judged(select, links=False)
+        judged = self._judged(select)
         held = exp.select(*(col(name) for name in names)).from_(subquery(judged, "h"))
         return held.where(is_not_null(col("verdict")))
 
-    def _judged(self, select: exp.Select, *, links: bool = True) -> exp.Select:
-        """The units with their verdict and what they refer to; without `links` only what the verdict rests on."""
+    def _judged(self, select: exp.Select) -> exp.Select:
+        """The units with their verdict and what it rests on."""
+        linked = self._linked(select, all_of_them=False)
+        return exp.select(exp.Star(), named(self._verdict(), "verdict")).from_(subquery(linked, "f"))
+
+    def _linked(self, select: exp.Select, *, all_of_them: bool = True) -> exp.Select:
+        """The units with what they refer to; else only with that without which they are no facts."""
         if self.rule.fact == "death":
             select = left_join(select, table(ACTIVITY, "a"), equals(col("person_id", "a"), col("person", "u")))
             select = select.select(named(col("last_day", "a"), "last_day"), copy=False)
         for key, reference in self.rule.references.items():
-            if links or not self._optional(key):
+            if all_of_them or not self._optional(key):
                 select = self._referring(select, key, reference)
-        return exp.select(exp.Star(), named(self._verdict(), "verdict")).from_(subquery(select, "f"))
+        return select
 
     def _looking_up(
         self, select: exp.Select, name: str, choice: Looked, columns: Sequence[str], *, fans_out: bool = False
@@ -277,7 +283,18 @@ class FactBuilder:
 
     def _verdict(self) -> Node:
         """What becomes of the unit, the first that applies; NULL: it is a fact."""
-        held = [
+        held = self._verdicts()
+        if not self.rule.grouped:
+            held.insert(0, (is_not_null(col("passing")), col("passing")))
+        return case(held, null("VARCHAR"))
+
+    def _is_fact(self) -> Node:
+        """Whether no verdict on the unit applies."""
+        return all_of(is_not_true(condition) for condition, _ in self._verdicts())
+
+    def _verdicts(self) -> list[tuple[Node, Node]]:
+        """What may become of a unit that is read, in order: condition and verdict."""
+        return [
             *self._emptiness(),
             *self._lookups(),
             (is_not_null(col("fault")), call("concat", text("quarantined: "), col("fault"))),
@@ -285,9 +302,6 @@ class FactBuilder:
             *self._implausible(),
             *self._unreferenced(),
         ]
-        if not self.rule.grouped:
-            held.insert(0, (is_not_null(col("passing")), col("passing")))
-        return case(held, null("VARCHAR"))
 
     def _emptiness(self) -> list[tuple[Node, Node]]:
         """A cell, code or value that the source leaves empty tells nothing: excluded."""

@@ -29,11 +29,10 @@ def build_plan(draft: Draft) -> Draft:
     inputs = draft.inputs
     known = frozenset(draft.book.known)
     rules = tuple(_rule_plan(draft.reading, rule) for rule in draft.rules)
-    persons = _mapped_persons(draft.reading, draft.rules)
     warnings = tuple(f"{p.file}:{p.line}: {p.message}" for p in draft.problems)
     plan = Plan(
-        inputs.source, draft.reading.source, inputs.mapping, inputs.bundle.release, _joined(draft), _stages(draft, rules, persons), rules,
-        _lookups(draft, rules), persons, tuple(sorted(known & inputs.bundle.unconfirmed())), warnings,
+        inputs.source, draft.reading.source, inputs.mapping, inputs.bundle.release, _joined(draft), _stages(draft, rules), rules,
+        _lookups(draft, rules), _mapped_persons(draft.reading, draft.rules), tuple(sorted(known & inputs.bundle.unconfirmed())), warnings,
         period_type(draft),
     )  # fmt: skip
     return replace(draft, plan=plan)
@@ -55,7 +54,7 @@ def _rule_plan(inputs: Inputs, rule: BoundRule) -> RulePlan:
     return RulePlan(rule, branches, before)
 
 
-def _stages(draft: Draft, rules: Sequence[RulePlan], persons: exp.Select) -> tuple[StagePlan, ...]:
+def _stages(draft: Draft, rules: Sequence[RulePlan]) -> tuple[StagePlan, ...]:
     person_table = next(r.table for r in draft.rules if r.fact == "person")
     units = _units(draft)
     names = _in_order(_staged(draft), person_table, units)
@@ -69,7 +68,7 @@ def _stages(draft: Draft, rules: Sequence[RulePlan], persons: exp.Select) -> tup
             amendments=[a for a in draft.amendments if a.table == name],
             joins=joins_of(draft.joins, name),
             staged=frozenset(names[:number]),
-            used=_used([s for p in rules if p.rule.table == name for s in p.readings] + [persons]),
+            used=_used([s for plan in rules if plan.rule.table == name for s in plan.readings]),
         )
         for number, name in enumerate(names)
     )

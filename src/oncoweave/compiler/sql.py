@@ -77,6 +77,11 @@ def negate(node: Node) -> Node:
     return exp.Not(this=exp.Paren(this=node))
 
 
+def is_not_true(node: Node) -> Node:
+    """The condition does not hold, or nobody knows."""
+    return exp.Not(this=exp.Is(this=exp.Paren(this=node), expression=exp.true()))
+
+
 def case(branches: Sequence[tuple[Node, Node]], otherwise: Node) -> Node:
     """The value of the first branch whose condition holds."""
     if not branches:

@@ -74,7 +74,8 @@ class Amendment:
 class StagePlan:
     """How one source table is staged: the SELECT, and what happens to rows that share a key.
 
-    `by_content` says that a row's content is its key, `person_by_content` that it is the person's key too.
+    `by_content` says that a row's content is its key, `person_by_content` that it is the person's key too. `looks_into`
+    are the tables that are staged before, of whose rows it looks up the keys.
     """
 
     table: str
@@ -86,6 +87,7 @@ class StagePlan:
     content: tuple[str, ...]
     amendments: tuple[Amendment, ...]
     joins: tuple[BoundJoin, ...] = ()
+    looks_into: frozenset[str] = frozenset()
 
 
 def snapshot_view(source_table: str) -> str:
@@ -168,6 +170,7 @@ def plan_stage(  # noqa: PLR0913  all by name, and each a part of the plan
     return StagePlan(
         name, stage_name(name), select, stage.persons_here, not spec.row.fields, stage.person_is_content, tuple(content),
         tuple(amendments), tuple(joins[join] for join in brought(read)),
+        frozenset(unit.table for unit in units if stage.is_looked_up(unit)),
     )  # fmt: skip
 
 
@@ -285,7 +288,7 @@ class _Stage:
         nodes.append(named(self._state(person), "_state"))
         select = exp.select(*nodes).from_(subquery(middle, "v"))
         for unit in units:
-            if self._is_looked_up(unit):
+            if self.is_looked_up(unit):
                 select = self._looking_up(select, unit)
         if self.persons_here or self.of_nobody:
             return select
@@ -321,11 +324,11 @@ class _Stage:
             own = by == keys.person_fields(self.spec)
             hashed = person.copy() if own else keys.person_hash(self.source, self._key_of(by))
             return keys.unit_of_person(self.source, of, hashed)
-        if self._is_looked_up(unit):
+        if self.is_looked_up(unit):
             return col("unit", _looked_up(of, by))
         return keys.unit_hash(self.source, of, self._key_of(by))
 
-    def _is_looked_up(self, unit: keys.UnitKey) -> bool:
+    def is_looked_up(self, unit: keys.UnitKey) -> bool:
         """Whether the key is that of a row of a table that is staged already.
 
         A join on the text of the key costs a twentieth of the keyed hash; a key that is not there has no fact either.

@@ -26,6 +26,7 @@ from oncoweave.compiler.sql import (
     col,
     equals,
     is_not_null,
+    is_not_true,
     is_null,
     named,
     negate,
@@ -92,6 +93,15 @@ def passing(rule: BoundRule, source: Source) -> list[tuple[Node, Node]]:
         (is_null(where.copy()), text(f"excluded: {because} (unknown)")),
         (negate(where.copy()), text(f"excluded: {because}")),
     ]
+
+
+def passes(rule: BoundRule, source: Source) -> Node:
+    """Whether a rule reads a row further: no verdict of `passing` applies. As one condition it is quick to see."""
+    verdicts = [condition for condition, _ in passing(rule, source)]
+    if rule.where is None:
+        return all_of(is_not_true(condition) for condition in verdicts)
+    *others, _unknown, _not = verdicts
+    return all_of([*map(is_not_true, others), rule.where.expression.node.copy()])
 
 
 def _unparsed_fields(slot: Slot, rule: BoundRule, source: Source, prefix: str = "") -> list[tuple[Node, Node]]:
