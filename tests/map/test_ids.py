@@ -8,7 +8,12 @@ from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from oncoweave.compiler import keys
+from oncoweave.compiler.sql import col
+from oncoweave.engine.dialect import to_duckdb
 from tests.conftest import KEY
 from tests.map.workshop import PERSONS, SOURCE, Mapped, Workshop
 
@@ -143,6 +148,23 @@ def test_facts_of_one_row_have_ids_of_their_own(workshop: Workshop) -> None:
 def test_key_parts_do_not_run_into_each_other(workshop: Workshop) -> None:
     made = made_of(workshop, CANCER, patients="id,born\n1,1950\n11,1950", tumours=tumours("1,11,2015,,", "11,1,2015,,"))
     assert len(set(made.rows("condition_occurrence", "condition_occurrence_id"))) == 2
+
+
+LONG = 2_000
+TEXTS = st.none() | st.text(st.sampled_from("a:-1é"), max_size=3) | st.just("a" * LONG)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 8).flatmap(lambda width: st.lists(st.tuples(*[TEXTS] * width), min_size=2, max_size=12)))
+def test_the_text_of_a_row_tells_rows_apart_that_differ_in_any_field(rows: list[tuple[str | None, ...]]) -> None:
+    names = [f"f{number}" for number in range(len(rows[0]))]
+    values = ", ".join(f"unnest(${name}::VARCHAR[]) AS {name}" for name in names)
+    sql = f"SELECT {to_duckdb(keys.row_text([col(name) for name in names]))} FROM (SELECT {values})"
+    with duckdb.connect() as connection:
+        columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+        texts = [row[0] for row in connection.execute(sql, columns).fetchall()]
+    assert None not in texts
+    assert all((a == b) == (x == y) for a, x in zip(rows, texts, strict=True) for b, y in zip(rows, texts, strict=True))
 
 
 def test_keys_are_compared_to_the_letter(workshop: Workshop) -> None:

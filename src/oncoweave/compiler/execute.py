@@ -270,11 +270,17 @@ class Execution:
         self._do(f"CREATE TEMP TABLE {identifier(days_table(plan.name))} AS {sql}", f"listing the days of {plan.name}")
 
     def _keep_held(self, plan: RulePlan, select: FactSelect, *, none: bool) -> None:
-        """Keeps what is no fact. Working that out costs as much as the facts, so not where every row is known to be one."""
+        """Keeps what is no fact. Working that out costs as much as the facts, so not where every row is known to be one.
+
+        Of a rule that leaves rows out, which may be most of them, it is kept as a view, unless other rules look into it.
+        """
         held = identifier(held_table(plan.name, select.column))
         columns = (*HELD, *HELD_OF_A_GROUP) if plan.rule.grouped else HELD
         what = f"({', '.join(columns)})" if none else f"AS {to_duckdb(select.held)}"
-        self._do(f"CREATE TEMP TABLE {held} {what}", f"holding back rows of {plan.name}")
+        references = [r for p in self.plan.rules for r in p.rule.references.values()]
+        looked_into = any(r.same_row and r.rule == plan.name for r in references)
+        kind = "TABLE" if none or looked_into or plan.rule.where is None else "VIEW"
+        self._do(f"CREATE TEMP {kind} {held} {what}", f"holding back rows of {plan.name}")
 
     def _codes_of(self, plan: RulePlan) -> list[CodeLookup]:
         """The codes that a rule looks up, each lookup once: a rule's columns share those of the rule itself."""

@@ -176,14 +176,15 @@ class FactBuilder:
 
     def _held_select(self, unit: exp.Select) -> exp.Select:
         """Every unit that is no fact, once."""
-        select = exp.select(_all_of("u")).from_(subquery(unit.copy(), "u"))
+        read = [] if self.rule.grouped else [named(passes(self.rule, self.source), "read")]
+        select = exp.select(_all_of("u")).from_(subquery(unit.select(*read), "u"))
         concept = self.branch.concept
         if isinstance(concept, Looked) and self._ignores:
             select = self._looking_up(select, "concept", concept, ("ignored",))
         names = ["unit", "file", "line", *(["rows", "files", "lines"] if self.rule.grouped else []), "verdict"]
         judged = self._judged(select)
         held = exp.select(*(col(name) for name in names)).from_(subquery(judged, "h"))
-        return held.where(is_not_null(col("verdict")))
+        return held.where(is_not_true(all_of([*(col(node.alias) for node in read), self._is_fact()])))
 
     def _judged(self, select: exp.Select) -> exp.Select:
         """The units with their verdict and what it rests on."""

@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlglot import exp
+
 from oncoweave.compiler.sql import (
     Node,
     any_of,
@@ -28,6 +30,9 @@ from oncoweave.spec.source import Source, Table
 
 UNITS_OF = "unit_"
 """What the name of the parameter begins with that holds the secret of a table's units; the table's name follows."""
+
+_DIGITS, _MISSING = 6, 1023
+"""How many lengths one number of 63 bits holds, and the digit of a missing text."""
 
 
 def salt(*words: str) -> int:
@@ -84,6 +89,26 @@ def content_text(nodes: Sequence[Node]) -> Node:
         size = coalesce(call("to_text", call("length", node.copy())), text("-"))
         parts += [size, text(":"), coalesce(node.copy(), text(""))]
     return call("concat_ws", text(""), *parts)  # `||` would copy the growing text at each of its parts
+
+
+def row_text(nodes: Sequence[Node]) -> Node:
+    """What `content_text` tells, at half the cost: the lengths of six fields at a time as the digits of one number, then the texts.
+
+    A digit of 1,024 holds the bytes of a text, or that it is missing; a row with a longer text is told apart as before.
+    """
+    lengths: list[Node] = [call("strlen", node.copy()) for node in nodes]
+    numbers: list[Node] = []
+    for start in range(0, len(nodes), _DIGITS):
+        digits = [coalesce(length.copy(), number(_MISSING)) for length in lengths[start : start + _DIGITS]]
+        packed = digits[0]
+        for digit in digits[1:]:
+            packed = exp.Add(
+                this=exp.Mul(this=exp.Paren(this=packed), expression=number(_MISSING + 1)), expression=digit
+            )
+        numbers += [packed, text(":")]
+    short = exp.LT(this=call("greatest", *lengths), expression=number(_MISSING))
+    packed_text = call("concat_ws", text(""), *numbers, *(node.copy() for node in nodes))
+    return case([(short, packed_text)], call("concat_ws", text(""), text("-"), content_text(nodes)))
 
 
 def person_hash(source: Source, key: Node) -> Node:

@@ -242,7 +242,7 @@ class _Stage:
             ]
             nodes.append(named(case(changes, node), name))
         if self.spec.row.content:
-            nodes.append(named(keys.content_text([col(c, DELIVERED) for c in self.columns]), "_content"))
+            nodes.append(named(keys.row_text([col(c, DELIVERED) for c in self.columns]), "_content"))
         return exp.select(*nodes).from_(table(snapshot_view(self.name), DELIVERED))
 
     def columns_of(self, name: str) -> list[str]:
