@@ -119,7 +119,6 @@ class FactBuilder:
     def build(self) -> FactSelect:
         """All selects of the branch."""
         unit = UnitBuilder(self.source, self.rule, self.branch, self.imputation).build()
-        read = unit if self.rule.grouped else unit.where(passes(self.rule, self.source))
         values = EventValues(self.source, self.rule, self.branch).columns()
         constants = {c.name: _constant(values.get(c.name, exp.Null())) for c in COLUMNS}
         varying = {c.name: values[c.name] for c in COLUMNS if isinstance(constants[c.name], _Varies)}
@@ -128,7 +127,7 @@ class FactBuilder:
         return FactSelect(
             self.branch.column,
             unit,
-            exp.select(*nodes).from_(subquery(self._fact_select(read), "f")).where(self._is_fact()),
+            self._facts(unit, nodes),
             {n: v for n, v in constants.items() if not isinstance(v, _Varies)},
             derived,
             self._held_select(unit),
@@ -160,6 +159,11 @@ class FactBuilder:
         return derived
 
     # Fact: lookups, references and the verdict
+
+    def _facts(self, unit: exp.Select, nodes: Sequence[exp.Alias]) -> exp.Select:
+        """Some values of the units that are facts."""
+        read = unit if self.rule.grouped else unit.where(passes(self.rule, self.source))
+        return exp.select(*nodes).from_(subquery(self._fact_select(read), "f")).where(self._is_fact())
 
     def _fact_select(self, unit: exp.Select) -> exp.Select:
         """Every unit, once for each target of its code, with all that its events need."""
@@ -246,7 +250,7 @@ class FactBuilder:
         unit = UnitBuilder(self.source, alike.rule, self.branch, self.imputation).build()
         values = EventValues(self.source, alike.rule, self.branch).columns()
         found = [named(values[name], name) for name in ("event_id", "target", "person_id")]
-        return exp.select(*found).from_(subquery(alike._fact_select(unit), "f")).where(is_null(col("verdict")))
+        return alike._facts(unit, found)
 
     def _on_that_day(self, select: exp.Select, key: str, reference: Reference) -> exp.Select:
         """Joins the visit of the person on the day of the fact, where the source knows the day: one at most."""
