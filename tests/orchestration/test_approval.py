@@ -19,6 +19,7 @@ from oncoweave.project import Project, RunFolder
 from oncoweave.records import CheckRecord, Person, Question
 from oncoweave.release.question import read_question
 from oncoweave.release.signoff import Answer, note_starter, read_signoff
+from oncoweave.report.banners import of_the_run
 from oncoweave.spec.approval import Approval
 from oncoweave.spec.load import load_source
 from tests.release.conftest import SOURCE, MakeRun
@@ -152,6 +153,17 @@ def test_any_answer_is_read_without_an_error(options: Any, form: Any, user: Any)
     read = read_reply({"chosen_options": options, "params_input": form, "responded_by_user": user})
     assert (read.decision is None) == bool(read.fault)
     assert read.decision is None or (read.by is not None and options in ([APPROVE], [REJECT]))
+
+
+def test_the_pages_of_the_run_say_why_an_answer_was_not_accepted(run: RunFolder, project: Project) -> None:
+    asked(run)
+    assert "Airflow asks since" in of_the_run(run, project).meaning
+    answered(run, reply(user="sam"))
+    told = of_the_run(run, project)
+    assert told.title == "Waits for an approval" and "The last answer of sam, at " in told.meaning
+    assert "was not accepted: the one who approves started the run" in told.meaning
+    answered(run, reply())
+    assert of_the_run(run, project).title == "Approved"
 
 
 def test_the_last_twenty_refused_answers_are_kept(run: RunFolder) -> None:

@@ -72,9 +72,10 @@ class ApproveOperator(HITLOperator):
         with told():
             project = project_here()
             candidate, outcome = begin(candidates(context, project, self.source), self.approval, *_asked_in(context))
+        self._write_pages(project, candidate.run)
         if outcome.state == "open":
             raise self._waiting(context, project, candidate)
-        return self._end(project, candidate, outcome)
+        return self._end(candidate, outcome)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any], asked: str = "") -> list[str]:
         """Take what came back for the question `asked`, a record in JSON."""
@@ -84,10 +85,11 @@ class ApproveOperator(HITLOperator):
             question = Question.model_validate_json(asked) if asked else read_question(candidate.run)
             assert question is not None
             outcome = settle(candidate, self.approval, question, event)
+        self._write_pages(project, candidate.run)
         if outcome.state == "waiting":
             raise self._waiting(context, project, candidate)
         if outcome.state != "open":
-            return self._end(project, candidate, outcome)
+            return self._end(candidate, outcome)
         if context["ti"].try_number <= context["ti"].max_tries:
             raise AirflowException(outcome.told)
         self.log.warning("%s; it is asked again", outcome.told)
@@ -134,14 +136,17 @@ class ApproveOperator(HITLOperator):
         for notifier in self.notifiers:
             notifier(context)
 
-    def _end(self, project: Project, candidate: Candidate, outcome: Outcome) -> list[str]:
-        """Give the run on, or fail for good."""
+    def _write_pages(self, project: Project, run: RunFolder) -> None:
+        """Let the pages of the run tell how it stands; where they cannot, that stops nothing."""
         from oncoweave.run import write_report
 
         try:
-            write_report(candidate.run, project)
+            write_report(run, project)
         except OncoweaveError as error:
             self.log.warning("the pages of the run do not tell this yet: %s", error.message)
+
+    def _end(self, candidate: Candidate, outcome: Outcome) -> list[str]:
+        """Give the run on, or fail for good."""
         if outcome.state == "stopped":
             raise NotApproved(outcome.told)
         self.log.info(outcome.told)

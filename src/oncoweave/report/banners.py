@@ -10,6 +10,7 @@ from typing import Literal
 from oncoweave.errors import OncoweaveError
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import CheckRecord, ExpectationResult, ReleaseManifest
+from oncoweave.release.question import is_open, read_question
 from oncoweave.release.signoff import LONGEST_COMMENT, standing, told
 from oncoweave.spec.load import load_source
 
@@ -72,7 +73,22 @@ def of_the_run(run: RunFolder, project: Project) -> Banner:
     if stands.signoff is None and stands.lets_pass:
         return Banner("calm", "Not signed off", "Nobody has signed this run, and source.yaml does not ask for it.")
     tone, title = _STANDINGS[stands.state]
-    return Banner(tone, title, stands.why or "source.yaml asks for an approval, and nobody has decided.")
+    why = stands.why or "source.yaml asks for an approval, and nobody has decided."
+    return Banner(tone, title, why + (_asked(run) if stands.asks else ""))
+
+
+def _asked(run: RunFolder) -> str:
+    """That Airflow asks for an approval, until when, and why the last answer was not accepted."""
+    question = read_question(run)
+    if question is None or not is_open(run, question):
+        return ""
+    until = f", and waits until {question.until:%Y-%m-%d %H:%M} UTC" if question.until else ""
+    asked = f" Airflow asks since {question.asked_at:%Y-%m-%d %H:%M} UTC{until}."
+    if not question.refused:
+        return asked
+    last = question.refused[-1]
+    who = f" of {last.by.name}" if last.by else ""
+    return f"{asked} The last answer{who}, at {last.at:%H:%M} UTC, was not accepted: {last.why}."
 
 
 def of_the_release(manifest: ReleaseManifest) -> Banner:
