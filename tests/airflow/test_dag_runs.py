@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import signal
@@ -135,6 +136,31 @@ def test_a_delivery_without_its_files_fails_for_good(
 def test_publishing_asks_for_a_run(tiny_project: Project, run_dag: Run) -> None:
     assert run_dag(tiny_project, "publish__tiny") == {"publish": "failed"}
     assert run_dag(tiny_project, "publish__tiny", run_id="0" * 20) == {"publish": "failed"}
+
+
+def test_no_value_of_a_patient_gets_into_airflow(
+    tiny_project: Project, run_dag: Run, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither when all goes well nor when it does not: a canary's key, date and free text are in no database, log or output."""
+    caplog.set_level(logging.DEBUG)
+    delivery = tiny_project.root / "deliveries" / "2024-01-31"
+    patients, tumours = delivery / "patients.csv", delivery / "tumours.csv"
+    patients.write_text(patients.read_text("utf-8") + "CANARYKEY;F;07.08.1931;2;01.01.2020;;1\n", "utf-8")
+    rows = tumours.read_text("utf-8")
+    columns = rows.splitlines()[0].count(";")
+    tumours.write_text(rows + "CANARYKEY;1;09.08.1931" + ";CANARYTEXT" * (columns - 2) + "\n", "utf-8")
+    assert set(run_dag(tiny_project, "harmonise__tiny").values()) <= {"success", "failed", "upstream_failed"}
+    assert list((tiny_project.runs / "tiny").glob("*/map.json")), "the canary was mapped"
+    patients.write_text(patients.read_text("utf-8") + '"CANARYKEY;not closed\n', "utf-8")
+    tumours.write_bytes(tumours.read_bytes() + b"CANARYKEY;\xff\xfe\n")
+    run_dag(tiny_project, "harmonise__tiny")
+
+    seen = [*capfd.readouterr(), caplog.text]
+    home = Path(os.environ["AIRFLOW_HOME"])
+    seen += [path.read_bytes().decode("latin-1") for path in home.rglob("*") if path.is_file()]
+    assert any("harmonise__tiny" in text for text in seen)
+    for canary in ("CANARYKEY", "CANARYTEXT", "07.08.1931", "1931-08-07"):
+        assert not [text[max(0, text.find(canary) - 200) :][:400] for text in seen if canary in text]
 
 
 KILLED = """

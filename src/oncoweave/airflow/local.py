@@ -37,6 +37,8 @@ COMPONENTS = (
     ("dag-processor",),
     ("triggerer", "--skip-serve-logs"),
 )
+PASSWORDS = "simple_auth_manager_passwords.json.generated"
+"""The file of the passwords, in the folder of the local Airflow."""
 PATIENCE = 600
 """Seconds until all components must be healthy; half a minute is usual on a machine that has nothing else to do."""
 GRACE = 15
@@ -74,12 +76,12 @@ def running(
     make_private_folder(home)
     with lock(home / ".lock", "airflow"), ExitStack() as started:
         port = port or _free_port()
-        environment = {**os.environ, **_environment(project, home, port), **(settings or {})}
+        environment = {**os.environ, **settings_of(project, home, port), **(settings or {})}
         log = started.enter_context((home / "airflow.log").open("ab"))
         _run(["db", "migrate"], environment, log.fileno(), home)
         processes: dict[str, subprocess.Popen[bytes]] = {}
         started.callback(_stop, processes)
-        airflow = LocalAirflow(f"http://127.0.0.1:{port}", home, _passwords(home), processes)
+        airflow = LocalAirflow(f"http://127.0.0.1:{port}", home, passwords_in(home), processes)
         for component in COMPONENTS:
             processes[component[0]] = subprocess.Popen(
                 _airflow(*component),
@@ -107,10 +109,11 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
+        names = [pipeline.name for pipeline in pipelines(project)]
         first = not (home / PASSWORDS).exists()
         _say(f"starting Airflow for {project.root} (half a minute; what it says goes to {home / 'airflow.log'})")
-        with running(project, home, _chosen_port()) as airflow:
-            _say(_welcome(airflow, project, first))
+        with running(project, home, chosen_port()) as airflow:
+            _say(_welcome(airflow, names, first))
             while not airflow.stopped:
                 time.sleep(1)
             raise EnvironmentFault(f"Airflow's {airflow.stopped} has ended", mend=f"{home / 'airflow.log'} says why")
@@ -122,10 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
 
 
-PASSWORDS = "simple_auth_manager_passwords.json.generated"
-
-
-def _environment(project: Project, home: Path, port: int) -> dict[str, str]:
+def settings_of(project: Project, home: Path, port: int) -> dict[str, str]:
     """The settings: three of them must agree on the port, or no task can report back."""
     url = f"http://127.0.0.1:{port}"
     key = {} if os.environ.get(KEY) or os.environ.get(KEY_FILE) else {KEY_FILE: str(demo_key(project))}
@@ -148,7 +148,7 @@ def _environment(project: Project, home: Path, port: int) -> dict[str, str]:
     }
 
 
-def _passwords(home: Path) -> dict[str, str]:
+def passwords_in(home: Path) -> dict[str, str]:
     """The password of each user; made once, readable by nobody else."""
     path = home / PASSWORDS
     if not path.exists():
@@ -203,7 +203,7 @@ def _stop(processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
                 process.wait(max(0.1, until - time.monotonic()))
 
 
-def _chosen_port() -> int:
+def chosen_port() -> int:
     """The port in AIRFLOW_PORT; 0, for any that is free, if unset."""
     text = os.environ.get("AIRFLOW_PORT") or "0"
     if not text.isdecimal() or not 0 <= int(text) < 65536:
@@ -226,13 +226,16 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _welcome(airflow: LocalAirflow, project: Project, first: bool) -> str:
-    users = [f"    {name:10} {airflow.passwords[name]}" for name in USERS] if first else []
+def _welcome(airflow: LocalAirflow, names: list[str], first: bool) -> str:
+    users = [f"    {name:10} {airflow.passwords[name]}" for name in USERS]
     told = (
         ["users and their passwords, shown this once:", *users] if first else [f"passwords: {airflow.home / PASSWORDS}"]
     )
-    names = ", ".join(pipeline.name for pipeline in pipelines(project)) or "none yet"
-    return "\n".join([f"Airflow is at {airflow.url}", *told, f"sources: {names}", "Ctrl-C stops it"])
+    if not (os.environ.get(KEY) or os.environ.get(KEY_FILE)):
+        told.append("pseudonyms: with restricted/demo.key, which is for trying out")
+    return "\n".join(
+        [f"Airflow is at {airflow.url}", *told, f"sources: {', '.join(names) or 'none yet'}", "Ctrl-C stops it"]
+    )
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -18,6 +18,7 @@ from oncoweave.project import Project, RunFolder
 
 if TYPE_CHECKING:
     from oncoweave.orchestration.request import Request
+    from oncoweave.records import MapRecord
 
 
 class StageOperator(BaseOperator):
@@ -57,11 +58,13 @@ class ExtractOperator(StageOperator):
         return project_here()
 
     def stage(self, context: Context, project: Project) -> str:
+        from oncoweave.orchestration.counts import extracted_line
         from oncoweave.orchestration.request import read_request
         from oncoweave.run import sample
 
         asked = read_request(project, self.source, context["params"])
         run = self.extract(context, project, asked)
+        self.log.info(extracted_line(run))
         if asked.sample:
             sample(run, project, asked.sample)
             self.log.info("A sample of %s persons of run %s is mapped, for a trial.", asked.sample, run.run_id)
@@ -91,7 +94,14 @@ class MapOperator(StageOperator):
     def stage(self, context: Context, project: Project) -> dict[str, int]:
         from oncoweave.run import map as map_run
 
-        mapped = map_run(self.run_of(context, project), project)
+        return self.tell(map_run(self.run_of(context, project), project))
+
+    def tell(self, mapped: MapRecord) -> dict[str, int]:
+        """What was mapped, in the log; the number of rows by table."""
+        from oncoweave.orchestration.counts import mapped_lines
+
+        for line in mapped_lines(mapped):
+            self.log.info(line)
         return {file.name: file.rows or 0 for file in mapped.tables}
 
 
@@ -118,14 +128,13 @@ class WriteTableOperator(StageOperator):
         return write_table(self.run_of(context, project), project, self.table)
 
 
-class MapRecordOperator(StageOperator):
+class MapRecordOperator(MapOperator):
     """The last part of mapping by tables: the other tables, and the record; gives the number of rows by table."""
 
     def stage(self, context: Context, project: Project) -> dict[str, int]:
         from oncoweave.run import map_record
 
-        mapped = map_record(self.run_of(context, project), project)
-        return {file.name: file.rows or 0 for file in mapped.tables}
+        return self.tell(map_record(self.run_of(context, project), project))
 
 
 class CheckOperator(StageOperator):
