@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 
 from oncoweave.engine.servers.connections import PREFIX
 from oncoweave.project import Project
+from tests.servers.conftest import Database, database, postgres  # noqa: F401 - fixtures
+from tests.servers.postgres_server import PASSWORD
+from tests.servers.tiny_in_database import fill, move_to_database
 
 REGISTRY = "postgresql://reader:p%40ss@db.example:5432/registry?sslmode=require"
 DATABASE = "{by: database, connection: registry, date: 2026-05-01}"
@@ -55,3 +59,26 @@ def test_a_source_without_a_server_needs_no_connection(tiny_project: Project) ->
     before = dict(os.environ)
     with connections(tiny_project, "tiny"):
         assert dict(os.environ) == before
+
+
+@pytest.mark.slow
+def test_a_pipeline_reads_its_source_by_the_connection_and_shows_no_password(
+    tiny_project: Project,
+    database: Database,  # noqa: F811 - the fixture
+    run_dag: Callable[..., dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv(f"{PREFIX}REGISTRY")
+    fill(database, tiny_project.root / "deliveries" / "2024-01-31")
+    move_to_database(tiny_project)
+    monkeypatch.setenv("AIRFLOW_CONN_REGISTRY", database.url)
+    source = tiny_project.root / "mappings" / "sources" / "tiny" / "source.yaml"
+    source.write_text(source.read_text(encoding="utf-8") + "retries: 0\n", encoding="utf-8")
+    assert run_dag(tiny_project, "harmonise__tiny") == dict.fromkeys(("extract", "map", "check"), "success")
+    monkeypatch.setenv("AIRFLOW_CONN_REGISTRY", f"postgresql://reader:{PASSWORD}@127.0.0.1:1/x")
+    states = run_dag(tiny_project, "harmonise__tiny")
+    said = "".join(capfd.readouterr())
+    assert states["extract"] == "failed"
+    assert "cannot be read: nothing listens there" in said
+    assert PASSWORD not in said

@@ -81,7 +81,7 @@ def running(programs: Path) -> Iterator[Server]:
         log = (folder / "log").open("wb")
         process = subprocess.Popen(
             [str(programs / "postgres"), "-D", str(data), "-p", str(port), *options],
-            stdout=log, stderr=log, cwd=folder, user=user, start_new_session=True,
+            stdout=log, stderr=log, cwd=folder, user=user,
         )  # fmt: skip
         log.close()
         server = Server(port, folder, process)
