@@ -196,6 +196,24 @@ def test_an_auto_approval_that_was_copied_into_a_source_of_patients_counts_for_n
     assert stages.approval_of(run, project).state == "not accepted"
 
 
+def test_a_public_cohort_may_be_published_with_nobody_looking_and_the_release_says_so(
+    run: RunFolder, project: Project
+) -> None:
+    wheel = f"delivery: {{by: wheel, date: 2024-01-31, package: p, version: '1', sha256: {'0' * 64}}}"
+    text = SOURCE.replace("delivery: {by: folder, date: 2024-01-31, path: files}", wheel)
+    (project.source_folder("one") / "source.yaml").write_text(text + "approval: {four_eyes: true, by: [qa]}\n")
+    assert stages.waits(run, project)
+    assert not stages.waits(run, project, auto_approve=True)
+    signoff = manifest_of(publish(run, project)).signoff
+    assert signoff is not None
+    assert (signoff.decision, signoff.by, signoff.how) == ("auto-approved", None, "demo: nobody looked")
+    assert "auto-approved on" in stages.approval_of(run, project).why
+    assert "nobody looked at it" in (project.releases / "one" / "current" / "release.html").read_text()
+    stages.signoff(run, project, answer("rejected", by=Person(id="qa", name="qa")))
+    assert not stages.waits(run, project, auto_approve=True)
+    assert stages.approval_of(run, project).state == "rejected", "a rejection is not overridden"
+
+
 def test_a_run_that_did_not_pass_cannot_be_approved(make_run: MakeRun, project: Project) -> None:
     ask(project)
     run = make_run(verdict="fail")
