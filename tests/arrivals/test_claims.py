@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from oncoweave.errors import EnvironmentFault, SourceUnreachable, UsageError
-from oncoweave.files import lock, read_record
+from oncoweave.files import lock, read_record, write_json
 from oncoweave.orchestration.arrivals import Arrived, Moment, survey
 from oncoweave.orchestration.claims import claim, set_aside
 from oncoweave.orchestration.taken import CLAIM_LASTS, claims_file
 from oncoweave.orchestration.watch import AGAIN, Watched, payload_of, watched
-from oncoweave.project import Project
-from oncoweave.records import ArrivalRecord, ExtractRecord
+from oncoweave.project import Project, RunFolder
+from oncoweave.records import ArrivalRecord, CheckRecord, ExtractRecord, Person
+from oncoweave.release.signoff import Answer, sign
 from oncoweave.run import extract
 from tests.arrivals.conftest import Send, declare
 
@@ -206,6 +207,21 @@ def test_a_delta_waits_for_what_it_builds_on(project: Project, send: Send) -> No
     assert found["2024-02-01"].reason == f"it builds on run {run_id}, which is not published yet"
     (project.releases / "tiny" / f"2024-01-31-{run_id[:12]}").mkdir(parents=True)
     assert states(project) == {"2024-01-31": "taken", "2024-02-01": "complete", "2024-03-01": "waiting"}
+
+
+def test_a_delta_waits_for_no_run_that_failed_or_was_rejected(project: Project, send: Send) -> None:
+    declare(project, "{folder: ../../../inbox/%Y-%m-%d, marker: _READY}", mode="delta")
+    for day in ("2024-01-31", "2024-03-01"):
+        send(day)
+    run = project.runs / "tiny" / read(project, take(project, "run 1"))
+    assert states(project)["2024-03-01"] == "waiting"
+    write_json(run / "check.json", CheckRecord(verdict="fail", results=()))
+    assert states(project)["2024-03-01"] == "complete"
+    write_json(run / "check.json", CheckRecord(verdict="pass", results=()))
+    assert states(project)["2024-03-01"] == "waiting"
+    (run / "map.json").write_text("{}")
+    sign(RunFolder(run), Answer("rejected", Person(id="qa", name="Q"), "", "not this one", "command line"), None)
+    assert states(project)["2024-03-01"] == "complete"
 
 
 def test_files_of_one_day_are_read_and_no_others(project: Project, place: Path, send: Send) -> None:

@@ -15,11 +15,15 @@ from pathlib import Path
 
 from oncoweave.errors import EnvironmentFault
 from oncoweave.files import faults, read_record
-from oncoweave.project import Project
+from oncoweave.project import Project, RunFolder
 from oncoweave.records import ArrivalRecord, CheckRecord, Record
+from oncoweave.release.signoff import read_signoff
 
 CLAIM_LASTS = 24 * 3600.0
 """Seconds after which a claim that led to no run is void: its pipeline run was given up."""
+
+GIVEN_UP = ("rejected", "superseded")
+"""Decisions after which a run is waited for no longer."""
 
 
 class Claim(Record):
@@ -114,8 +118,12 @@ def _may_be_published(project: Project, source: str, run_id: str) -> bool:
     """Whether a run has no release yet and may get one: it was not found wanting, and nobody rejected it."""
     if any((project.releases / source).glob(f"*-{run_id[:12]}")):
         return False
-    checked = project.runs / source / run_id / "check.json"
-    return not (checked.is_file() and read_record(checked, CheckRecord).verdict == "fail")
+    run = RunFolder(project.runs / source / run_id)
+    checked = run.path / "check.json"
+    if checked.is_file() and read_record(checked, CheckRecord).verdict == "fail":
+        return False
+    signoff = read_signoff(run)
+    return signoff is None or signoff.decision not in GIVEN_UP
 
 
 @lru_cache(maxsize=4096)
