@@ -107,6 +107,36 @@ def test_the_form_refuses_a_run_id_that_is_none(tiny_project: Project, dags_of: 
         params.update({"run_id": "../../etc"})
 
 
+HOSTILE = {
+    "long": f"owner: {'ä' * 100}\\ntags: [{'t' * 100}, a, a]\\n",
+    "signs": 'owner: "{{ 7 * 7 }}, <b>"\ntags: ["{{ config }}", "a,b", "%s"]\npool: "{{ x }}"\n',
+    "often": 'schedule: {cron: "* * * * *", timezone: Etc/GMT+12}\nretries: 20\nretry_delay: 9999d\n',
+    "waits": 'schedule: {asset: "x\'; DROP TABLE dag; --"}\n',
+    "broken": "schedule: {cron: }\n",
+}
+
+
+def test_hostile_values_break_no_other_pipeline(tiny_project: Project, dags_of: Dags) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    sources = tiny_project.root / "mappings" / "sources"
+    names = [*HOSTILE, "x" * 200, "x" * 201, "My Source", "{{ 7 * 7 }}", "ünï"]
+    for name in names:
+        shutil.copytree(sources / "tiny", sources / name)
+        for file in ("source.yaml", "mapping.yaml"):
+            path = sources / name / file
+            path.write_text(path.read_text("utf-8").replace("source: tiny", f"source: {name}"), "utf-8")
+        set_keys(tiny_project, name, HOSTILE.get(name, ""))
+    dags = dags_of(tiny_project)
+    whole = {"tiny", *HOSTILE, "x" * 200} - {"broken"}
+    assert {name.removeprefix("publish__") for name in dags if name.startswith("publish__")} == whole
+    assert len([name for name in dags if name.startswith("harmonise__")]) == len(names) + 1
+    assert [task.task_id for task in dags["harmonise__broken"].tasks] == ["fault"]
+    assert "broken" in dags["harmonise__broken"].tags
+    for dag in dags.values():
+        DagSerialization.to_dict(dag)
+
+
 LOOK = """
 import sys, json, runpy
 import airflow.sdk

@@ -20,6 +20,8 @@ from oncoweave.spec.notify import Occasion
 from oncoweave.spec.schedule import AssetSchedule, CronSchedule
 
 LONGEST_WAIT = timedelta(days=1)
+LONGEST_TAG = 100
+"""Characters of a tag that Airflow takes."""
 MOST_APPROVALS = 100
 """How many approvals of a source may wait at once; all but the newest are superseded."""
 
@@ -85,7 +87,9 @@ def _dag(pipeline: Pipeline, dag_id: str, schedule: Any, form: Form) -> DAG:
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,
-        tags=sorted({"oncoweave", pipeline.source, *scheduling.tags, *(["broken"] if pipeline.fault else [])}),
+        tags=sorted(
+            {"oncoweave", pipeline.name[:LONGEST_TAG], *scheduling.tags, *(["broken"] if pipeline.fault else [])}
+        ),
         params={name: _param(form, name) for name in form},
         default_args={
             "owner": scheduling.owner,

@@ -134,7 +134,9 @@ def _terms(approval: Approval, question: Question, people: tuple[str, ...]) -> s
             f"Four eyes: {who} started this run, and may not approve it." if who else "Nobody started this run."
         )
     parts.append("Your name and your comment become part of the release: write nothing about a patient.")
-    parts.append("If you are asked again, your answer was not accepted: the log of the last attempt and the quality report say why.")
+    parts.append(
+        "If you are asked again, your answer was not accepted: the log of the last attempt and the quality report say why."
+    )
     return " ".join(parts)
 
 

@@ -12,6 +12,8 @@ from oncoweave.spec.explain import closest
 
 LONGEST_NAME = 200
 """Characters of a source's name; Airflow has room for 250 in the name of a pipeline."""
+NOWHERE = {"localtime", "Factory", "posixrules"}
+"""Time zones that mean another time on another machine."""
 
 
 def schedule_problems(document: Document) -> list[Problem]:
@@ -31,7 +33,7 @@ def _bad_cron(document: Document) -> list[Problem]:
 
 def _bad_timezone(document: Document) -> list[Problem]:
     name = document.get(("schedule", "timezone"))
-    known = available_timezones() if isinstance(name, str) else set()
+    known = available_timezones() - NOWHERE if isinstance(name, str) else set()
     if not isinstance(name, str) or name in known or (not known and re.fullmatch(r"[A-Za-z]+(/[A-Za-z_]+)*", name)):
         return []
     near = closest(name, known)
