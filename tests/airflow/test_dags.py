@@ -108,7 +108,7 @@ def test_the_form_refuses_a_run_id_that_is_none(tiny_project: Project, dags_of: 
 
 
 HOSTILE = {
-    "long": f"owner: {'ä' * 100}\\ntags: [{'t' * 100}, a, a]\\n",
+    "long": f"owner: {'ä' * 100}\ntags: [{'t' * 100}, a, a]\n",
     "signs": 'owner: "{{ 7 * 7 }}, <b>"\ntags: ["{{ config }}", "a,b", "%s"]\npool: "{{ x }}"\n',
     "often": 'schedule: {cron: "* * * * *", timezone: Etc/GMT+12}\nretries: 20\nretry_delay: 9999d\n',
     "waits": 'schedule: {asset: "x\'; DROP TABLE dag; --"}\n',
