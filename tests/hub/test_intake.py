@@ -123,6 +123,17 @@ def test_a_link_is_refused(release: Path, tmp_path: Path) -> None:
         take(release, open_place(str(tmp_path / "hub")))
 
 
+def test_a_release_under_the_name_of_another_is_refused(release: Path, tmp_path: Path) -> None:
+    place = open_place(str(tmp_path / "hub"))
+    with pytest.raises(DataError, match="it lies under the name of another release"):
+        take(release, place, expected="tiny/2024-03-02-ffffffffffff")
+    assert [(r.source, r.release_id) for r in refusals(place)] == [("tiny", "2024-03-02-ffffffffffff")]
+    (release / MANIFEST).unlink()
+    with pytest.raises(DataError, match=r"manifest\.json: missing"):
+        take(release, place, expected="tiny/2024-03-03-ffffffffffff")
+    assert ("tiny", "2024-03-03-ffffffffffff") in [(r.source, r.release_id) for r in refusals(place)]
+
+
 @pytest.mark.parametrize("source", ["..", "../../etc", "a/b", "", "A", "x" * 300])
 def test_a_name_that_leads_elsewhere_is_refused(another: Another, tmp_path: Path, source: str) -> None:
     release = another("fine")

@@ -106,7 +106,7 @@ class VerifyOperator(ReleaseOperator):
         from oncoweave.orchestration.hub import folder_of
 
         context["release"] = self.release  # type: ignore[typeddict-unknown-key]
-        return look_at(folder_of(project, self.release), place, settings.policy).release_id
+        return look_at(folder_of(project, self.release), place, settings.policy, self.release).release_id
 
 
 class TakeOperator(ReleaseOperator):
@@ -119,7 +119,7 @@ class TakeOperator(ReleaseOperator):
         from oncoweave.orchestration.hub import folder_of
 
         context["release"] = self.release  # type: ignore[typeddict-unknown-key]
-        return asdict(take(folder_of(project, self.release), place, settings.policy))
+        return asdict(take(folder_of(project, self.release), place, settings.policy, self.release))
 
 
 class RefreshOperator(HubOperator):

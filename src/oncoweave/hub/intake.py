@@ -60,17 +60,17 @@ class RefusedRecord(Record):
     findings: tuple[str, ...]
 
 
-def take(release: Path, place: Place, policy: Policy | None = None) -> Intake:
-    """Take the release in a folder into the hub.
+def take(release: Path, place: Place, policy: Policy | None = None, expected: str = "") -> Intake:
+    """Take the release in a folder into the hub; it must be the `expected` one (`source/release_id`) where that is given.
 
     Raises DataError when it is refused (tampered, cut off, with a file too many, not as the policy asks, or another one than
     that of its name which is there already); the reason is written down in the hub. EnvironmentFault when disk or lock fail,
     SourceUnreachable when the bucket does not answer.
     """
     policy = policy or Policy()
-    manifest = look_at(release, place, policy)
+    manifest = look_at(release, place, policy, expected)
     name = release_name(manifest.source, manifest.release_id)
-    digest = _digest(release)
+    digest = digest_of(release)
     with place.staging() as folder:
         there = place.read(f"{name}/{MANIFEST}")
         if there is not None and hashlib.sha256(there).hexdigest() != digest:
@@ -97,24 +97,25 @@ def refusals(place: Place) -> list[RefusedRecord]:
     return [RefusedRecord.model_validate_json(content) for content in found if content]
 
 
-def look_at(release: Path, place: Place, policy: Policy) -> ReleaseManifest:
-    """The manifest of a release that may be taken, verified where it lies.
+def look_at(release: Path, place: Place, policy: Policy, expected: str = "") -> ReleaseManifest:
+    """The manifest of a release that may be taken, verified where it lies; `expected` as for `take`.
 
     Raises DataError when it is refused; the reason is written down in the hub.
     """
     findings = [str(finding) for finding in verify(release)]
     manifest = _manifest(release)
     if manifest is None:
-        found = findings or [str(Finding(MANIFEST, "cannot be read"))]
-        _write_refusal(place, RefusedRecord(source="", release_id="", sha256=_digest(release), findings=tuple(found)))
-        raise _refusal(release.name, found)
+        _refuse_as(place, expected, digest_of(release), findings or [str(Finding(MANIFEST, "cannot be read"))])
+    elif expected and expected != f"{manifest.source}/{manifest.release_id}":
+        _refuse_as(place, expected, digest_of(release), [*findings, "it lies under the name of another release"])
+    assert manifest is not None
     if not SOURCE.fullmatch(manifest.source) or not RELEASE_ID.fullmatch(manifest.release_id):
         findings.append(str(Finding(MANIFEST, "names no source or no release")))
     if manifest.cdm_version != CDM_VERSION:
         findings.append(f"it is of OMOP CDM {manifest.cdm_version}, this hub takes {CDM_VERSION}")
     if policy.signed and (manifest.signoff is None or manifest.signoff.decision != "approved"):
         findings.append("nobody has signed it off, and this hub asks for that")
-    _refuse_any(place, manifest, _digest(release), findings)
+    _refuse_any(place, manifest, digest_of(release), findings)
     return manifest
 
 
@@ -127,7 +128,8 @@ def _manifest(release: Path) -> ReleaseManifest | None:
         return None
 
 
-def _digest(release: Path) -> str:
+def digest_of(release: Path) -> str:
+    """The SHA-256 of a release's manifest, by which it is known; of nothing where there is none."""
     path = release / MANIFEST
     if path.is_symlink() or not path.is_file():
         return hashlib.sha256(b"").hexdigest()
@@ -151,7 +153,7 @@ def _copy(release: Path, target: Path) -> None:
 
 
 def _other(copied: Path, digest: str) -> list[str]:
-    return [] if _digest(copied) == digest else ["it changed while it was copied"]
+    return [] if digest_of(copied) == digest else ["it changed while it was copied"]
 
 
 def _refuse_damaged(place: Place, manifest: ReleaseManifest) -> None:
@@ -202,6 +204,14 @@ def _refuse(place: Place, manifest: ReleaseManifest, digest: str, findings: Sequ
     record = RefusedRecord(source=source, release_id=release_id, sha256=digest, findings=tuple(sorted(set(findings))))
     _write_refusal(place, record)
     raise _refusal(f"{source} {release_id}".strip() or "a release without a name", record.findings)
+
+
+def _refuse_as(place: Place, expected: str, digest: str, findings: Sequence[str]) -> None:
+    """Refuse what does not say itself which release it is."""
+    source, _, release_id = expected.partition("/")
+    record = RefusedRecord(source=source, release_id=release_id, sha256=digest, findings=tuple(sorted(set(findings))))
+    _write_refusal(place, record)
+    raise _refusal(expected or "a release without a name", record.findings)
 
 
 def _write_refusal(place: Place, record: RefusedRecord) -> None:

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oncoweave.errors import UsageError
-from oncoweave.files import sha256_of
-from oncoweave.hub.intake import SMALLEST, Policy, refusals
+from oncoweave.hub.intake import SMALLEST, Policy, digest_of, refusals
 from oncoweave.hub.place import RELEASE_ID, SOURCE, Place, taken
 from oncoweave.project import Project
-from oncoweave.release.verify import MANIFEST
 
 HUB, CONNECTION = "ONCOWEAVE_HUB", "ONCOWEAVE_HUB_CONNECTION"
 SIGNED, LEAST = "ONCOWEAVE_HUB_SIGNED", "ONCOWEAVE_HUB_SMALLEST"
@@ -51,7 +49,7 @@ def missing(project: Project, place: Place, *, again: bool = False) -> list[str]
     found = [
         (source, folder)
         for source, folder in _published(project)
-        if (source, folder.name) not in there and (source, folder.name, _digest(folder)) not in refused
+        if (source, folder.name) not in there and (source, folder.name, digest_of(folder)) not in refused
     ]
     return [f"{source}/{folder.name}" for source, folder in sorted(found, key=lambda one: (one[1].name, one[0]))]
 
@@ -78,8 +76,3 @@ def _published(project: Project) -> list[tuple[str, Path]]:
         for folder in folders
         if RELEASE_ID.fullmatch(folder.name) and SOURCE.fullmatch(folder.parent.name) and not folder.is_symlink()
     ]
-
-
-def _digest(folder: Path) -> str:
-    path = folder / MANIFEST
-    return sha256_of(path) if path.is_file() and not path.is_symlink() else ""
