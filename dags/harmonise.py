@@ -28,7 +28,10 @@ for pipeline in pipelines_to_build():
             if pipeline.scheduling.map_by == "tables":
                 events = task.MapEventsOperator(task_id="map_events", source=source)
                 table = task.WriteTableOperator.partial(
-                    task_id="write_table", source=source, map_index_template="{{ table }}"
+                    task_id="write_table",
+                    source=source,
+                    map_index_template="{{ table }}",
+                    max_active_tis_per_dagrun=4,
                 )
                 record = task.MapRecordOperator(task_id="map_record", source=source)
                 extract >> events >> table.expand(table=events.output) >> record >> check
