@@ -75,7 +75,8 @@ def run(
         passed = done or read_record(folder.path / "check.json", CheckRecord).verdict == "pass"
         release = None
         if not (passed and waits(folder, project, auto_approve=auto_approve)):
-            tell("publish")
+            if done is None:
+                tell("publish")
             release = publish(folder, project)
         told = summary(folder, release, repeated=done is not None)
         return replace(told, approval=approval_of(folder, project))
