@@ -12,7 +12,7 @@ from oncoweave.spec.render import render
 from oncoweave.spec.schedule import AssetSchedule, CronSchedule, Scheduling
 from oncoweave.spec.source import Source
 
-WIDTH = 66
+WIDTH = 54
 """Characters in a line of code on the page that shows a pipeline's documentation."""
 
 
