@@ -32,6 +32,11 @@ class Rest:
         assert signed.status in (200, 201), signed
         self._token = signed.body["access_token"]
 
+    @property
+    def token(self) -> str:
+        """The token of the session, as the cookie of a browser has it."""
+        return self._token
+
     def call(self, method: str, path: str, body: object = None) -> Response:
         """One call; an error status is no exception."""
         headers = {"Content-Type": "application/json"}
