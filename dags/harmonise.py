@@ -49,11 +49,11 @@ for pipeline in pipelines_to_build():
                 release=release_of(pipeline),
                 on_success_callback=teller(pipeline, "published"),
             )
-            if pipeline.spec.approval:
+            if pipeline.spec.airflow_approval:
                 approve = ApproveOperator(
                     task_id="approve",
                     source=source,
-                    approval=pipeline.spec.approval,
+                    approval=pipeline.spec.airflow_approval,
                     notifiers=teller(pipeline, "approval"),
                     on_failure_callback=refusal_teller(pipeline),
                 )

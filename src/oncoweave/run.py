@@ -199,7 +199,7 @@ def candidate(run: RunFolder) -> ReleaseManifest:
 def approval_of(run: RunFolder, project: Project) -> Standing:
     """How a checked run stands with those who approve it."""
     spec, _ = load_source(project, run.source)
-    return standing(run, spec.approval, demo=_is_demo(spec))
+    return standing(run, spec.required_approval, demo=_is_demo(spec))
 
 
 def signoff(run: RunFolder, project: Project, answer: Answer) -> SignOff:
@@ -210,7 +210,7 @@ def signoff(run: RunFolder, project: Project, answer: Answer) -> SignOff:
     spec, _ = load_source(project, run.source)
     if answer.decision == "auto-approved":
         _refuse_auto_approval(spec)
-    signed = sign(run, answer, spec.approval)
+    signed = sign(run, answer, spec.required_approval)
     write_report(run, project)
     return signed
 

@@ -57,6 +57,14 @@ def undisturbed(project: Project, folder: Path) -> dict[str, str]:
     return bytes_of(release)
 
 
+@pytest.fixture
+def tiny_project(tiny_project: Project) -> Project:
+    """The tiny project, whose runs are published without anybody being asked; approvals are tried elsewhere."""
+    source = tiny_project.source_folder("tiny") / "source.yaml"
+    source.write_text(source.read_text(encoding="utf-8") + "approval: none\n", encoding="utf-8")
+    return tiny_project
+
+
 def test_a_delivery_becomes_the_release_that_the_command_line_makes(
     tiny_project: Project, run_dag: Run, tmp_path: Path
 ) -> None:

@@ -36,12 +36,19 @@ def test_a_source_has_a_pair_of_dags_that_meet_in_an_asset(tiny_project: Project
     assert sorted(dags) == ["harmonise__tiny", "publish__tiny"]
     harmonise, publish = dags["harmonise__tiny"], dags["publish__tiny"]
     assert edges(harmonise) == {("extract", "map"), ("map", "check")}
-    assert [task.task_id for task in publish.tasks] == ["publish"]
+    assert edges(publish) == {("approve", "publish")}
     assert [asset.uri for asset in harmonise.get_task("check").outlets] == ["oncoweave://candidate/tiny"]
     assert [asset.uri for asset in publish.timetable.asset_condition.objects] == ["oncoweave://candidate/tiny"]
     assert [asset.uri for asset in publish.get_task("publish").outlets] == ["oncoweave://release/tiny"]
     assert not harmonise.catchup
-    assert (harmonise.max_active_runs, publish.max_active_runs) == (1, 1)
+    assert harmonise.max_active_runs == 1 < publish.max_active_runs
+
+
+def test_a_source_that_nobody_approves_says_so(tiny_project: Project, dags_of: Dags) -> None:
+    set_keys(tiny_project, "tiny", "approval: none\n")
+    publish = dags_of(tiny_project)["publish__tiny"]
+    assert [task.task_id for task in publish.tasks] == ["publish"]
+    assert publish.max_active_runs == 1
 
 
 def test_source_yaml_says_when_and_how(tiny_project: Project, dags_of: Dags) -> None:

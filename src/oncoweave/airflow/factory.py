@@ -44,7 +44,7 @@ def publish_dag(pipeline: Pipeline) -> DAG:
     supersedes those that wait.
     """
     dag = _dag(pipeline, pipeline.publish_id, [candidate_of(pipeline)], pipeline.publish_form)
-    if pipeline.spec and pipeline.spec.approval:
+    if pipeline.spec and pipeline.spec.airflow_approval:
         dag.max_active_runs = MOST_APPROVALS
     return dag
 

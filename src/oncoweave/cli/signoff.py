@@ -72,7 +72,7 @@ def _sign(project: Project, run: RunFolder, decision: str, texts: tuple[str, str
     from oncoweave.spec.load import load_source
 
     role, comment, by = texts
-    approval = load_source(project, run.source)[0].approval
+    approval = load_source(project, run.source)[0].required_approval
     role = role or (approval.role if approval else "")
     if not role.strip():
         raise UsageError("in which role is it signed?", mend='say it with --role, as `--role "QA reviewer"`')

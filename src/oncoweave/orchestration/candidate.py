@@ -27,7 +27,7 @@ def subject(spec: Source, run: RunFolder) -> str:
 
 def body(project: Project, run: RunFolder, spec: Source, question: Question, report: str = "") -> str:
     """What there is to know; `report` is the address of the quality report, on the same server or with https."""
-    approval = spec.approval or Approval()
+    approval = spec.airflow_approval or Approval()
     numbers, current = summary(run, None), current_release(project, spec.source)
     mapped = read_record(run.path / "map.json", MapRecord)
     parts = [

@@ -88,15 +88,15 @@ def _about(folder: str, spec: Source) -> Iterator[str]:
         "**extract** copies the delivery into a snapshot, **map** makes OMOP tables of it, **check** tells whether they may be "
         f"published. What passes is a candidate for [publish\\_\\_{_plain(folder)}](/dags/publish__{folder}), {_approval(spec)}. "
         f"By hand the same is done by `oncoweave extract {folder}`, `oncoweave map {folder}`, `oncoweave check {folder}`, "
-        f"{f'`oncoweave signoff {folder}`, ' if spec.approval else ''}`oncoweave publish {folder}`."
+        f"{f'`oncoweave signoff {folder}`, ' if spec.airflow_approval else ''}`oncoweave publish {folder}`."
     )
 
 
 def _approval(spec: Source) -> str:
     """Who looks at a candidate, and until when."""
-    approval = spec.approval
+    approval = spec.airflow_approval
     if approval is None:
-        return "which publishes it at once, for `approval:` of source.yaml asks for nobody"
+        return "which publishes it at once, for source.yaml says `approval: none`"
     who = f" ({', '.join(map(_plain, approval.by))})" if approval.by else ""
     within = f"; without an answer in {approval.within} it is not published" if approval.within else ""
     eyes = "; who started the run may not approve it" if approval.four_eyes else ""

@@ -67,7 +67,7 @@ def of_the_run(run: RunFolder, project: Project) -> Banner:
     """How a run stands with those who sign."""
     try:
         spec, _ = load_source(project, run.source)
-        stands = standing(run, spec.approval, demo=spec.delivery.by == "wheel")
+        stands = standing(run, spec.required_approval, demo=spec.delivery.by == "wheel")
     except OncoweaveError as error:
         return Banner("warn", "It cannot be told who signed", error.message)
     if stands.signoff is None and stands.lets_pass:

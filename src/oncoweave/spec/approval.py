@@ -10,7 +10,7 @@ from oncoweave.spec.language import Label, Span, Spec
 
 
 class Approval(Spec):
-    """What somebody has to say before a run of the source is published; without this key nobody is asked."""
+    """What somebody has to say before a run of the source is published."""
 
     role: Label = Field(
         default="QA reviewer",

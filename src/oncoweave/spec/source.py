@@ -222,14 +222,24 @@ class Source(Scheduling):
     origin: SyntheticOrigin | None = Field(
         default=None, description="Synthetic day zero of a source without calendar dates."
     )
-    approval: Approval | None = Field(
+    approval: Approval | Literal["none"] | None = Field(
         default=None,
-        description="Who looks at a run before it is published. Without this key a run that passes is published at once.",
+        description="Who looks at a run before it is published. Without this key Airflow asks whoever may answer there, and the command line publishes a run that passes at once; `none`: Airflow does so too.",
     )
     notify: Notify | None = Field(
         default=None, description="Who is told by mail or webhook when something happens to the source in Airflow."
     )
     tables: dict[Name, Table] = Field(min_length=1, description="The source tables by name.")
+
+    @property
+    def required_approval(self) -> Approval | None:
+        """The approval without which nothing is published, wherever it is run from."""
+        return self.approval if isinstance(self.approval, Approval) else None
+
+    @property
+    def airflow_approval(self) -> Approval | None:
+        """What Airflow asks for before it publishes; None where source.yaml says `none`."""
+        return Approval() if self.approval is None else self.required_approval
 
 
 PROCEDURE = frozenset({*Scheduling.model_fields, "arrival", "approval", "notify"})

@@ -91,13 +91,13 @@ def _approved(run: RunFolder, project: Project) -> ReleaseSignOff | None:
     """
     _passed(run)
     spec, _ = load_source(project, run.source)
-    stands = standing(run, spec.approval, demo=spec.delivery.by == "wheel")
+    stands = standing(run, spec.required_approval, demo=spec.delivery.by == "wheel")
     if stands.lets_pass:
         return for_release(stands.signoff) if stands.state != "not needed" else None
     told = stands.why or "source.yaml asks for an approval, and nobody has decided"
     raise DataError(
         f"run {run.run_id} of `{run.source}` is not approved; nothing was published\n  {told}",
-        mend=how_to_sign(run, spec.approval, again=stands.state == "rejected"),
+        mend=how_to_sign(run, spec.required_approval, again=stands.state == "rejected"),
     )
 
 
