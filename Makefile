@@ -8,7 +8,7 @@ SETUP := $(if $(CI),setup-airflow,setup)
 WITHOUT_AIRFLOW := src transforms bench tests docs --exclude '^(src/oncoweave/airflow|tests/airflow)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-airflow airflow demo test lint format types imports check faults bench bench-vocab bench-synthea schema reference requirements wheel lock clean
+.PHONY: help setup setup-airflow airflow airflow-demo demo test lint format types imports check faults bench bench-vocab bench-synthea schema reference requirements wheel lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: setup ## harmonise three real cohorts, from raw file to published release
 
 airflow: setup-airflow ## a complete local Airflow with the demo sources in it (AIRFLOW_PORT=…; Ctrl-C stops it)
 	@$(BIN)/python -m oncoweave.airflow.local --project .
+
+airflow-demo: setup-airflow ## trigger a source in an Airflow of its own, approve by REST, wait for the release (SOURCE=gbsg)
+	@$(BIN)/python -m oncoweave.airflow.demonstration --project . --source $(or $(SOURCE),gbsg)
 
 test: $(SETUP) ## run the tests (with CI=true: the slow ones too)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(MARKS) $(ARGS)

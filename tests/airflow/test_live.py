@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 from oncoweave.files import read_record
@@ -101,11 +102,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     source = root / "mappings" / "sources" / "tiny" / "source.yaml"
     source.write_text(source.read_text(encoding="utf-8") + PROCEDURE, encoding="utf-8")
     project = Project.at(root)
-    settings = {"ONCOWEAVE_KEY": KEY, "ONCOWEAVE_HUB": str(root / "hub"), "ONCOWEAVE_LINEAGE": str(root / "lineage.jsonl")}
+    settings = {
+        "ONCOWEAVE_KEY": KEY,
+        "ONCOWEAVE_HUB": str(root / "hub"),
+        "ONCOWEAVE_LINEAGE": str(root / "lineage.jsonl"),
+    }
     with running(project, root / ".airflow", settings=settings) as airflow:
         people = [Rest(airflow.url, name, airflow.passwords[name]) for name in ("steward", "reviewer")]
         made = Site(project, airflow, *people)
-        wait_for(lambda: {HARMONISE, PUBLISH} <= {d["dag_id"] for d in made.steward.get("/dags?limit=100")["dags"]}, PATIENCE)
+        wait_for(
+            lambda: {HARMONISE, PUBLISH} <= {d["dag_id"] for d in made.steward.get("/dags?limit=100")["dags"]}, PATIENCE
+        )
         yield made
 
 
@@ -168,12 +175,15 @@ def test_no_value_is_in_a_log_an_xcom_a_page_or_a_lineage_event(site: Site) -> N
     home = site.airflow.home
     for path in [*home.rglob("*.log"), site.project.root / "lineage.jsonl", *home.rglob("*.db*")]:
         assert CANARY.encode() not in path.read_bytes(), path
-    pages = [p for p in site.project.root.rglob("*.html")]
+    pages = list(site.project.root.rglob("*.html"))
     assert pages
     assert not [p for p in pages if CANARY in p.read_text(encoding="utf-8")]
     assert (site.project.root / "lineage.jsonl").read_text(encoding="utf-8").count('"COMPLETE"') >= 8
-    snapshots = [p for p in site.project.runs.rglob("snapshot/*.parquet")]
-    assert snapshots, "the canary was in no delivery"
+    snapshots = str(site.project.runs / "tiny" / "*" / "snapshot" / "patients.parquet")
+    with duckdb.connect() as connection:
+        sql = "SELECT count(*) FROM read_parquet(?) WHERE patient LIKE ?"
+        ((found,),) = connection.execute(sql, [snapshots, f"%{CANARY}%"]).fetchall()
+    assert found, "the canary was in no delivery"
 
 
 def _kill_map(site: Site) -> int:
