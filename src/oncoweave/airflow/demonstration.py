@@ -121,7 +121,8 @@ class _Demonstration:
             return str(state) if state in ("success", "failed") else None
 
         state = _until(f"{dag} ends", end)
-        for task in api.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances")["task_instances"]:
+        tasks = api.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        for task in sorted(tasks, key=lambda task: str(task["start_date"])):
             _say(f"{dag}: {task['task_id']} {task['state']}, {task['duration'] or 0:.0f} s")
         if state != "success":
             raise DataError(f"{dag} failed", mend=f"the logs of its tasks are in {self.airflow.home / 'logs'}")

@@ -6,6 +6,7 @@ SQLite, four task processes at most, loopback only, passwords of its own. Not fo
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import secrets
@@ -41,6 +42,8 @@ PASSWORDS = "simple_auth_manager_passwords.json.generated"
 """The file of the passwords, in the folder of the local Airflow."""
 PATIENCE = 600
 """Seconds until all components must be healthy; half a minute is usual on a machine that has nothing else to do."""
+PR_SET_PDEATHSIG = 1
+"""Linux: the signal that a process gets when its parent ends; other systems have no such call."""
 GRACE = 15
 """Seconds that a component has to stop by itself."""
 
@@ -86,6 +89,7 @@ def running(
             processes[component[0]] = subprocess.Popen(
                 _airflow(*component),
                 env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=_go_with_parent,  # noqa: PLW1509 - a system call, no lock
             )  # fmt: skip
         _wait(airflow)
         _make_pools(project, airflow.api())
@@ -201,6 +205,12 @@ def _stop(processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
         for process in processes.values():
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, until - time.monotonic()))
+
+
+def _go_with_parent() -> None:
+    """Let a component be told to stop when this process is killed, which could stop none: so no second scheduler runs beside it."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def chosen_port() -> int:
