@@ -10,10 +10,10 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 import pytest
@@ -23,18 +23,19 @@ from oncoweave.project import Project
 from oncoweave.records import ReleaseManifest
 from oncoweave.release.verify import verify
 from oncoweave.run import extract, map  # noqa: A004  the stage's name
-from tests.airflow.rest import Rest, wait_for
 from tests.conftest import HERE, KEY
 from tests.report.conftest import browser
 
 if TYPE_CHECKING:
     from oncoweave.airflow.local import LocalAirflow
+    from oncoweave.airflow.rest import Api
 
 __all__ = ["browser"]
 pytestmark = pytest.mark.slow
 CANARY = "Kanarienvogel"
 PICTURES = HERE.parent / ".artifacts"
 PATIENCE = 300.0
+Found = TypeVar("Found")
 HARMONISE, PUBLISH = "harmonise__tiny", "publish__tiny"
 PROCEDURE = """
 schedule: on arrival
@@ -51,8 +52,8 @@ class Site:
 
     project: Project
     airflow: LocalAirflow
-    steward: Rest
-    reviewer: Rest
+    steward: Api
+    reviewer: Api
 
     def deliver(self, day: str, *, patients: int = 4, canary: bool = False) -> None:
         """Put a delivery of that day where deliveries arrive; the marker comes last of all."""
@@ -71,11 +72,12 @@ class Site:
 
     def new_run(self, dag: str, known: set[str]) -> str:
         """The first run of a DAG that is not among the known ones."""
-        return wait_for(lambda: next((r for r in self.ids(dag) if r not in known), ""), PATIENCE)
+        return _found(lambda: next((r for r in self.ids(dag) if r not in known), ""))
 
     def ids(self, dag: str) -> list[str]:
         """The ids of a DAG's runs, the oldest first."""
-        return [run["dag_run_id"] for run in reversed(self.reviewer.runs(dag))]
+        runs = self.reviewer.get(f"/dags/{dag}/dagRuns?order_by=run_after&limit=100")["dag_runs"]
+        return [run["dag_run_id"] for run in runs]
 
     def ended(self, dag: str, run: str) -> str:
         """The state in which a run ends."""
@@ -84,7 +86,11 @@ class Site:
             state = self.reviewer.state(dag, run)
             return state if state in ("success", "failed") else ""
 
-        return wait_for(end, PATIENCE)
+        return _found(end)
+
+    def attempt(self, dag: str, run: str, task: str) -> int:
+        """Which attempt a task is at."""
+        return int(self.reviewer.get(f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}")["try_number"])
 
     def releases(self) -> dict[str, ReleaseManifest]:
         """What is published, by id."""
@@ -108,11 +114,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "ONCOWEAVE_LINEAGE": str(root / "lineage.jsonl"),
     }
     with running(project, root / ".airflow", settings=settings) as airflow:
-        people = [Rest(airflow.url, name, airflow.passwords[name]) for name in ("steward", "reviewer")]
+        people = [airflow.api(name) for name in ("steward", "reviewer")]
         made = Site(project, airflow, *people)
-        wait_for(
-            lambda: {HARMONISE, PUBLISH} <= {d["dag_id"] for d in made.steward.get("/dags?limit=100")["dags"]}, PATIENCE
-        )
+        _found(lambda: {HARMONISE, PUBLISH} <= {d["dag_id"] for d in made.steward.get("/dags?limit=100")["dags"]})
         yield made
 
 
@@ -121,11 +125,11 @@ def test_a_delivery_becomes_a_release_when_a_reviewer_approves(site: Site, brows
     harmonised = site.new_run(HARMONISE, set())
     assert site.ended(HARMONISE, harmonised) == "success"
     asked = site.new_run(PUBLISH, set())
-    wait_for(lambda: site.reviewer.questions(PUBLISH, asked), PATIENCE)
+    _found(lambda: site.reviewer.questions(PUBLISH, asked))
     assert not site.releases()
     _picture(site, browser, "grid", f"/dags/{HARMONISE}/runs/{harmonised}")
     _picture(site, browser, "approval", f"/dags/{PUBLISH}/runs/{asked}/tasks/approve/required_actions")
-    assert site.reviewer.answer(PUBLISH, asked, ["Approve"], {"comment": "looked at it"}).status == 200
+    site.reviewer.answer(PUBLISH, asked, "Approve", "looked at it")
     assert site.ended(PUBLISH, asked) == "success"
     ((name, manifest),) = site.releases().items()
     assert verify(site.project.releases / "tiny" / name) == []
@@ -140,12 +144,14 @@ def test_what_is_rejected_is_not_published_and_is_seen_to_be(site: Site) -> None
     published, known = set(site.releases()), set(site.ids(PUBLISH))
     site.deliver("2024-03-31")
     asked = site.new_run(PUBLISH, known)
-    wait_for(lambda: site.reviewer.questions(PUBLISH, asked), PATIENCE)
-    assert site.reviewer.answer(PUBLISH, asked, ["Reject"], {"comment": "too few tumours"}).status == 200
+    _found(lambda: site.reviewer.questions(PUBLISH, asked))
+    site.reviewer.answer(PUBLISH, asked, "Reject", "too few tumours")
     assert site.ended(PUBLISH, asked) == "failed"
-    assert site.reviewer.tasks(PUBLISH, asked) == {"approve": "failed", "publish": "upstream_failed"}
-    attempt = site.reviewer.attempt(PUBLISH, asked, "approve")
-    assert "too few tumours" in site.reviewer.log(PUBLISH, asked, "approve", attempt)
+    tasks = {task["task_id"]: task["state"] for task in site.reviewer.tasks(PUBLISH, asked)}
+    assert tasks == {"approve": "failed", "publish": "upstream_failed"}
+    log = f"approve/logs/{site.attempt(PUBLISH, asked, 'approve')}?full_content=true"
+    told = site.reviewer.get(f"/dags/{PUBLISH}/dagRuns/{asked}/taskInstances/{log}")
+    assert "too few tumours" in json.dumps(told)
     assert set(site.releases()) == published
 
 
@@ -153,12 +159,12 @@ def test_a_killed_task_is_tried_again_and_its_release_is_the_same(site: Site, tm
     published, runs, asked_before = set(site.releases()), set(site.ids(HARMONISE)), set(site.ids(PUBLISH))
     site.deliver("2024-04-30", patients=120_000)
     harmonised = site.new_run(HARMONISE, runs)
-    killed = wait_for(lambda: _kill_map(site), PATIENCE)
+    killed = _found(lambda: _kill_map(site))
     assert site.ended(HARMONISE, harmonised) == "success", f"process {killed} was killed"
-    assert site.reviewer.attempt(HARMONISE, harmonised, "map") == 2
+    assert site.attempt(HARMONISE, harmonised, "map") == 2
     asked = site.new_run(PUBLISH, asked_before)
-    wait_for(lambda: site.reviewer.questions(PUBLISH, asked), PATIENCE)
-    assert site.reviewer.answer(PUBLISH, asked, ["Approve"]).status == 200
+    _found(lambda: site.reviewer.questions(PUBLISH, asked))
+    site.reviewer.answer(PUBLISH, asked, "Approve", "")
     assert site.ended(PUBLISH, asked) == "success"
     ((name, manifest),) = [item for item in site.releases().items() if item[0] not in published]
     assert verify(site.project.releases / "tiny" / name) == []
@@ -166,7 +172,7 @@ def test_a_killed_task_is_tried_again_and_its_release_is_the_same(site: Site, tm
 
 
 def test_the_hub_has_taken_what_was_published(site: Site) -> None:
-    taken = wait_for(lambda: len(list((site.project.root / "hub").rglob("manifest.json"))) == 2, PATIENCE)
+    taken = _found(lambda: len(list((site.project.root / "hub").rglob("manifest.json"))) == 2)
     assert taken
 
 
@@ -184,6 +190,15 @@ def test_no_value_is_in_a_log_an_xcom_a_page_or_a_lineage_event(site: Site) -> N
         sql = "SELECT count(*) FROM read_parquet(?) WHERE patient LIKE ?"
         ((found,),) = connection.execute(sql, [snapshots, f"%{CANARY}%"]).fetchall()
     assert found, "the canary was in no delivery"
+
+
+def _found(look: Callable[[], Found]) -> Found:
+    """What `look` finds as soon as it finds something."""
+    end = time.monotonic() + PATIENCE
+    while not (found := look()):
+        assert time.monotonic() < end, "nothing came in time"
+        time.sleep(0.5)
+    return found
 
 
 def _kill_map(site: Site) -> int:

@@ -16,9 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from oncoweave.airflow.local import LocalAirflow, running
+from oncoweave.airflow.local import LocalAirflow, running, say
 from oncoweave.airflow.rest import Api, Json
 from oncoweave.errors import DataError, EnvironmentFault, OncoweaveError
+from oncoweave.orchestration.approval import APPROVE
 from oncoweave.orchestration.documentation import fault_text
 from oncoweave.orchestration.pipeline import HARMONISE, PUBLISH
 from oncoweave.project import Project
@@ -43,10 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return demonstrate(Project.at(chosen.project), chosen.source)
     except KeyboardInterrupt:
-        _say("stopped")
+        say("stopped")
         return 130
     except OncoweaveError as error:
-        _say(fault_text(error))
+        say(fault_text(error))
         return error.exit_code
 
 
@@ -62,11 +63,11 @@ def demonstrate(project: Project, source: str) -> int:
         shutil.rmtree(home / place.lower(), ignore_errors=True)
     places = {f"ONCOWEAVE_{place}": str(home / place.lower()) for place in PLACES}
     os.environ.update(places)
-    _say(f"starting an Airflow for the demonstration (half a minute; what it says goes to {home / 'airflow.log'})")
+    say(f"starting an Airflow for the demonstration (half a minute; what it says goes to {home / 'airflow.log'})")
     with running(Project.at(project.root), home) as airflow:
-        _say(f"  it is at {airflow.url}")
+        say(f"  it is at {airflow.url}")
         release = _Demonstration(airflow, source).run(Path(places["ONCOWEAVE_RELEASES"]))
-    _say(f"released: {release}")
+    say(f"released: {release}")
     return 0
 
 
@@ -82,14 +83,14 @@ class _Demonstration:
     def run(self, releases: Path) -> Path:
         """Trigger, approve, wait, verify; the folder of the release."""
         _until("Airflow has read the pipelines", self._parsed)
-        triggered = self.steward.post(f"/dags/{self.harmonise}/dagRuns", {"logical_date": None, "conf": {}})
-        _say(f"{self.harmonise}: triggered by the steward")
-        self._ends(self.steward, self.harmonise, str(triggered["dag_run_id"]))
+        triggered = self.steward.trigger(self.harmonise)
+        say(f"{self.harmonise}: triggered by the steward")
+        self._ends(self.steward, self.harmonise, triggered)
         question = _until("a candidate to approve", self._question)
         run_id = str(question["task_instance"]["dag_run_id"])
-        _say(f"{self.publish}: asks “{question['subject']}”")
-        self._approve(run_id)
-        _say(f"{self.publish}: approved by the reviewer")
+        say(f"{self.publish}: asks “{question['subject']}”")
+        self.reviewer.answer(self.publish, run_id, APPROVE, COMMENT)
+        say(f"{self.publish}: approved by the reviewer")
         self._ends(self.reviewer, self.publish, run_id)
         release = (releases / self.source / "current").resolve()
         faults = verify(release)
@@ -102,14 +103,7 @@ class _Demonstration:
         return {self.harmonise, self.publish} <= known
 
     def _question(self) -> Json | None:
-        waiting = self.reviewer.get(f"/dags/{self.publish}/dagRuns/~/hitlDetails?response_received=false")
-        return next(iter(waiting["hitl_details"]), None)
-
-    def _approve(self, run_id: str) -> None:
-        path = f"/dags/{self.publish}/dagRuns/{run_id}/taskInstances/approve"
-        _until("the approval waits for an answer", lambda: self.reviewer.get(path)["state"] == "awaiting_input")
-        answer = {"chosen_options": ["Approve"], "params_input": {"comment": COMMENT}}
-        self.reviewer.patch(f"{path}/-1/hitlDetails", answer)
+        return next(iter(self.reviewer.questions(self.publish)), None)
 
     def _ends(self, api: Api, dag: str, run_id: str) -> None:
         """Wait for a run, and say what became of each task."""
@@ -117,13 +111,12 @@ class _Demonstration:
         def end() -> str | None:
             if self.airflow.stopped:
                 raise EnvironmentFault(f"Airflow's {self.airflow.stopped} has ended", mend="see its log, airflow.log")
-            state = api.get(f"/dags/{dag}/dagRuns/{run_id}")["state"]
-            return str(state) if state in ("success", "failed") else None
+            state = api.state(dag, run_id)
+            return state if state in ("success", "failed") else None
 
         state = _until(f"{dag} ends", end)
-        tasks = api.get(f"/dags/{dag}/dagRuns/{run_id}/taskInstances")["task_instances"]
-        for task in sorted(tasks, key=lambda task: str(task["start_date"])):
-            _say(f"{dag}: {task['task_id']} {task['state']}, {task['duration'] or 0:.0f} s")
+        for task in sorted(api.tasks(dag, run_id), key=lambda task: str(task["start_date"])):
+            say(f"{dag}: {task['task_id']} {task['state']}, {task['duration'] or 0:.0f} s")
         if state != "success":
             raise DataError(f"{dag} failed", mend=f"the logs of its tasks are in {self.airflow.home / 'logs'}")
 
@@ -138,11 +131,6 @@ def _until(what: str, look: Callable[[], Found | None]) -> Found:
             )
         time.sleep(1)
     return found
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

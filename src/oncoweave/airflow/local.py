@@ -115,17 +115,17 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         names = [pipeline.name for pipeline in pipelines(project)]
         first = not (home / PASSWORDS).exists()
-        _say(f"starting Airflow for {project.root} (half a minute; what it says goes to {home / 'airflow.log'})")
+        say(f"starting Airflow for {project.root} (half a minute; what it says goes to {home / 'airflow.log'})")
         with running(project, home, chosen_port()) as airflow:
-            _say(_welcome(airflow, names, first))
+            say(_welcome(airflow, names, first))
             while not airflow.stopped:
                 time.sleep(1)
             raise EnvironmentFault(f"Airflow's {airflow.stopped} has ended", mend=f"{home / 'airflow.log'} says why")
     except KeyboardInterrupt:
-        _say("stopped")
+        say("stopped")
         return 0
     except OncoweaveError as error:
-        _say(fault_text(error))
+        say(fault_text(error))
         return error.exit_code
 
 
@@ -252,7 +252,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell whoever started it, at once."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oncoweave.errors import SourceUnreachable, UsageError
+from oncoweave.orchestration.approval import COMMENT
 
 Json = dict[str, Any]
 
@@ -37,6 +38,28 @@ class Api:
     def patch(self, path: str, body: Json) -> Json:
         """The answer to a change of what is at a path of /api/v2."""
         return self.ask("PATCH", f"/api/v2{path}", body)
+
+    def trigger(self, dag: str) -> str:
+        """Trigger a DAG; the id of its run."""
+        return str(self.post(f"/dags/{dag}/dagRuns", {"logical_date": None, "conf": {}})["dag_run_id"])
+
+    def state(self, dag: str, run: str) -> str:
+        """The state of a run of a DAG."""
+        return str(self.get(f"/dags/{dag}/dagRuns/{run}")["state"])
+
+    def tasks(self, dag: str, run: str) -> list[Json]:
+        """The task instances of a run of a DAG."""
+        return list(self.get(f"/dags/{dag}/dagRuns/{run}/taskInstances")["task_instances"])
+
+    def questions(self, dag: str, run: str = "~") -> list[Json]:
+        """The approvals that wait for an answer, of a run of a DAG or of all of them; not one whose task is not yet waiting."""
+        path = f"/dags/{dag}/dagRuns/{run}/hitlDetails?response_received=false&state=awaiting_input"
+        return list(self.get(path)["hitl_details"])
+
+    def answer(self, dag: str, run: str, option: str, comment: str) -> None:
+        """Answer the approval that a run of a DAG waits for."""
+        path = f"/dags/{dag}/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
+        self.patch(path, {"chosen_options": [option], "params_input": {COMMENT: comment}})
 
     def ask(self, method: str, path: str, body: Json | None = None) -> Json:
         """The JSON answer to a request.
