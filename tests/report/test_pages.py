@@ -36,9 +36,7 @@ def hostile_pages(records: Any) -> dict[str, str]:
         synthetic_origin=(date(1990, 1, 1), HOSTILE[0]), warnings=HOSTILE, reasons={HOSTILE[1]: 1}, imputed={},
     )  # fmt: skip
     return {
-        "run.html": run_page(
-            summary, (identity, extracted, mapped, checked), UnmappedCodes(codes, 3, 9), signoff, LINKS
-        ),
+        "run.html": run_page(summary, (identity, extracted, mapped, checked), UnmappedCodes(codes, 3), signoff, LINKS),
         "report.html": quality_page(extracted, checked, signoff, LINKS),
         "release.html": release_page(manifest, signoff, LINKS),
     }

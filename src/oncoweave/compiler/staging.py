@@ -81,7 +81,6 @@ class StagePlan:
     table: str
     name: str
     select: exp.Select
-    is_person_table: bool
     by_content: bool
     person_by_content: bool
     content: tuple[str, ...]
@@ -168,7 +167,7 @@ def plan_stage(  # noqa: PLR0913  all by name, and each a part of the plan
     middle = stage.values(stage.texts(content, amendments), sorted({*read, *content}))
     select = stage.keyed(middle, units, {*used, *(content if spec.row.fields else ())})
     return StagePlan(
-        name, stage_name(name), select, stage.persons_here, not spec.row.fields, stage.person_is_content, tuple(content),
+        name, stage_name(name), select, not spec.row.fields, stage.person_is_content, tuple(content),
         tuple(amendments), tuple(joins[join] for join in brought(read)),
         frozenset(unit.table for unit in units if stage.is_looked_up(unit)),
     )  # fmt: skip

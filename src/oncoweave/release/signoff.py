@@ -24,7 +24,6 @@ from oncoweave.spec.approval import Approval
 LONGEST_COMMENT = 2_000
 LONGEST_ROLE = 100
 LONGEST_NAME = 200
-NOBODY = "demo: nobody looked"
 _PATIENCE = 10.0
 """Seconds to wait for another decision on the same run to be written."""
 

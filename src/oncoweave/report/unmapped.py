@@ -45,11 +45,10 @@ class UnmappedCode:
 
 @dataclass(frozen=True)
 class UnmappedCodes:
-    """The codes that may be named, the commonest first; of the others only how many there are and their events."""
+    """The codes that may be named, the commonest first; of the others only how many there are."""
 
     named: tuple[UnmappedCode, ...]
     others: int
-    other_events: int
 
 
 def unmapped_codes(run: RunFolder, project: Project, *, limit: int = SMALL_CELL, most: int = NAMED) -> UnmappedCodes:
@@ -69,7 +68,7 @@ def unmapped_codes(run: RunFolder, project: Project, *, limit: int = SMALL_CELL,
     hidden += shown[most:]
     labels = _labels(project, run.source, {code.concept_map for code in shown[:most]})
     named = tuple(_labelled(code, labels) for code in shown[:most])
-    return UnmappedCodes(named, len(hidden), sum(code.events for code in hidden))
+    return UnmappedCodes(named, len(hidden))
 
 
 def withheld(codes: Sequence[UnmappedCode], limit: int) -> tuple[list[UnmappedCode], list[UnmappedCode]]:
