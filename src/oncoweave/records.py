@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
+
+Severity = Literal["fatal", "convention", "characterization"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""How bad it is when a check fails (OHDSI's Data Quality Dashboard), the worst first."""
 
 
 class Record(BaseModel):
@@ -238,7 +242,7 @@ class ExpectationResult(Record):
     table: str
     expectation: str
     column: str | None
-    severity: Literal["fatal", "convention", "characterization"]
+    severity: Severity
     category: Literal["conformance", "completeness", "plausibility"]
     why: str
     success: bool

@@ -8,13 +8,12 @@ from oncoweave.errors import OncoweaveError
 from oncoweave.files import read_record
 from oncoweave.orchestration.markdown import plain, table
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, ExpectationResult, MapRecord, Question, ReleaseManifest
+from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, MapRecord, Question, ReleaseManifest
 from oncoweave.release.signoff import read_signoff, starters, told
 from oncoweave.report.recap import RunSummary, notes_of, summary
 from oncoweave.spec.approval import Approval
 from oncoweave.spec.source import Source
 
-SEVERITIES = ("fatal", "convention", "characterization")
 MOST_CHECKS = 15
 """How many failed checks are listed."""
 

@@ -20,7 +20,7 @@ from oncoweave.errors import (
 )
 from oncoweave.files import read_record
 from oncoweave.project import RunFolder
-from oncoweave.records import CheckRecord, ExtractRecord, MapRecord
+from oncoweave.records import SEVERITIES, CheckRecord, ExtractRecord, MapRecord
 from oncoweave.report.banners import failed
 from oncoweave.spec.notify import Occasion
 
@@ -144,7 +144,7 @@ def _counts(run: RunFolder) -> Iterator[tuple[str, str | int]]:
         yield "Rule rows unmapped", sum(entry.unmapped for entry in mapped.ledger)
         checked = read_record(run.path / "check.json", CheckRecord)
         yield "Verdict", checked.verdict
-        for severity in ("fatal", "convention", "characterization"):
+        for severity in SEVERITIES:
             yield f"Checks failed, {severity}", failed(checked.results, severity)
     except OncoweaveError:
         return  # the run has not come further

@@ -9,7 +9,7 @@ from typing import Literal
 
 from oncoweave.errors import OncoweaveError
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, ExpectationResult, ReleaseManifest
+from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, ReleaseManifest
 from oncoweave.release.question import is_open, read_question
 from oncoweave.release.signoff import LONGEST_COMMENT, standing, told
 from oncoweave.spec.load import load_source
@@ -41,7 +41,7 @@ class Banner:
 
 def of_the_verdict(checked: CheckRecord) -> Banner:
     """What the checks mean for publication."""
-    fatal, convention, told = (failed(checked.results, name) for name in ("fatal", "convention", "characterization"))
+    fatal, convention, told = (failed(checked.results, name) for name in SEVERITIES)
     others = f"{_checks(convention, 'convention')} and {_checks(told, 'characterization')} failed"
     if not checked.results:
         return Banner("bad", "Nothing was checked", "A run that was not checked is not published.")
