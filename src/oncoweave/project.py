@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from oncoweave.errors import UsageError, nearest
 
+SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,199}")
+"""What the name of a source that goes anywhere from here (a DAG, a page, a hub) looks like."""
+RUN_ID = re.compile(r"[0-9a-f]{20}")
+"""What the id of a run looks like."""
 SAMPLES = ".samples"
 """The folder among the runs in which samples lie."""
 HOW_A_SOURCE = "a source is a folder mappings/sources/<name> with a source.yaml"

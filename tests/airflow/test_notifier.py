@@ -6,6 +6,8 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -118,6 +120,21 @@ def test_a_server_that_hangs_holds_up_no_task(
         notifier("failure", Notify(email=("qa@registry.example",)))({"ti": TASK})
     assert time.monotonic() - begun < 2.5
     assert "it took longer" in caplog.text
+
+
+def test_a_run_that_an_arrival_started_is_named(
+    hook: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONCOWEAVE_PROJECT", str(tmp_path))
+    monkeypatch.setenv("ONCOWEAVE_RUNS", str(tmp_path / "runs"))
+    run = "0123456789abcdef0123"
+    (tmp_path / "runs" / "one" / run).mkdir(parents=True)
+    arrived = SimpleNamespace(timestamp=datetime(2026, 1, 1, tzinfo=UTC), extra={"payload": {"delivery": "2026-01-01"}})
+    task = SimpleNamespace(**vars(TASK), xcom_pull=lambda task_ids: run)
+    context = {"ti": task, "triggering_asset_events": {"arrival": [arrived]}, "exception": DataError("x")}
+    notifier("failure", Notify(webhook="ONCOWEAVE_WEBHOOK"))(context)
+    ((_, tree),) = hook
+    assert tree["facts"]["Run"] == run
 
 
 def test_a_task_that_fails_tells_and_keeps_its_error(

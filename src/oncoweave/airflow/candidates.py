@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from airflow.sdk import Context
 
 from oncoweave.errors import UsageError
 from oncoweave.orchestration.approval import Candidate
-from oncoweave.orchestration.form import RUN_ID
-from oncoweave.project import Project, RunFolder
+from oncoweave.project import RUN_ID, Project, RunFolder
 
 
 def candidates(context: Context, project: Project, source: str) -> list[Candidate]:
@@ -37,7 +34,7 @@ def candidates(context: Context, project: Project, source: str) -> list[Candidat
 
 def _run(project: Project, source: str, run_id: object) -> RunFolder:
     """The folder of a run; one that is not there where the id is none, for an event may be made by anybody."""
-    fit = isinstance(run_id, str) and re.fullmatch(RUN_ID, run_id)
+    fit = isinstance(run_id, str) and RUN_ID.fullmatch(run_id)
     return RunFolder(project.runs / source / (str(run_id) if fit else "none"))
 
 

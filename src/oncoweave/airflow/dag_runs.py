@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,11 +15,9 @@ from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select
 
-from oncoweave.orchestration.form import RUN_ID
 from oncoweave.orchestration.pipeline import HARMONISE, PUBLISH
-from oncoweave.project import Project, RunFolder
+from oncoweave.project import RUN_ID, SOURCE_NAME, Project, RunFolder
 
-_SOURCE = re.compile(r"[a-z][a-z0-9_]{0,199}")
 _TELLING = ("publish", "approve", "check", "extract")
 """The tasks whose XCom may name a run."""
 
@@ -30,7 +27,7 @@ def source_of(dag_id: str) -> str | None:
     for prefix in (HARMONISE, PUBLISH):
         if dag_id.startswith(prefix):
             name = dag_id.removeprefix(prefix)
-            return name if _SOURCE.fullmatch(name) else None
+            return name if SOURCE_NAME.fullmatch(name) else None
     return None
 
 
@@ -75,7 +72,7 @@ def _named(session: Any, dag_id: str, dag_run_id: str) -> Iterator[str]:
 def _run_ids(value: object) -> Iterator[str]:
     """The run ids in what a task told: itself, in a list, or under `run_id` in a map."""
     if isinstance(value, str):
-        if re.fullmatch(RUN_ID, value):
+        if RUN_ID.fullmatch(value):
             yield value
     elif isinstance(value, list):
         for part in value:

@@ -7,7 +7,6 @@ is served, from the folders of runs: no quarantine, no failing rows, no other fi
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -24,7 +23,7 @@ from starlette.exceptions import HTTPException as StarletteException
 from oncoweave.airflow.dag_runs import run_of, source_of, waiting_approvals
 from oncoweave.airflow.project import project_here
 from oncoweave.orchestration.pipeline import HARMONISE, PUBLISH
-from oncoweave.project import Project
+from oncoweave.project import RUN_ID, SOURCE_NAME, Project
 from oncoweave.release.status import status
 from oncoweave.report.overview import overview_page, source_page
 from oncoweave.report.page import policy, render
@@ -32,8 +31,6 @@ from oncoweave.report.write import PAGES
 
 User = Annotated[Any, Depends(get_user)]
 
-_SOURCE = re.compile(r"[a-z][a-z0-9_]{0,199}", re.ASCII)
-_RUN = re.compile(r"[0-9a-f]{20}", re.ASCII)
 _LARGEST = 64 * 1024 * 1024
 
 _TOLD = {
@@ -101,7 +98,7 @@ def page_of_dag_run(dag_id: str, dag_run_id: str, page: str, request: Request, u
 
 def _sources(project: Project) -> list[str]:
     """The sources that the project maps, has run or has published."""
-    return [line.source for line in status(project) if _SOURCE.fullmatch(line.source)]
+    return [line.source for line in status(project) if SOURCE_NAME.fullmatch(line.source)]
 
 
 def _may_see(user: Any, source: str) -> bool:
@@ -115,7 +112,7 @@ def _may_see(user: Any, source: str) -> bool:
 
 
 def _refuse_unseen(user: Any, source: str) -> None:
-    if not _SOURCE.fullmatch(source):
+    if not SOURCE_NAME.fullmatch(source):
         raise HTTPException(404)
     if not _may_see(user, source):
         raise HTTPException(403)
@@ -123,7 +120,7 @@ def _refuse_unseen(user: Any, source: str) -> None:
 
 def _read(project: Project, source: str, run_id: str, page: str) -> bytes:
     """The content of a page; only of a plain file that lies where its name says."""
-    if page not in PAGES or not _RUN.fullmatch(run_id) or not _SOURCE.fullmatch(source):
+    if page not in PAGES or not RUN_ID.fullmatch(run_id) or not SOURCE_NAME.fullmatch(source):
         raise HTTPException(404)
     path = project.runs.resolve() / source / run_id / page
     try:

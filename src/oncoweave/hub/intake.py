@@ -19,8 +19,9 @@ from pydantic import ValidationError
 from oncoweave.errors import DataError, EnvironmentFault
 from oncoweave.files import faults
 from oncoweave.hub.facts import Facts, facts_of
-from oncoweave.hub.place import RELEASE_ID, SOURCE, Place, release_name, taken
+from oncoweave.hub.place import RELEASE_ID, Place, release_name, taken
 from oncoweave.omop.model import CDM_VERSION
+from oncoweave.project import SOURCE_NAME
 from oncoweave.records import Record, ReleaseManifest
 from oncoweave.release.package import FILE, FOLDER
 from oncoweave.release.verify import MANIFEST, Finding, verify
@@ -109,7 +110,7 @@ def look_at(release: Path, place: Place, policy: Policy, expected: str = "") -> 
     elif expected and expected != f"{manifest.source}/{manifest.release_id}":
         _refuse_as(place, expected, digest_of(release), [*findings, "it lies under the name of another release"])
     assert manifest is not None
-    if not SOURCE.fullmatch(manifest.source) or not RELEASE_ID.fullmatch(manifest.release_id):
+    if not SOURCE_NAME.fullmatch(manifest.source) or not RELEASE_ID.fullmatch(manifest.release_id):
         findings.append(str(Finding(MANIFEST, "names no source or no release")))
     if manifest.cdm_version != CDM_VERSION:
         findings.append(f"it is of OMOP CDM {manifest.cdm_version}, this hub takes {CDM_VERSION}")
@@ -199,7 +200,7 @@ def _refuse_any(place: Place, manifest: ReleaseManifest, digest: str, findings: 
 
 
 def _refuse(place: Place, manifest: ReleaseManifest, digest: str, findings: Sequence[str]) -> None:
-    fits = SOURCE.fullmatch(manifest.source) and RELEASE_ID.fullmatch(manifest.release_id)
+    fits = SOURCE_NAME.fullmatch(manifest.source) and RELEASE_ID.fullmatch(manifest.release_id)
     source, release_id = (manifest.source, manifest.release_id) if fits else ("", "")
     record = RefusedRecord(source=source, release_id=release_id, sha256=digest, findings=tuple(sorted(set(findings))))
     _write_refusal(place, record)

@@ -16,10 +16,10 @@ from typing import Protocol
 
 from oncoweave.errors import EnvironmentFault, UsageError
 from oncoweave.files import clear_away, faults, lock, remove, sync, sync_tree, write_whole
+from oncoweave.project import SOURCE_NAME
 from oncoweave.release.package import FILE, FOLDER, switch
 from oncoweave.release.verify import MANIFEST
 
-SOURCE = re.compile(r"[a-z][a-z0-9_]{0,199}")
 RELEASE_ID = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{12}")
 PATIENCE = 600
 """Seconds to wait for another intake into the same folder."""
@@ -67,7 +67,7 @@ def release_name(source: str, release_id: str) -> str:
 
     Raises UsageError for what cannot be a source or a release, so that no name leads anywhere else.
     """
-    if not SOURCE.fullmatch(source) or not RELEASE_ID.fullmatch(release_id):
+    if not SOURCE_NAME.fullmatch(source) or not RELEASE_ID.fullmatch(release_id):
         raise UsageError(f"`{source[:40]}`, `{release_id[:40]}` is no name of a source and of a release")
     return f"releases/{source}/{release_id}"
 

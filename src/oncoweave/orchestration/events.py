@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
 
-from oncoweave.errors import UsageError
 from oncoweave.files import read_record, sha256_of
-from oncoweave.project import Project, RunFolder
+from oncoweave.project import RUN_ID, Project, RunFolder
 from oncoweave.records import ReleaseManifest
 from oncoweave.run import published
 
@@ -49,24 +48,14 @@ def is_current(run: RunFolder, project: Project) -> bool:
 
 
 def run_ids(events: Iterable[Any]) -> list[str]:
-    """The runs that candidate events name, each once, in the order in which they last came: the newest last."""
-    ordered = sorted(events, key=lambda event: event.timestamp)
-    runs = [run_id_of(event.extra) for event in ordered]
-    return list(dict.fromkeys(reversed(runs)))[::-1]
+    """The runs that candidate events name, each once, in the order in which they last came: the newest last.
 
-
-def run_id_of(extra: Mapping[str, Any] | None) -> str:
-    """The run that an event names.
-
-    Raises UsageError for an event that names none, as one that somebody made by hand.
+    An event that names none, as one of another asset or one that somebody made by hand, is passed over.
     """
-    run_id = (extra or {}).get("run_id")
-    if not isinstance(run_id, str) or len(run_id) != 20 or not set(run_id) <= set("0123456789abcdef"):
-        raise UsageError(
-            "an event of the candidate asset names no run",
-            mend="trigger publish__<source> with the run's id instead of making an event by hand",
-        )
-    return run_id
+    ordered = sorted(events, key=lambda event: event.timestamp)
+    named = [(event.extra or {}).get("run_id") for event in ordered]
+    runs = [run_id for run_id in named if isinstance(run_id, str) and RUN_ID.fullmatch(run_id)]
+    return list(dict.fromkeys(reversed(runs)))[::-1]
 
 
 def _rows(manifest: ReleaseManifest) -> int:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from oncoweave.project import RUN_ID
 from oncoweave.spec.source import Source
-
-RUN_ID = "^[0-9a-f]{20}$"
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,6 @@ def publish_form() -> Form:
             default=None,
             title="Run",
             description="The run to publish, where this is started by hand; the log of the task `check` names it.",
-            schema={"type": ["null", "string"], "pattern": RUN_ID},
+            schema={"type": ["null", "string"], "pattern": f"^{RUN_ID.pattern}$"},
         )
     }

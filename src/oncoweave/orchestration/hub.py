@@ -9,8 +9,8 @@ from pathlib import Path
 
 from oncoweave.errors import UsageError
 from oncoweave.hub.intake import SMALLEST, Policy, digest_of, refusals
-from oncoweave.hub.place import RELEASE_ID, SOURCE, Place, taken
-from oncoweave.project import Project
+from oncoweave.hub.place import RELEASE_ID, Place, taken
+from oncoweave.project import SOURCE_NAME, Project
 
 HUB, CONNECTION = "ONCOWEAVE_HUB", "ONCOWEAVE_HUB_CONNECTION"
 SIGNED, LEAST = "ONCOWEAVE_HUB_SIGNED", "ONCOWEAVE_HUB_SMALLEST"
@@ -63,7 +63,7 @@ def not_there(place: Place, wanted: Iterable[str]) -> list[str]:
 def folder_of(project: Project, name: str) -> Path:
     """The folder of a release, by `source/release_id`; raises UsageError for another kind of name."""
     source, _, release_id = name.partition("/")
-    if not SOURCE.fullmatch(source) or not RELEASE_ID.fullmatch(release_id):
+    if not SOURCE_NAME.fullmatch(source) or not RELEASE_ID.fullmatch(release_id):
         raise UsageError("this is no name of a release", mend="write source/release_id")
     return project.releases / source / release_id
 
@@ -74,5 +74,5 @@ def _published(project: Project) -> list[tuple[str, Path]]:
     return [
         (folder.parent.name, folder)
         for folder in folders
-        if RELEASE_ID.fullmatch(folder.name) and SOURCE.fullmatch(folder.parent.name) and not folder.is_symlink()
+        if RELEASE_ID.fullmatch(folder.name) and SOURCE_NAME.fullmatch(folder.parent.name) and not folder.is_symlink()
     ]

@@ -15,7 +15,7 @@ from pathlib import Path
 from oncoweave.errors import OncoweaveError, Problem, UsageError
 from oncoweave.orchestration.documentation import documentation, fault_text
 from oncoweave.orchestration.form import Form, harmonise_form, publish_form
-from oncoweave.project import Project
+from oncoweave.project import SOURCE_NAME, Project
 from oncoweave.spec.load import load_mapping, load_source
 from oncoweave.spec.schedule import Scheduling
 from oncoweave.spec.source import Source
@@ -92,7 +92,7 @@ def releases(project: Project) -> list[str]:
 
 def name_of(folder: str) -> str:
     """The name of a folder's pipeline: its own where it can be the name of a source, else one that no source can have."""
-    if re.fullmatch(r"[a-z][a-z0-9_]{0,199}", folder):
+    if SOURCE_NAME.fullmatch(folder):
         return folder
     legible = re.sub(r"[^A-Za-z0-9_]+", "-", folder).strip("-")[:100]
     return f"{legible}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}".lstrip("-")
