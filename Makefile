@@ -26,7 +26,7 @@ airflow: setup-airflow ## a complete local Airflow with the demo sources in it (
 	@$(BIN)/python -m oncoweave.airflow.local --project .
 
 airflow-demo: setup-airflow ## trigger a source in an Airflow of its own, approve by REST, wait for the release (SOURCE=gbsg)
-	@$(BIN)/python -m oncoweave.airflow.demonstration --project . --source $(or $(SOURCE),gbsg)
+	@$(BIN)/python -m oncoweave.airflow.demonstration --project . $(or $(SOURCE),gbsg)
 
 test: $(SETUP) ## run the tests (with CI=true: the slow ones too)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(MARKS) $(ARGS)

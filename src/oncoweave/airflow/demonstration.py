@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m oncoweave.airflow.demonstration", description=(__doc__ or "").split("\n\n")[0]
     )
     parser.add_argument("--project", type=Path, default=None, help="the project; this folder if unset")
-    parser.add_argument("--source", default="gbsg", help="the source to run; gbsg if unset")
+    parser.add_argument("source", help="the source to run")
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
