@@ -194,6 +194,12 @@ def test_unsound_download_stops_with_a_reason_and_the_bundle_in_use_stays(
     assert shelf(project) == in_use
 
 
+def test_download_that_lacks_a_table_is_named_as_the_user_calls_it(project: Project, tmp_path: Path) -> None:
+    files = without("CONCEPT.csv")(texts())
+    with pytest.raises(DataError, match=r"^july has no CONCEPT\.csv$"):
+        load(project, folder_of(tmp_path / "july", files), "second")
+
+
 def test_selection_with_gaps_can_be_accepted_and_is_remarked(project: Project, tmp_path: Path) -> None:
     files = put("VOCABULARY.csv", "\nSNOMED\t", "\nSnomed\t")(texts())
     done = load(project, folder_of(tmp_path / "a", files), accept_gaps=True)

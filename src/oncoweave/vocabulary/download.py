@@ -78,7 +78,7 @@ def tables_in(folder: Path, name: str) -> list[DeliveredTable]:
     """
     files = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_file()}
     suffix = ".csv" if any(f"{table.name.lower()}.csv" in files for table in TABLES) else ".parquet"
-    found = {table.name: files[name] for table in TABLES if (name := f"{table.name.lower()}{suffix}") in files}
+    found = {table.name: files[file] for table in TABLES if (file := f"{table.name.lower()}{suffix}") in files}
     needed = [table for table in TABLES if (table.required if suffix == ".csv" else table.core)]
     missing = [f"{table.name}{suffix}" for table in needed if table.name not in found]
     if missing:
