@@ -131,16 +131,50 @@ def test_a_fault_of_the_query_is_told_with_its_line(database: Database, registry
     cases = {
         "SELECT id,\n       agge\nFROM patients": (2, 8, 'column "agge" does not exist'),
         "-- all of them\nSELECT *\n  FROM pateints -- end\n;": (3, 8, 'relation "pateints" does not exist'),
+        "SELECT id\nFROM patients -- at 100%\nWHERE sex = :long_name AND :delivery_date IS NOT NULL AND sex = :long_name\n AND agge = 1": (
+            4,
+            6,
+            'column "agge" does not exist',
+        ),
         "SELECT id\nFROM patients\nWHERE sex = 'x' || 1": (3, 11, "operator does not exist: integer = text"),
     }
     for query, (line, column, said) in cases.items():
-        registry.query(query)
+        registry.query(query, parameters="{long_name: f}")
         with pytest.raises(SpecError) as caught:
             registry.taken()
         (problem,) = caught.value.problems
         assert (problem.line, problem.column) == (line, column)
         assert problem.message == f"the server says: {said}"
         assert problem.file == "mappings/sources/registry/sql/rows.sql"
+
+
+def test_a_fault_of_the_query_for_the_day_is_told_with_its_line(database: Database, registry: Registry) -> None:
+    database.execute(PATIENTS)
+    registry.query("SELECT id FROM patients", date_query="sql/day.sql")
+    (registry.folder / "sql" / "day.sql").write_text("-- the last load\nSELECT max(loaded)\nFROM patients\n")
+    with pytest.raises(SpecError) as caught:
+        registry.taken()
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.column, problem.message) == (2, 12, 'the server says: column "loaded" does not exist')
+
+
+def test_two_columns_of_one_name_are_for_the_query_to_mend(database: Database, registry: Registry) -> None:
+    database.execute(PATIENTS)
+    registry.query("SELECT *, sex FROM patients")
+    with pytest.raises(DataError, match="have the same header") as caught:
+        registry.taken()
+    assert "in a query under sql/" in caught.value.mend
+
+
+@pytest.mark.parametrize("option", ["sslmod=verify-full", "sslmode=verify"])
+def test_an_option_of_the_url_that_is_none_is_for_the_url_to_mend(
+    option: str, database: Database, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}REGISTRY", f"{database.url}?{option}")
+    registry.query("SELECT 1 AS id")
+    with pytest.raises(UsageError, match="the URL of the connection `registry` cannot be read") as caught:
+        registry.taken()
+    assert database.url not in str(caught.value)
 
 
 def test_a_fault_of_any_query_is_told_before_a_row_of_any_is_read(

@@ -62,7 +62,7 @@ def test_what_is_right_has_no_problem(text: str) -> None:
         (DATABASE.replace("registry", "registry, parameters: {delivery_date: x}") + SQL, "`delivery_date` is there by itself", "leave it out"),
         (DATABASE + SQL.replace("sql/rows.sql", "../rows.sql"), "must be a file in the folder sql/", ""),
         (DATABASE + SQL.replace("sql/rows.sql", "sql/rows.sql, table: a.b"), "give either `query` or `table`", "sql/patients.sql"),
-        (DATABASE + SQL.replace("query: sql/rows.sql", "table: 'a b'"), "must be the name of a table", ""),
+        (DATABASE + SQL.replace("query: sql/rows.sql", "table: 'a b'"), "goes into a query under sql/", ""),
         (DATABASE + SQL + SQL.replace("tables:\n", "").replace("rows:", "more:"), "another table reads `sql/rows.sql`", "one table"),
         (DATABASE + SQL.replace("row: {content: true}", "row: {content: true}, removed: {files: x.csv}"), "no files of removed rows", "query"),
         (download("url: 's3://key:secret@bucket/'"), "must be an address without user and password", ""),

@@ -73,7 +73,7 @@ def take(release: Path, where: str, connection: str | None, signed: bool, smalle
     done = "taken in" if taken.outcome == "taken" else "there already, as it was"
     click.echo(f"{taken.source} {taken.release_id}: {done}; {taken.persons:,} persons, {taken.rows:,} rows")
     if not taken.is_current:
-        click.echo(f"`current` of {taken.source} names a newer delivery, and was left as it is")
+        click.echo(f"`current` of {taken.source} names a newer delivery, or one of the day that came later; it stays")
     click.echo(f"catalogue.json and comparison.html of {place.shown} are up to date")
 
 

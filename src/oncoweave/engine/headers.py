@@ -41,7 +41,7 @@ def match(headers: Sequence[str], table: TableSpec, file: str) -> Columns:
     _refuse_missing(headers, declared, absent, file, isinstance(table, SqlTable))
     _refuse_blank(headers, file)
     names = tuple(declared.get(header, header) for header in headers)
-    _refuse_clashes(names, file)
+    _refuse_clashes(names, file, isinstance(table, SqlTable))
     _refuse_taken(names, absent, file)
     return Columns(names, tuple(header for header in headers if header not in declared), absent)
 
@@ -89,8 +89,11 @@ def _refuse_taken(names: Sequence[str], absent: Sequence[str], file: str) -> Non
             )
 
 
-def _refuse_clashes(names: Sequence[str], file: str) -> None:
-    """Names differ when they differ by more than case, for the engine knows no case."""
+def _refuse_clashes(names: Sequence[str], file: str, asked: bool) -> None:
+    """Names differ when they differ by more than case, for the engine knows no case; `asked` as in `_refuse_missing`."""
+    mend = "ask the source for a file with a header of its own for each column"
+    if asked:
+        mend = "name the columns in a query under sql/, each once and with a name of its own (AS)"
     seen: dict[str, int] = dict.fromkeys(RESERVED, 0)
     for place, name in enumerate(names, 1):
         first = seen.setdefault(name.casefold(), place)
@@ -99,5 +102,5 @@ def _refuse_clashes(names: Sequence[str], file: str) -> None:
         if first != place:
             raise DataError(
                 f"{file}: columns {first} and {place} have the same header, or headers that differ only in case",
-                mend="ask the source for a file with a header of its own for each column",
+                mend=mend,
             )

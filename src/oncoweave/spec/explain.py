@@ -50,7 +50,7 @@ FORMS = MappingProxyType(
         LABEL: "one line of 1 to 100 characters",
         QUERY_FILE: "a file in the folder sql/ of the source, as sql/patients.sql",
         ADDRESS: "an address without user and password: s3://bucket/folder/, sftp://host/folder/, https://host/folder/",
-        TABLE_NAME: "the name of a table, with its schema before a point: schema.name",
+        TABLE_NAME: "the name of a table, with its schema before a point: schema.name; a name with blanks or quotes goes into a query under sql/",
         MAILBOX: "an e-mail address, as qa@registry.example",
         VARIABLE: "the name of an environment variable, as ONCOWEAVE_WEBHOOK; the address itself is a secret and stays there",
     }

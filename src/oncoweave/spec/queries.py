@@ -58,6 +58,19 @@ class Query:
         source = line_of(LINE_BREAK.split(self.text), len(before))
         return Problem(self.shown, len(before), len(before[-1]) + 1, code, message, mend, source)
 
+    def place_of(self, sent: int) -> int:
+        """Where a character stands of which the server says that it is the `sent`; it was sent $1 for the first parameter."""
+        numbers: dict[str, int] = {}
+        shorter = 0
+        for name, start, end in self.parameters:
+            number = f"${numbers.setdefault(name, len(numbers) + 1)}"
+            if sent + shorter < start:
+                break
+            if sent + shorter < start + len(number):
+                return start
+            shorter += end - start - len(number)
+        return min(max(0, sent + shorter), len(self.text))
+
     def with_parameters(self, written: str, escape: str = "", escaped: str = "") -> str:
         """The text with each parameter as `written` formats its name, and `escape` outside of them as `escaped`."""
         parts, at = [], 0

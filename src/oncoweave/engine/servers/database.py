@@ -83,7 +83,7 @@ def ask(project: Project, source: Source, query: Query) -> str | None:
     with snapshot(delivery) as (session, parameters):
         if delivery.date:
             parameters["delivery_date"] = delivery.date
-        with told(_asking(delivery, query)):
+        with told(_asking(delivery, query, len(postgresql.FRONT_OF_FIRST))):
             value = session.first(query)
     return None if value is None else str(value)
 
@@ -150,7 +150,7 @@ def _asking(delivery: DatabaseDelivery, query: Query | None = None, front: int =
 def _day(session: Session, query: Query | None, delivery: DatabaseDelivery) -> datetime.date:
     """The day that the server gives the delivery."""
     assert query
-    with told(_asking(delivery, query)):
+    with told(_asking(delivery, query, len(postgresql.FRONT_OF_FIRST))):
         value = session.first(query)
     try:
         return datetime.date.fromisoformat(str(value)[:10])

@@ -35,6 +35,8 @@ SETTINGS = {
 """What decides how the server writes a value, fixed; and a table that another session has locked is waited for a minute."""
 _FLOATS = (700, 701)
 FRONT = "SELECT * FROM ("
+FRONT_OF_FIRST = "SELECT (SELECT asked.c0::text FROM ("
+"""What stands before a query when its columns are asked for, and when its first value is."""
 
 
 def begin(timeout: int) -> list[str]:
@@ -70,7 +72,7 @@ class PostgreSQL:
 
     def first(self, query: Query) -> object:
         """The first column of a query's first row, as text; None where there is no row."""
-        (row,) = self._execute(query, "SELECT (SELECT asked.c0::text FROM ({}\n) AS asked(c0) LIMIT 1)")
+        (row,) = self._execute(query, f"{FRONT_OF_FIRST}{{}}\n) AS asked(c0) LIMIT 1)")
         return row[0]
 
     def copy(self, query: Query, columns: Sequence[str], rows: RowText) -> None:

@@ -42,6 +42,9 @@ _NAMES = re.compile(
 )
 """What SQLite and DuckDB say of a query's own names."""
 
+_WRONG_OPTION = re.compile(r"invalid (?:URI query parameter|connection option|\w+ value)", re.IGNORECASE)
+"""What PostgreSQL's driver says of an option in the URL, before it looks for the server."""
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -82,7 +85,7 @@ def told(asking: Asking) -> Iterator[None]:
 def unreadable(asking: Asking) -> UsageError:
     """That the URL is none; it is not shown."""
     return UsageError(
-        f"the URL of the connection `{asking.connection}` cannot be read, or names an unknown driver",
+        f"the URL of the connection `{asking.connection}` cannot be read, or names an unknown driver or option",
         mend=f"write it as {asking.server}://user:password@host/database; signs such as @ and / in a password as %40, %2F",
     )
 
@@ -120,7 +123,8 @@ def _by_state(state: str, error: BaseException, asking: Asking) -> OncoweaveErro
         diagnosed = getattr(error, "diag", None)
         position = int(getattr(diagnosed, "statement_position", None) or 0)
         hint = str(getattr(diagnosed, "message_hint", None) or "")
-        return _at(asking, max(0, position - 1 - asking.front), f"the server says: {_first_line(error)}", hint)
+        start = asking.query.place_of(position - 1 - asking.front) if position else 0
+        return _at(asking, start, f"the server says: {_first_line(error)}", hint)
     kind = re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
     if asking.query is None:
         return _no_session(asking, f"{kind}, {state}")
@@ -139,6 +143,8 @@ def _by_class(error: BaseException, original: BaseException, asking: Asking) -> 
         return _at(asking, 0, f"the server says: {said[0]}")
     if isinstance(error, sqlalchemy.exc.ProgrammingError) and asking.query:
         return _at(asking, 0, f"the server does not take the query ({type(original).__name__})")
+    if asking.query is None and _WRONG_OPTION.search(str(original)):
+        return unreadable(asking)
     lost = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, sqlalchemy.exc.TimeoutError)
     is_lost = isinstance(error, lost) or type(error).__module__.startswith("psycopg")
     if is_lost and "decode to UTF-8" not in str(original):
