@@ -61,7 +61,7 @@ def undisturbed(project: Project, folder: Path) -> dict[str, str]:
 def tiny_project(tiny_project: Project) -> Project:
     """The tiny project, whose runs are published without anybody being asked; approvals are tried elsewhere."""
     source = tiny_project.source_folder("tiny") / "source.yaml"
-    source.write_text(source.read_text(encoding="utf-8") + "approval: none\n", encoding="utf-8")
+    source.write_text(source.read_text(encoding="utf-8") + "approval: {needed: false}\n", encoding="utf-8")
     return tiny_project
 
 

@@ -45,7 +45,7 @@ def test_a_source_has_a_pair_of_dags_that_meet_in_an_asset(tiny_project: Project
 
 
 def test_a_source_that_nobody_approves_says_so(tiny_project: Project, dags_of: Dags) -> None:
-    set_keys(tiny_project, "tiny", "approval: none\n")
+    set_keys(tiny_project, "tiny", "approval: {needed: false}\n")
     publish = dags_of(tiny_project)["publish__tiny"]
     assert [task.task_id for task in publish.tasks] == ["publish"]
     assert publish.max_active_runs == 1

@@ -117,7 +117,7 @@ class Words:
         return HOSTILE[self.next % len(HOSTILE)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A headless Chromium of the system; without one the tests that look at pages are skipped, but not in CI."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -96,7 +96,7 @@ def _approval(spec: Source) -> str:
     """Who looks at a candidate, and until when."""
     approval = spec.airflow_approval
     if approval is None:
-        return "which publishes it at once, for source.yaml says `approval: none`"
+        return "which publishes it at once, for source.yaml says `approval: {needed: false}`"
     who = f" ({', '.join(map(_plain, approval.by))})" if approval.by else ""
     within = f"; without an answer in {approval.within} it is not published" if approval.within else ""
     eyes = "; who started the run may not approve it" if approval.four_eyes else ""

@@ -31,8 +31,15 @@ class Approval(Spec):
         description="true: nobody may approve a run that they started themselves. A run that the schedule started was started by nobody.",
     )
 
+    needed: bool = Field(
+        default=True,
+        description="false: nobody looks at a run of this source, and Airflow publishes one that passes at once. With no other key.",
+    )
+
     @model_validator(mode="after")
     def _each_once(self) -> Self:
+        if not self.needed and self.model_fields_set - {"needed"}:
+            raise ValueError("with `needed: false` nobody is asked, so give no other key")
         if len(set(self.by)) != len(self.by):
             raise ValueError("`by` names somebody twice")
         return self

@@ -222,9 +222,9 @@ class Source(Scheduling):
     origin: SyntheticOrigin | None = Field(
         default=None, description="Synthetic day zero of a source without calendar dates."
     )
-    approval: Approval | Literal["none"] | None = Field(
+    approval: Approval | None = Field(
         default=None,
-        description="Who looks at a run before it is published. Without this key Airflow asks whoever may answer there, and the command line publishes a run that passes at once; `none`: Airflow does so too.",
+        description="Who looks at a run before it is published. Without this key Airflow asks whoever may answer there, and the command line publishes a run that passes at once.",
     )
     notify: Notify | None = Field(
         default=None, description="Who is told by mail or webhook when something happens to the source in Airflow."
@@ -234,11 +234,11 @@ class Source(Scheduling):
     @property
     def required_approval(self) -> Approval | None:
         """The approval without which nothing is published, wherever it is run from."""
-        return self.approval if isinstance(self.approval, Approval) else None
+        return self.approval if self.approval and self.approval.needed else None
 
     @property
     def airflow_approval(self) -> Approval | None:
-        """What Airflow asks for before it publishes; None where source.yaml says `none`."""
+        """What Airflow asks for before it publishes; None where source.yaml says that none is needed."""
         return Approval() if self.approval is None else self.required_approval
 
 
