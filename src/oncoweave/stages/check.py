@@ -13,6 +13,7 @@ import duckdb
 from oncoweave.engine.connection import connect
 from oncoweave.engine.parquet import copy_sorted
 from oncoweave.files import (
+    clear_away,
     faults,
     forget,
     make_private_folder,
@@ -83,8 +84,11 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, run: RunFolder, failed: S
     for sql in filter(None, map(keys_query, failed)):
         with suppress(duckdb.Error):  # a check that could not be run has no failing rows; it has failed already
             connection.execute(f"INSERT INTO check_keys {sql}")
-    copy_sorted(connection, "SELECT * FROM check_keys", beside, order_by=["table", "key", "check"])
-    with faults(target):
-        sync(beside)
-        beside.rename(target)
-        sync(run.quarantine)
+    try:
+        copy_sorted(connection, "SELECT * FROM check_keys", beside, order_by=["table", "key", "check"])
+        with faults(target):
+            sync(beside)
+            beside.rename(target)
+            sync(run.quarantine)
+    finally:
+        clear_away(beside)
