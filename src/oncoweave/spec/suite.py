@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from oncoweave.records import Severity
 from oncoweave.spec.language import Name, Spec
 
 ParameterText = Annotated[str, StringConstraints()]
@@ -28,7 +27,7 @@ class ExpectationSpec(Spec):
     mostly: float | None = Field(
         default=None, ge=0, le=1, description="Share of the rows that must meet it (0-1); all of them if unset."
     )
-    severity: Severity = Field(
+    severity: Literal["fatal", "convention", "characterization"] = Field(
         description="fatal: nothing is published when it fails; convention: a warning; characterization: for information."
     )
     category: Literal["conformance", "completeness", "plausibility"] = Field(
