@@ -137,6 +137,25 @@ def test_a_run_that_an_arrival_started_is_named(
     assert tree["facts"]["Run"] == run
 
 
+@pytest.mark.parametrize("written", [True, False])
+def test_a_notice_leads_only_to_a_page_that_is_there(
+    written: bool, hook: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.registry.example/")
+    monkeypatch.setenv("ONCOWEAVE_PROJECT", str(tmp_path))
+    monkeypatch.setenv("ONCOWEAVE_RUNS", str(tmp_path / "runs"))
+    run = "0123456789abcdef0123"
+    folder = tmp_path / "runs" / "one" / run
+    folder.mkdir(parents=True)
+    if written:
+        (folder / "report.html").touch()
+    task = SimpleNamespace(**vars(TASK), xcom_pull=lambda task_ids: run)
+    notifier("failure", Notify(webhook="ONCOWEAVE_WEBHOOK"))({"ti": task, "exception": DataError("x")})
+    ((_, tree),) = hook
+    assert "In Airflow" in tree["links"]
+    assert ("Quality report" in tree["links"]) is written
+
+
 def test_a_task_that_fails_tells_and_keeps_its_error(
     tiny_project: Project, run_dag: Callable[..., dict[str, str]], mailbox: Mailbox, hook: list[Any]
 ) -> None:

@@ -63,13 +63,14 @@ class Notifier(BaseNotifier):
 
         task = context.get("ti") or context.get("task_instance")
         error = context.get("exception")
+        run = _run_of(context, self.source)
         return Occurrence(
             occasion=self.occasion,
             source=self.source,
             task=str(getattr(task, "task_id", "")),
-            run=_run_of(context, self.source),
+            run=run,
             error=error if isinstance(error, BaseException) else None,
-            links=_links(task, self.occasion),
+            links=_links(task, self.occasion, run),
         )
 
 
@@ -144,8 +145,8 @@ def _run_of(context: Context, source: str) -> Any:
         return None
 
 
-def _links(task: Any, occasion: Occasion) -> dict[str, str]:
-    """Where to read more: the task in Airflow, and the pages of the run."""
+def _links(task: Any, occasion: Occasion, run_folder: Any) -> dict[str, str]:
+    """Where to read more: the task in Airflow, and the page of the run, once it is written."""
     root = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
     if not root or task is None:
         return {}
@@ -154,7 +155,11 @@ def _links(task: Any, occasion: Occasion) -> dict[str, str]:
     pages = {"Release": "release.html"} if occasion == "published" else {"Quality report": "report.html"}
     return {
         "In Airflow": f"{root}/dags/{dag}/runs/{run}/tasks/{name}{form}",
-        **{title: f"{root}{PREFIX}/of-run/{dag}/{run}/{page}" for title, page in pages.items()},
+        **{
+            title: f"{root}{PREFIX}/of-run/{dag}/{run}/{page}"
+            for title, page in pages.items()
+            if run_folder is not None and (run_folder.path / page).is_file()
+        },
     }
 
 
