@@ -13,8 +13,9 @@ import os
 import shutil
 import socket
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -211,6 +212,25 @@ def lock(path: Path, purpose: str, run: str = "") -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def patient_lock(path: Path, purpose: str, run: str = "", *, patience: float, pause: float) -> Iterator[None]:
+    """The same lock, waited for: `patience` seconds at most, looking every `pause` seconds.
+
+    Raises EnvironmentFault when it cannot be had until then.
+    """
+    end = time.monotonic() + patience
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(lock(path, purpose, run))
+                break
+            except EnvironmentFault:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(pause)
+        yield
 
 
 def _take(handle: int, path: Path, purpose: str) -> None:

@@ -21,7 +21,7 @@ from oncoweave.lineage.send import Telling, telling
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, ReleaseManifest, RunManifest, SignOff
 from oncoweave.release.package import preflight
-from oncoweave.release.signoff import Answer, Standing, note_starter, one_at_a_time, sign, standing
+from oncoweave.release.signoff import Answer, Standing, note_starter, one_at_a_time, sign, standing_by
 from oncoweave.release.verify import verify
 from oncoweave.report.recap import RunSummary, changes, summary
 from oncoweave.report.write import write_pages
@@ -199,7 +199,7 @@ def candidate(run: RunFolder) -> ReleaseManifest:
 def approval_of(run: RunFolder, project: Project) -> Standing:
     """How a checked run stands with those who approve it."""
     spec, _ = load_source(project, run.source)
-    return standing(run, spec.required_approval, demo=_is_demo(spec))
+    return standing_by(run, spec)
 
 
 def signoff(run: RunFolder, project: Project, answer: Answer) -> SignOff:

@@ -7,11 +7,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
-from oncoweave.engine.servers.connections import PREFIX
 from oncoweave.files import sha256_of
 from oncoweave.hub.bucket import open_place
 from oncoweave.hub.place import Place
@@ -20,6 +17,7 @@ from oncoweave.records import ReleaseManifest
 from oncoweave.release.verify import CHECKSUMS, MANIFEST, files_of, release_id
 from oncoweave.run import run
 from tests.conftest import HERE, KEY
+from tests.s3_server import empty_bucket, s3_server
 
 Another = Callable[..., Path]
 BUCKET = "hub"
@@ -95,11 +93,8 @@ def seal(folder: Path, manifest: ReleaseManifest) -> None:
 @pytest.fixture(scope="session")
 def endpoint() -> Iterator[str]:
     """A local S3 server."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with s3_server() as address:
+        yield address
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -114,15 +109,5 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 @pytest.fixture
 def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """An empty hub in a bucket."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv(f"{PREFIX}HUB", f"s3://KEY:secret@/?region_name=eu-west-1&endpoint_url={endpoint}")
-    options = {"region_name": "eu-west-1", "aws_access_key_id": "KEY", "aws_secret_access_key": "secret"}
-    client = boto3.client("s3", endpoint_url=endpoint, **options)
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    yield open_place(f"s3://{BUCKET}/cancer", "hub")
-    for each in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-        client.delete_object(Bucket=BUCKET, Key=each["Key"])
-    client.delete_bucket(Bucket=BUCKET)
-    client.close()
+    with empty_bucket(endpoint, BUCKET, "secret", monkeypatch):
+        yield open_place(f"s3://{BUCKET}/cancer", "hub")

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from oncoweave.engine.servers import transports
 from oncoweave.engine.servers.connections import PREFIX
 from oncoweave.errors import DataError, EnvironmentFault, SourceUnreachable
+from tests.s3_server import empty_bucket, s3_server
 from tests.servers.conftest import Registry
 from tests.servers.file_servers import SFTP_PASSWORD, sftp_server
 
@@ -31,28 +30,15 @@ def declare(registry: Registry, url: str, *more: str) -> None:
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """A local S3 server."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with s3_server() as address:
+        yield address
 
 
 @pytest.fixture
 def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """An empty bucket, `store`, which the connection `store` leads to."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv(f"{PREFIX}STORE", f"s3://KEY:s3%2Fsecret@/?region_name=eu-west-1&endpoint_url={endpoint}")
-    options = {"region_name": "eu-west-1", "aws_access_key_id": "KEY", "aws_secret_access_key": "s3/secret"}
-    client = boto3.client("s3", endpoint_url=endpoint, **options)
-    client.create_bucket(Bucket="store", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    yield client
-    for each in client.list_objects_v2(Bucket="store").get("Contents", []):
-        client.delete_object(Bucket="store", Key=each["Key"])
-    client.delete_bucket(Bucket="store")
-    client.close()
+    with empty_bucket(endpoint, "store", "s3/secret", monkeypatch) as client:
+        yield client
 
 
 def put(bucket: Any, name: str, content: bytes) -> None:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from oncoweave.errors import EnvironmentFault, UsageError
-from oncoweave.files import clear_away, faults, lock, remove, sync, sync_tree, write_whole
+from oncoweave.files import clear_away, faults, patient_lock, remove, sync, sync_tree, write_whole
 from oncoweave.project import SOURCE_NAME
 from oncoweave.release.package import FILE, FOLDER, switch
 from oncoweave.release.verify import MANIFEST
@@ -107,8 +106,8 @@ class FolderPlace:
     @contextmanager
     def staging(self) -> Iterator[Path]:
         self._make(self.root)
-        with ExitStack() as held:
-            held.enter_context(_patient_lock(self.root / ".locks" / "intake.lock"))
+        path = self.root / ".locks" / "intake.lock"
+        with patient_lock(path, "take a release into the hub", patience=PATIENCE, pause=0.2):
             for stray in self.root.glob(".tmp-*"):
                 remove(stray)
             folder = self.root / f".tmp-{os.getpid()}"
@@ -143,19 +142,3 @@ class FolderPlace:
             for path in reversed(missing):
                 path.mkdir(mode=FOLDER, exist_ok=True)
                 path.chmod(FOLDER)
-
-
-@contextmanager
-def _patient_lock(path: Path) -> Iterator[None]:
-    """The lock of an intake, waited for."""
-    until = time.monotonic() + PATIENCE
-    with ExitStack() as held:
-        while True:
-            try:
-                held.enter_context(lock(path, "take a release into the hub"))
-                break
-            except EnvironmentFault:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.2)
-        yield

@@ -106,6 +106,7 @@ def _checked(source: str, run: RunFolder) -> tuple[list[Dataset], list[Dataset]]
 
 
 def _published(source: str, run: RunFolder) -> tuple[list[Dataset], list[Dataset]]:
-    read = [Dataset(t.name, version=t.version, rows=t.rows) for t in _omop(source, run, {})]
-    rows, size = sum(t.rows or 0 for t in read), sum(t.bytes or 0 for t in _omop(source, run, {}))
+    mapped = _omop(source, run, {})
+    read = [Dataset(t.name, version=t.version, rows=t.rows) for t in mapped]
+    rows, size = sum(t.rows or 0 for t in mapped), sum(t.bytes or 0 for t in mapped)
     return read, [Dataset(f"{source}.release", version=run.run_id, rows=rows, bytes=size)]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
-from oncoweave.errors import DataError, EnvironmentFault
-from oncoweave.files import lock, write_json
+from oncoweave.errors import DataError
+from oncoweave.files import patient_lock, write_json
 from oncoweave.orchestration.arrivals import Arrived, Moment, survey
 from oncoweave.orchestration.taken import Claim, ClaimsRecord, claims, claims_file, instant
 from oncoweave.project import Project
 
-TRIES = 20
-PAUSE = 0.25
+PATIENCE = 4.75
+"""Seconds to wait for another one that looks at the claims."""
 Known = tuple[str, str]
 """A delivery's name and its signature: two deliveries may hold the same."""
 KEPT = 200
@@ -77,13 +76,6 @@ def _write(project: Project, source: str, found: tuple[Claim, ...]) -> None:
 @contextmanager
 def _claims_lock(project: Project, source: str) -> Iterator[None]:
     """The lock on the claims of a source, waited for: it is held for as long as it takes to look."""
-    with ExitStack() as held:
-        for left in reversed(range(TRIES)):
-            try:
-                held.enter_context(lock(project.runs / source / ".arrivals.lock", f"arrivals of {source}"))
-                break
-            except EnvironmentFault:
-                if not left:
-                    raise
-            time.sleep(PAUSE)
+    path = project.runs / source / ".arrivals.lock"
+    with patient_lock(path, f"arrivals of {source}", patience=PATIENCE, pause=0.25):
         yield

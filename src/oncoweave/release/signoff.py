@@ -7,19 +7,19 @@ is what is published. A later decision counts; the earlier ones stay in the hist
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from oncoweave.errors import DataError, EnvironmentFault, UsageError
-from oncoweave.files import lock, read_record, sha256_of, write_json
+from oncoweave.files import patient_lock, read_record, sha256_of, write_json
 from oncoweave.project import RunFolder
 from oncoweave.records import CheckRecord, Decision, Person, ReleaseSignOff, SignOff, Starters
 from oncoweave.release.plain_words import one_line, words
 from oncoweave.spec.approval import Approval
+from oncoweave.spec.source import Source
 
 LONGEST_COMMENT = 2_000
 LONGEST_ROLE = 100
@@ -149,6 +149,11 @@ def standing(run: RunFolder, approval: Approval | None, *, demo: bool = False) -
     return Standing(signed.decision, told(signed), signed)
 
 
+def standing_by(run: RunFolder, spec: Source) -> Standing:
+    """How a checked run stands by its source.yaml; the data of a source that comes from the package index are public."""
+    return standing(run, spec.required_approval, demo=spec.delivery.by == "wheel")
+
+
 def refuse_unfit(decision: Decision, approval: Approval | None) -> None:
     """Raise UsageError when source.yaml asks for more than a decision has."""
     if decision.decision in ("approved", "rejected") and (lacks := _lacks(decision, approval)):
@@ -273,14 +278,6 @@ def hashes(run: RunFolder) -> tuple[str, str]:
 @contextmanager
 def one_at_a_time(run: RunFolder) -> Iterator[None]:
     """The lock on what is signed of a run; another decision that is being written is waited for."""
-    end = time.monotonic() + _PATIENCE
-    with ExitStack() as held:
-        while True:
-            try:
-                held.enter_context(lock(run.path / ".signoff.lock", f"signoff {run.source}", run.run_id))
-                break
-            except EnvironmentFault:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.05)
+    path = run.path / ".signoff.lock"
+    with patient_lock(path, f"signoff {run.source}", run.run_id, patience=_PATIENCE, pause=0.05):
         yield

@@ -11,7 +11,7 @@ from oncoweave.errors import OncoweaveError
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, ReleaseManifest
 from oncoweave.release.question import is_open, read_question
-from oncoweave.release.signoff import LONGEST_COMMENT, standing, told
+from oncoweave.release.signoff import LONGEST_COMMENT, standing_by, told
 from oncoweave.spec.load import load_source
 
 Tone = Literal["good", "bad", "warn", "calm"]
@@ -67,7 +67,7 @@ def of_the_run(run: RunFolder, project: Project) -> Banner:
     """How a run stands with those who sign."""
     try:
         spec, _ = load_source(project, run.source)
-        stands = standing(run, spec.required_approval, demo=spec.delivery.by == "wheel")
+        stands = standing_by(run, spec)
     except OncoweaveError as error:
         return Banner("warn", "It cannot be told who signed", error.message)
     if stands.signoff is None and stands.lets_pass:

@@ -19,7 +19,7 @@ from oncoweave.records import (
     ReleaseSignOff,
 )
 from oncoweave.release.package import preflight, put, sweep
-from oncoweave.release.signoff import for_release, how_to_sign, standing
+from oncoweave.release.signoff import for_release, how_to_sign, standing_by
 from oncoweave.release.verify import PAGE, release_id
 from oncoweave.report.banners import of_the_release
 from oncoweave.report.release_page import release_page
@@ -91,7 +91,7 @@ def _approved(run: RunFolder, project: Project) -> ReleaseSignOff | None:
     """
     _passed(run)
     spec, _ = load_source(project, run.source)
-    stands = standing(run, spec.required_approval, demo=spec.delivery.by == "wheel")
+    stands = standing_by(run, spec)
     if stands.lets_pass:
         return for_release(stands.signoff) if stands.state != "not needed" else None
     told = stands.why or "source.yaml asks for an approval, and nobody has decided"
