@@ -1,0 +1,1 @@
+"""The checks of OHDSI's Data Quality Dashboard: what each asks, the SQL that counts, and dqd.json for its viewer."""
