@@ -10,6 +10,12 @@ from pydantic import BaseModel, ConfigDict
 Severity = Literal["fatal", "convention", "characterization"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """How bad it is when a check fails (OHDSI's Data Quality Dashboard), the worst first."""
+Category = Literal["conformance", "completeness", "plausibility"]
+"""What a check looks at (Kahn framework, doi:10.13063/2327-9214.1244)."""
+Context = Literal["verification", "validation"]
+"""Whether a check looks at the data alone, or compares them with something outside them (Kahn framework)."""
+Origin = Literal["suite", "dqd", "source", "mapping", "trend"]
+"""Where a check comes from: a suite file, OHDSI's Data Quality Dashboard, the delivery, the mapping, or earlier runs."""
 
 
 class Record(BaseModel):
@@ -235,22 +241,45 @@ class TablePart(Record):
     events_sha256: str
 
 
-class ExpectationResult(Record):
-    """One validation result: counts only."""
+class AppliedWaiver(Record):
+    """The entry of waivers.yaml by which a failing check is let pass: who answers for it, why, and until when."""
 
+    reason: str
+    owner: str
+    expires: date
+    at_most: str
+    file: str
+
+
+class ExpectationResult(Record):
+    """One validation result: counts only.
+
+    `check` is the id of the check, unique in a run and the same from run to run; `origin` says where checks of its kind
+    come from. `not_applicable` is the reason why there was nothing to judge. `success` is judged from the counts and
+    `mostly`; a waived check keeps it false. `concept` is the concept (and `unit` the units) that a DQD check is about.
+    """
+
+    check: str = ""
+    origin: Origin = "suite"
     suite: str
     table: str
     expectation: str
     column: str | None
+    concept: int | None = None
+    unit: str = ""
     severity: Severity
-    category: Literal["conformance", "completeness", "plausibility"]
+    category: Category
+    context: Context = "verification"
     why: str
     success: bool
     owner: str = ""
+    since: str = ""
     error: str | None = None
+    not_applicable: str = ""
     evaluated: int | None = None
     unexpected: int | None = None
     mostly: float | None = None
+    waiver: AppliedWaiver | None = None
 
 
 class CheckRecord(Record):

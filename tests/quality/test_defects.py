@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from oncoweave.quality.verdict import verdict
+from oncoweave.quality.judge import verdict
 from tests.quality.small_cdm import Cdm, failing
 
 IDS = {

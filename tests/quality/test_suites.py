@@ -228,3 +228,11 @@ def test_parameters_are_read_as_the_type_of_the_field(cdm: Cdm, parameters: str,
     site_suite(cdm, f"expect: {parameters}", table="condition_occurrence")
     (result,) = _check_now(cdm, "site")
     assert (result.error, result.evaluated, result.unexpected) == (None, 2, unexpected)
+
+
+def test_a_check_is_known_by_suite_field_and_what_must_hold(cdm: Cdm) -> None:
+    ids = [check.id for check in checks(cdm.project, cdm.run.source)]
+    assert len(ids) == len(set(ids))
+    assert {"person.year_of_birth.be_between", "person.columns_of_the_model", "person.location_id.reference"} <= set(
+        ids
+    )

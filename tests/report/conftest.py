@@ -36,7 +36,7 @@ HOSTILE = (
 )
 """What a source, a specification or somebody's hand could put into a text."""
 KEPT = {"fact", "severity", "category", "verdict", "mode", "date", "delivery_date", "run_id", "source", "sha256",
-        "release_id", "synthetic_origin", "what", "name", "expectation"}  # fmt: skip
+        "release_id", "synthetic_origin", "what", "name", "expectation", "origin", "context"}  # fmt: skip
 """Keys whose values the records or the paths restrict."""
 
 

@@ -5,6 +5,7 @@ A check is one expectation of one suite, whole: what Great Expectations is told,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -28,7 +29,7 @@ Location = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Check:
-    """One expectation of a suite, its parameters read as their types."""
+    """One expectation of a suite, its parameters read as their types; `id` names it from run to run."""
 
     id: str
     suite: str
@@ -78,11 +79,17 @@ def compile_suite(suite: Suite, document: Document) -> tuple[list[Check], list[P
         return [], [document.problem("table", message, ("table",), help=nearest(suite.table, tables()))]
     found: list[Check] = []
     problems: list[Problem] = []
+    taken: Counter[str] = Counter()
     for number, spec in enumerate(suite.expectations):
         faults = list(_faults(spec, table, ("expectations", number)))
+        name = spec.id or _name(spec)
+        taken[name] += 1
+        if spec.id and taken[name] > 1:
+            mend = "give it another; waivers and the history tell checks apart by it"
+            faults.append(_Fault(f"`{name}` is the id of an earlier check too", ("expectations", number, "id"), mend))
         problems += [document.problem("expectation", f.message, f.location, help=f.help, at=f.at) for f in faults]
         if not faults:
-            found.append(_check(suite, table, spec, number))
+            found.append(_check(suite, table, spec, name if taken[name] == 1 else f"{name}.{taken[name]}"))
     return found, problems
 
 
@@ -106,12 +113,24 @@ def _compile(paths: Sequence[Path], root: Path) -> tuple[list[Check], list[Probl
     return found, problems
 
 
-def _check(suite: Suite, table: CdmTable, spec: ExpectationSpec, number: int) -> Check:
+def _name(spec: ExpectationSpec) -> str:
+    """The id of a check that was given none: the field that it is about, and what must hold."""
+    field = next(
+        (v for name in ("column", "event", "start", "fact") if isinstance(v := spec.parameters.get(name), str)), ""
+    )
+    what = next(spec.expect.removeprefix(p) for p in _UNTOLD if spec.expect.startswith(p))
+    return f"{field}.{what}" if field else what
+
+
+_UNTOLD = ("expect_column_values_to_", "expect_column_", "expect_table_", "expect_", "")
+
+
+def _check(suite: Suite, table: CdmTable, spec: ExpectationSpec, name: str) -> Check:
     definition = CATALOGUE[spec.expect]
     arguments = {
         name: _read(definition.parameters[name], text, _type_of(spec, table)) for name, text in spec.parameters.items()
     }
-    return Check(f"{suite.suite}/{number + 1}/{spec.expect}", suite.suite, table, spec, definition, arguments)
+    return Check(f"{suite.suite}.{name}", suite.suite, table, spec, definition, arguments)
 
 
 def _faults(spec: ExpectationSpec, table: CdmTable, place: Location) -> Iterator[_Fault]:

@@ -101,16 +101,20 @@ def _record(check: Check, result: Any) -> ExpectationResult:
     error = "not evaluated" if result is None else _error(result)
     evaluated, unexpected = (None, None) if error else _counts(result.result)
     return ExpectationResult(
+        check=check.id,
         suite=check.suite,
         table=check.table.name,
         expectation=check.spec.expect,
         column=check.column,
         severity=check.spec.severity,
         category=check.spec.category,
+        context=check.spec.context,
         why=check.spec.why,
         owner=check.spec.owner,
+        since=check.spec.since,
         success=error is None and bool(result.success),
         error=error,
+        not_applicable="no row to judge" if evaluated == 0 and unexpected is not None else "",
         evaluated=evaluated,
         unexpected=unexpected,
         mostly=check.spec.mostly,

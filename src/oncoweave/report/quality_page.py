@@ -131,7 +131,7 @@ def _outcome(result: ExpectationResult) -> Outcome:
         return "could not run"
     if not result.success:
         return "failed"
-    return "not applicable" if result.evaluated == 0 and result.unexpected is not None else "passed"
+    return "not applicable" if result.not_applicable else "passed"
 
 
 def _found(result: ExpectationResult) -> str:

@@ -13,6 +13,8 @@ from pydantic import Field, StringConstraints
 from oncoweave.spec.language import Name, Spec
 
 ParameterText = Annotated[str, StringConstraints()]
+CheckId = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*(\.[a-z0-9_]+)*)?$", max_length=150)]
+Context = Literal["verification", "validation"]
 
 
 class ExpectationSpec(Spec):
@@ -24,6 +26,10 @@ class ExpectationSpec(Spec):
     parameters: dict[Name, ParameterText | tuple[ParameterText, ...]] = Field(
         default_factory=dict, description="Its parameters by name: a value or a list of values."
     )
+    id: CheckId = Field(
+        default="",
+        description="Name of this check in waivers, results and history, after the suite's name and a dot; made of field and expectation if unset.",
+    )
     mostly: float | None = Field(
         default=None, ge=0, le=1, description="Share of the rows that must meet it (0-1); all of them if unset."
     )
@@ -32,6 +38,10 @@ class ExpectationSpec(Spec):
     )
     category: Literal["conformance", "completeness", "plausibility"] = Field(
         description="What it looks at (Kahn framework): form, presence or truth of the values."
+    )
+    context: Context = Field(
+        default="verification",
+        description="verification: the data agree with themselves and the model; validation: they agree with something outside them (Kahn framework).",
     )
     why: str = Field(min_length=1, description="Why it must hold; printed in the report.")
     owner: str = Field(default="", description="Who answers for it.")

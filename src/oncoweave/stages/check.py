@@ -26,8 +26,8 @@ from oncoweave.files import (
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.compilation import Check, checks
 from oncoweave.quality.conditions import keys_query
+from oncoweave.quality.judge import verdict
 from oncoweave.quality.relations import prepare
-from oncoweave.quality.verdict import verdict
 from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, MapRecord, Record
 from oncoweave.vocabulary.bundle import open_release
 

@@ -1,4 +1,4 @@
-"""The verdict of a run: what its results mean for publication."""
+"""Judges a run by its results: what they mean for publication. Reads counts, never data, so that it can judge again."""
 
 from __future__ import annotations
 
