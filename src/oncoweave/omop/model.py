@@ -1,4 +1,4 @@
-"""The tables of OMOP CDM 5.4 that a mapping fills: names, order, types and limits of their fields.
+"""The tables of OMOP CDM 5.4, those that a mapping fills and the others: names, order, types and limits of their fields.
 
 Source: OHDSI CommonDataModel, v5.4 field level specification. Ids are BIGINT, since they are 63-bit keyed
 hashes (docs/decisions); `float` fields are DOUBLE; varchar(n) is a limit that the projection applies.
@@ -45,7 +45,7 @@ class CdmTable:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The fields that identify a row, in the order that the published file is sorted by."""
+        """The fields that identify a row of a table that a mapping fills; its published file is sorted by them."""
         return _KEYS[self.name]
 
     def field(self, name: str) -> CdmField:
@@ -99,10 +99,20 @@ def _field(line: str) -> CdmField:
 
 @cache
 def tables() -> Mapping[str, CdmTable]:
-    """Every table by name."""
+    """Every table that a mapping fills, by name."""
+    return _read("cdm54.txt")
+
+
+@cache
+def other_tables() -> Mapping[str, CdmTable]:
+    """The tables of the CDM that no mapping fills, by name: the vocabulary, costs and payers, NLP, cohorts."""
+    return _read("other54.txt")
+
+
+def _read(file: str) -> Mapping[str, CdmTable]:
     found: dict[str, list[CdmField]] = {}
     name = ""
-    for line in files("oncoweave.omop").joinpath("cdm54.txt").read_text(encoding="utf-8").splitlines():
+    for line in files("oncoweave.omop").joinpath(file).read_text(encoding="utf-8").splitlines():
         if line.startswith("  "):
             found[name].append(_field(line))
         elif line:

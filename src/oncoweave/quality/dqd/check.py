@@ -34,6 +34,16 @@ class Bound:
     days_after: int | None = None
     years_after: int | None = None
 
+    def __str__(self) -> str:
+        """The bound in words, for people."""
+        if self.days_after is not None:
+            return (
+                "the day after the delivery" if self.days_after == 1 else f"{self.days_after} days after the delivery"
+            )
+        if self.years_after is not None:
+            return f"the year of the delivery + {self.years_after}"
+        return self.text if self.day is None else self.day.isoformat()
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -59,6 +69,9 @@ class Parameters:
     units: tuple[int, ...] = ()
 
 
+NOTHING_TO_COMPARE = Parameters()
+
+
 @dataclass(frozen=True)
 class DqdCheck:
     """One check. `threshold` is the percentage of failing rows that is tolerated, None where DQD has none (read as 0).
@@ -74,7 +87,7 @@ class DqdCheck:
     concepts: tuple[int, ...] = ()
     concept_name: str = ""
     unit_concept_id: int | None = None
-    parameters: Parameters = Parameters()
+    parameters: Parameters = NOTHING_TO_COMPARE
     threshold: float | None = None
     notes: str = ""
     severity: Severity = "characterization"
