@@ -19,6 +19,7 @@ from oncoweave.errors import OncoweaveError, SpecError, UsageError
 from oncoweave.files import disk_faults, file_record, forget, lock, read_record, write_json
 from oncoweave.lineage.send import Telling, telling
 from oncoweave.project import Project, RunFolder
+from oncoweave.quality.history import keep
 from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, ReleaseManifest, RunManifest, SignOff
 from oncoweave.release.package import preflight
 from oncoweave.release.signoff import Answer, Standing, note_starter, one_at_a_time, sign, standing_by
@@ -177,6 +178,7 @@ def check(run: RunFolder, project: Project) -> CheckRecord:
             refuse_changed(run, project)
             stage(run, project)
         _write_manifest(run)
+        keep(run, project)
         write_pages(run, project)
         return read_record(path, CheckRecord)
 
