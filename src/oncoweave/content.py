@@ -12,6 +12,10 @@ from oncoweave.project import Project
 
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parent.parent
+THRESHOLDS = "thresholds.yaml"
+WAIVERS = "waivers.yaml"
+JUDGEMENT = (THRESHOLDS, WAIVERS)
+"""The files by which results are judged, beside suites and specifications: they change no byte of a table."""
 
 
 def standard() -> Path:
@@ -42,7 +46,16 @@ def suites(project: Project, source: str) -> list[Path]:
     own = _by_name(project, f"expectations/sources/{source}", "*.yaml") | _by_name(
         project, "expectations/sources", f"{source}.yaml"
     )
-    return [*shared.values(), *own.values()]
+    return [path for path in (*shared.values(), *own.values()) if path.name not in JUDGEMENT]
+
+
+def judgement_files(project: Project, source: str, name: str) -> list[Path]:
+    """The files of that name (one of JUDGEMENT) by which the results of `source` are judged: the site's, then the source's own.
+
+    The standard content has none for a site: what is tolerated is decided where the data are.
+    """
+    places = [project.root / "expectations", project.source_folder(source)]
+    return [place / name for place in places if (place / name).is_file()]
 
 
 def transform_modules(project: Project) -> list[Path]:

@@ -2,7 +2,7 @@
 
 Everything that can change a byte of the release is hashed: delivery, specifications, vocabulary, code, key
 id. The clock, threads, memory, paths and file times are not, nor the keys of source.yaml that say when a source
-is run and who approves. A content file is known by the name that it has in a project, so that a checkout and an
+is run and who approves, nor the files by which results are judged (waivers.yaml, thresholds.yaml). A content file is known by the name that it has in a project, so that a checkout and an
 installed package give the same id.
 """
 
@@ -105,15 +105,17 @@ def _run_id(source: str, rests_on: Identity, files: Iterable[FileRecord]) -> str
 
 
 def _code() -> list[Path]:
-    """The files whose content may change a release: modules, and the templates of its page."""
-    files = (path for path in sorted(_PACKAGE.rglob("*")) if path.suffix in (".py", ".html", ".css"))
+    """The files whose content may change a release: modules, what they read, and the templates of its page."""
+    kinds = (".py", ".html", ".css", ".yaml", ".txt")
+    files = (path for path in sorted(_PACKAGE.rglob("*")) if path.suffix in kinds)
     return [path for path in files if "standard" not in path.relative_to(_PACKAGE).parts]
 
 
 def _specification(project: Project, source: str) -> dict[str, Path]:
     own = project.source_folder(source)
     patterns = ("*.yaml", "mapping/*.yaml", "sql/*.sql")
-    files = {path.relative_to(own).as_posix(): path for pattern in patterns for path in own.glob(pattern)}
+    found = (path for pattern in patterns for path in own.glob(pattern) if path.name not in content.JUDGEMENT)
+    files = {path.relative_to(own).as_posix(): path for path in found}
     files |= {f"concepts/{name}.csv": path for name, path in content.concept_maps(project, source).items()}
     files |= {f"transforms/{path.name}": path for path in content.transform_modules(project)}
     return files | {f"expectations/{path.name}": path for path in content.suites(project, source)}

@@ -47,6 +47,14 @@ def test_suite_of_the_site_replaces_the_standard_one_and_other_sources_suites_st
     assert "two.yaml" not in [path.name for path in suites]
 
 
+def test_files_by_which_results_are_judged_are_no_suites_and_the_site_s_come_first(site: Project) -> None:
+    of_source = put(site.root, "mappings/sources/one/thresholds.yaml")
+    of_site = put(site.root, "expectations/thresholds.yaml")
+    put(site.root, "expectations/waivers.yaml")
+    assert content.judgement_files(site, "one", content.THRESHOLDS) == [of_site, of_source]
+    assert not {path.name for path in content.suites(site, "one")} & set(content.JUDGEMENT)
+
+
 def test_transform_module_of_the_site_replaces_the_standard_one(site: Project) -> None:
     own, hidden = put(site.root, "transforms/dates.py"), put(site.root, "transforms/__init__.py")
     modules = content.transform_modules(site)

@@ -62,6 +62,14 @@ def test_whatever_a_run_rests_on_changes_its_id(change: Callable[[Path], object]
     assert run_id(tiny_project, "tiny", DELIVERY) != before
 
 
+@pytest.mark.parametrize("folder", ["expectations", "mappings/sources/tiny"])
+@pytest.mark.parametrize("name", ["waivers.yaml", "thresholds.yaml"])
+def test_files_by_which_results_are_judged_do_not_change_the_id(folder: str, name: str, tiny_project: Project) -> None:
+    before = identity(tiny_project, "tiny")
+    append(f"{folder}/{name}", "version: 1\n")(tiny_project.root)
+    assert identity(tiny_project, "tiny") == before
+
+
 def test_delivered_files_change_the_id_by_name_and_content_not_by_order(tiny_project: Project) -> None:
     before = run_id(tiny_project, "tiny", DELIVERY)
     patients, tumours = DELIVERY
