@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 
 import duckdb
@@ -258,3 +258,38 @@ def test_valid_moment_comes_back(moments: list[datetime]) -> None:
     for pattern in ["%Y-%m-%dT%H:%M:%S.%f", "%d%m%Y%H%M%S.%f", "%j/%Y %H:%M:%S.%f"]:
         texts = [m.strftime(pattern.replace("%Y", f"{m.year:04}")) for m in moments]
         assert times(texts, [pattern]) == [f"{m.date()} {m.time()}" for m in moments]
+
+
+ISO = [
+    ("2015-03-01", "2015-03-01", None),
+    ("2015-03-01T09:05:07Z", "2015-03-01", "09:05:07"),
+    ("2015-03-01T09:05:07", "2015-03-01", "09:05:07"),
+    ("2015-03-01 09:05:07", "2015-03-01", "09:05:07"),
+    ("2015-03-01T09:05", "2015-03-01", "09:05:00"),
+    ("2015-03-01T09:05Z", "2015-03-01", "09:05:00"),
+    ("2015-03-01T09:05:07.25Z", "2015-03-01", "09:05:07.250000"),
+    ("2015-03-01T09:05:07.123456789", "2015-03-01", "09:05:07.123456"),
+    ("2015-03-01T01:05:07+02:00", "2015-02-28", "23:05:07"),
+    ("2015-03-01T23:05:07.5-0130", "2015-03-02", "00:35:07.500000"),
+    ("2015-03-01 09:05:07.001+00", "2015-03-01", "09:05:07.001000"),
+    (" 2015-03-01T09:05 ", "2015-03-01", "09:05:00"),
+]
+NO_ISO = [
+    "2015-02-29", "2015-02-29T09:05:07Z", "2015-03-01T24:00:00Z", "2015-03-01T09:60", "2015-03-01T09:05:60Z", "2015-03-01T9",
+    "2015-03-01T", "2015-03-01TZ", "01.03.2015", "2015-03-01T09:05:07.Z", "2015-03-01T09:05:07+15:00", "2015-03-01T09:05:07 UTC",
+    "0999-03-01T09:05:07", "9999-12-31T23:59:59-01:00", "2015", "2015-03", "x", "infinity", "epoch", "09:05:07",
+]  # fmt: skip
+
+
+def test_iso_8601_reads_days_and_moments_in_every_common_writing_and_nothing_else() -> None:
+    texts = [*(text for text, _, _ in ISO), *NO_ISO]
+    parsed = parse_date(column("t", Kind.TEXT), ["ISO 8601"])
+    assert parsed.time is not None and parsed.precision is None
+    time = to_duckdb(exp.select(exp.alias_(parsed.node, "d"), exp.alias_(parsed.time, "u")))
+    sql = f"SELECT CAST(d AS VARCHAR), u FROM ({time} FROM (SELECT unnest($texts::VARCHAR[]) AS t))"
+    found = _engine().execute(sql, {"texts": texts}).fetchall()
+    times = [
+        (day, None if u is None else (datetime.min + timedelta(microseconds=u)).time().isoformat()) for day, u in found
+    ]
+    assert times[: len(ISO)] == [(day, time) for _, day, time in ISO]
+    assert [day for day, _ in times[len(ISO) :]] == [None] * len(NO_ISO)

@@ -29,6 +29,35 @@ def test_death_that_facts_belie_is_held_back_and_the_facts_stay(workshop: Worksh
     assert len(made.rows("condition_occurrence")) == 4
 
 
+REGISTERED = """
+- {fact: death, name: registered, from: tumours, group: [id], date: max(seen), where: code = 'D', because: alive, cause: {map: causes, value: only(code)}}
+- {fact: death, name: told, from: patients, date: died, where: died is not null, because: alive}
+"""
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_several_rules_the_first_that_tells_of_a_death_counts(workshop: Workshop, *, turned: bool) -> None:
+    """Person 1 is in both rules, 2 in the second alone (the first holds his death back), 3 in neither, 4 in the first alone."""
+    workshop.concept_map("causes", ("D", 101))
+    patients = PATIENTS + "4,01.01.1950,\n"
+    tumours = "id,tumour,seen,code\n1,a,05.03.2015,D\n2,a,,D\n3,a,01.01.2010,A\n4,a,01.01.2016,D\n"
+    first, second = REGISTERED.strip().splitlines()
+    rules = f"{second}\n{first}\n" if turned else f"{first}\n{second}\n"
+    made = workshop.map(rules, patients=patients, tumours=tumours)
+    deaths = sorted((str(day), cause) for day, cause in made.rows("death", "death_date", "cause_concept_id"))
+    assert len(set(made.rows("death", "person_id"))) == 3
+    if turned:
+        assert deaths == [("2015-03-01", 0), ("2015-03-01", 0), ("2016-01-01", 101)]
+        assert made.counts("told") == (4, 2, 0, 2)
+        assert made.reasons("registered") == {
+            "excluded: alive": 1, "excluded: the person has a death already": 1, "quarantined: date: missing": 1,
+        }  # fmt: skip
+    else:
+        assert deaths == [("2015-03-01", 0), ("2015-03-05", 101), ("2016-01-01", 101)]
+        assert made.counts("registered") == (4, 2, 1, 1)
+        assert made.reasons("told") == {"excluded: alive": 2, "excluded: the person has a death already": 1}
+
+
 def test_span_of_observation_belies_no_death(workshop: Workshop) -> None:
     spans = "- {fact: observation_period, name: spans, from: tumours, start: seen, end: seen}\n"
     made = workshop.map(spans + DEATHS, patients=PATIENTS, tumours=SEEN)

@@ -6,6 +6,7 @@ README.md beside this file says for each why the peer is wrong by OMOP's convent
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from tests.parity.compare import Difference
 
@@ -42,6 +43,17 @@ REASONS: Mapping[str, Claim] = {
         or (d.what == "visit" and d.ours is not None and d.peer is not None)
     ),
     "days_supply_computed": _column("drug_exposure", "days_supply", lambda d: d.ours is None and d.peer is not None),
+    "end_of_prescription": lambda d: (
+        d.table == "drug_exposure"
+        and d.what in ("drug_exposure_end_date", "drug_exposure_end_datetime")
+        and str(d.ours)[:10] == str(d.identity[2] + timedelta(days=29))
+        and str(d.peer)[:10] == str(d.identity[2])
+    ),
+    "era_of_prescription": lambda d: (
+        d.table == "drug_era"
+        and (d.what == "gap_days" or timedelta(0) < d.ours - d.peer <= timedelta(days=29))
+        and (d.what != "gap_days" or d.ours < d.peer)
+    ),
     "unit_of_measurement": _left_null("measurement", "unit_concept_id"),
     "value_of_observation": _left_null(
         "observation",

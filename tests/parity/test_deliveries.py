@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,56 @@ def test_a_later_version_with_other_files(tmp_path: Path, monkeypatch: pytest.Mo
     assert latex["visit_occurrence_id"] is None and latex["observation_concept_id"] == 4008070
     assert [str(d["death_date"]) for d in made["death"]] == ["2020-05-06"]
     assert made["drug_exposure"] == made["device_exposure"] == []
+
+
+CLOCKS = {
+    "patients": "Id,BIRTHDATE,DEATHDATE,GENDER\np1,1950-02-03T00:00:00Z,2020-05-06T07:08:09.5Z,M\np2,1960-02-03T23:30:00-02:00,,F",
+    "encounters": "Id,START,STOP,PATIENT,ENCOUNTERCLASS,CODE\n"
+    "e1,2020-01-01T08:00:00.123Z,2020-01-01T08:15:00.5Z,p1,ambulatory,185345009\n"
+    "e2,2020-01-02T08:00:00,2020-01-02T08:15:00,p1,ambulatory,185345009\n"
+    "e3,2020-01-03T08:00,2020-01-03T08:15Z,p1,ambulatory,185345009\n"
+    "e4,2020-01-04T23:00:00-05:00,2020-01-04T23:15:00-0500,p1,ambulatory,185345009\n"
+    "e5,2020-01-06 08:00:00,2020-01-06 08:15:00+00,p1,ambulatory,185345009\n"
+    "e6,2020-01-07,2020-01-07,p1,ambulatory,185345009",
+}
+
+
+def test_days_and_times_in_every_writing_of_iso_8601(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = mapped(tmp_path, CLOCKS, monkeypatch)
+    born = sorted((p["year_of_birth"], p["month_of_birth"], p["day_of_birth"]) for p in made["person"])
+    assert born == [(1950, 2, 3), (1960, 2, 4)]
+    visits = sorted((str(v["visit_start_datetime"]), str(v["visit_end_datetime"])) for v in made["visit_occurrence"])
+    assert visits == [
+        ("2020-01-01 08:00:00.123000", "2020-01-01 08:15:00.500000"),
+        ("2020-01-02 08:00:00", "2020-01-02 08:15:00"),
+        ("2020-01-03 08:00:00", "2020-01-03 08:15:00"),
+        ("2020-01-05 04:00:00", "2020-01-05 04:15:00"),
+        ("2020-01-06 08:00:00", "2020-01-06 08:15:00"),
+        ("2020-01-07 00:00:00", "2020-01-07 00:00:00"),
+    ]
+    (death,) = made["death"]
+    assert str(death["death_datetime"]) == "2020-05-06 07:08:09.500000"
+
+
+def test_a_death_is_told_once_with_and_without_encounters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """p1 has a death certificate, p2 encounters of another kind, p3 none at all, p4 is alive."""
+    encounters = (
+        "Id,START,STOP,PATIENT,ENCOUNTERCLASS,CODE,REASONCODE\n"
+        "e1,2020-05-12T08:00:00Z,2020-05-12T08:15:00Z,p1,wellness,308646001,22298006\n"
+        "e2,2019-05-12T08:00:00Z,2019-05-12T08:15:00Z,p2,wellness,185345009,\n"
+        "e3,2019-05-12T08:00:00Z,2019-05-12T08:15:00Z,p4,wellness,185345009,"
+    )
+    patients = "Id,BIRTHDATE,DEATHDATE,GENDER\n" + "\n".join(
+        f"p{n},1950-02-0{n},{f'2020-05-0{n}' if n < 4 else ''},F" for n in range(1, 5)
+    )
+    made = mapped(tmp_path, {"patients": patients, "encounters": encounters}, monkeypatch)
+    deaths = sorted((str(d["death_date"]), d["cause_source_value"]) for d in made["death"])
+    assert deaths == [("2020-05-01", "22298006"), ("2020-05-02", None), ("2020-05-03", None)]
+    (file,) = (tmp_path / "runs").rglob("map.json")
+    ledger = {e["rule"]: e for e in json.loads(file.read_text())["ledger"] if e["fact"] == "death"}
+    assert [(e["read"], e["mapped"], e["excluded"]) for e in ledger.values()] == [(3, 2, 1), (4, 1, 3)]
+    alone = mapped(tmp_path / "alone", {"patients": patients}, monkeypatch)
+    assert sorted(str(d["death_date"]) for d in alone["death"]) == ["2020-05-01", "2020-05-02", "2020-05-03"]
 
 
 def test_patients_alone_are_a_cdm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def check_spellings(draft: Draft) -> Draft:
 
 
 def check_persons(draft: Draft) -> Draft:
-    """One rule tells who the persons are, and at most one who died."""
+    """One rule tells who the persons are."""
     rules = draft.inputs.mapping.rules
     document = draft.inputs.document
     found = []
@@ -83,10 +83,9 @@ def check_persons(draft: Draft) -> Draft:
         for i in persons[:1]
         if rules[i].from_ in draft.inputs.source.tables and draft.inputs.source.tables[rules[i].from_].optional
     ]
-    deaths = [i for i, r in enumerate(rules) if r.fact == "death"]
     found += [
-        document.problem("person", f"a second rule for {rules[i].fact}", ("rules", i, "fact"), help="leave one of them")
-        for i in (*persons[1:], *deaths[1:])
+        document.problem("person", "a second rule for person", ("rules", i, "fact"), help="leave one of them")
+        for i in persons[1:]
     ]
     found += _of_nobody(draft)
     return draft.with_problems([*found, *_other_persons(draft, rules[persons[0]].from_ if persons else "")])

@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from oncoweave.compiler.bound import Branch, Looked
 from oncoweave.compiler.code_lookups import code_lookup
-from oncoweave.compiler.facts import ACTIVITY, FactSelect, days_table, events_view, held_table
+from oncoweave.compiler.facts import ACTIVITY, DEAD, FactSelect, days_table, events_view, held_table
 from oncoweave.compiler.join_tables import count_found, make_joined_table
 from oncoweave.compiler.keys import UNITS_OF, unit_secret_words
 from oncoweave.compiler.lookups import COLUMNS as LOOKUP_COLUMNS
@@ -195,6 +195,7 @@ class Execution:
             self._load_codes(lookup)
         if plan.rule.fact == "death":
             self._find_activity()
+            self._find_dead()
         if plan.before is not None:
             self._do(f"CREATE TEMP TABLE {_held(plan)} AS {to_duckdb(plan.before)}", f"reading rows of {plan.name}")
         files = [
@@ -216,9 +217,15 @@ class Execution:
     def _find_activity(self) -> None:
         """The last day that any fact of a person starts on, from the events written so far."""
         files = [f for f in self.files if f.fact not in NO_ACTIVITY]
-        sql = f"""CREATE TEMP TABLE {identifier(ACTIVITY)} AS SELECT person_id, max(start_date) AS last_day
+        sql = f"""CREATE TEMP TABLE IF NOT EXISTS {identifier(ACTIVITY)} AS SELECT person_id, max(start_date) AS last_day
             FROM ({union_of(self.events, files, ["person_id", "start_date"])}) GROUP BY ALL"""
         self._do(sql, "finding the last day of each person")
+
+    def _find_dead(self) -> None:
+        """The persons of whom the rules before tell a death."""
+        told = union_of(self.events, [f for f in self.files if f.fact == "death"], ["person_id"])
+        sql = f"CREATE OR REPLACE TEMP TABLE {identifier(DEAD)} AS {told}"
+        self._do(sql, "finding who is dead already")
 
     def _facts(self, plan: RulePlan, select: FactSelect, bound: Branch) -> EventFile:
         """Writes the facts of a branch."""

@@ -88,6 +88,9 @@ def held_table(rule: str, column: str | None = None) -> str:
 ACTIVITY = "activity"
 """Temporary table of the last day that any fact of a person starts on: person_id, last_day; made before deaths are mapped."""
 
+DEAD = "dead"
+"""Temporary table of the persons of whom a rule has told a death: person_id; made before deaths are mapped."""
+
 AFTER_DEATH = 60
 """Days after which facts belie a death: the death is held back, the facts stay (OMOP CDM, death_date; Themis)."""
 
@@ -199,7 +202,9 @@ class FactBuilder:
         """The units with what they refer to; else only with that without which they are no facts."""
         if self.rule.fact == "death":
             select = left_join(select, table(ACTIVITY, "a"), equals(col("person_id", "a"), col("person", "u")))
-            select = select.select(named(col("last_day", "a"), "last_day"), copy=False)
+            select = left_join(select, table(DEAD, "d"), equals(col("person_id", "d"), col("person", "u")))
+            known = [named(col("last_day", "a"), "last_day"), named(col("person_id", "d"), "dead")]
+            select = select.select(*known, copy=False)
         for key, reference in self.rule.references.items():
             if all_of_them or not self._optional(key):
                 select = self._referring(select, key, reference)
@@ -402,6 +407,11 @@ class FactBuilder:
             if self._may_be_anothers(reference):
                 other = exp.NEQ(this=col(f"person:{key}"), expression=col("person"))
                 found.append((other, text(f"quarantined: {reference.rule} is of another person")))
+        found += (
+            [(is_not_null(col("dead")), text("excluded: the person has a death already"))]
+            if self.rule.fact == "death"
+            else []
+        )
         return [*found, *same_fact(self.rule)]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from oncoweave import content
 from oncoweave.compiler.spellings import spelling_verbs
 from oncoweave.compiler.transforms import load_verbs
-from oncoweave.engine.date_patterns import read_pattern
+from oncoweave.engine.date_patterns import read_patterns
 from oncoweave.engine.expressions import Expression, KindError
 from oncoweave.errors import Problem, SpecError, UsageError, nearest
 from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS
@@ -84,7 +84,7 @@ def pattern_problems(source: Source, document: Document) -> list[Problem]:
             for i, text in enumerate(field.formats):
                 loc: Loc = ("tables", table, "fields", name, "formats", i)
                 try:
-                    pattern = read_pattern(text)
+                    pattern = read_patterns(text)[-1]
                 except KindError as error:
                     found.append(document.problem("date-pattern", str(error), loc))
                     continue

@@ -29,6 +29,31 @@ read_time = Function(
     ((("5.3.2001 0:01", "%d.%m.%Y %H:%M"), 60_000_000), (("24:00", "%H:%M"), None)),
     variadic=True, internal=True,
 )  # fmt: skip
+_TWO = "[0-9][0-9]"  # in a template, a number in braces stands for an argument
+_CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_ISO = (
+    rf"^\s*([0-9]+-{_TWO}-{_TWO}[T ]{_CLOCK})(:[0-5][0-9](?:[.][0-9]{{1,9}})?)? ?"
+    r"(Z|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)?\s*$"
+)
+_PARTS = [f"regexp_extract({{0}}, '{_ISO}', {n})" for n in (1, 2, 3)]
+_MOMENT = (
+    f"make_timestamp(epoch_us(TRY_CAST({_PARTS[0]} || coalesce(nullif({_PARTS[1]}, ''), ':00') "
+    f"|| coalesce(nullif({_PARTS[2]}, ''), 'Z') AS TIMESTAMPTZ)))"
+)
+"""A day with its time as ISO 8601 has it, in UTC: T or a blank, seconds, their fraction and the offset may be missing."""
+day_of_moment = Function(
+    "day_of_moment", (TEXT,), DATE,
+    f"TRY_CAST(nullif(regexp_extract(CAST({_MOMENT} AS VARCHAR), '^([1-9][0-9]{_TWO}-{_TWO}-{_TWO}) ', 1), '') AS DATE)",
+    "The day in UTC of a day with its time, as ISO 8601 has it; use `date_patterns.parse_date`.",
+    ((("2001-03-05T01:00:00.5+02:00",), date(2001, 3, 4)), (("2001-03-05 01:00",), date(2001, 3, 5)), (("2001-03-05",), None)),
+    internal=True,
+)  # fmt: skip
+time_of_moment = Function(
+    "time_of_moment", (TEXT,), INTEGER, f"epoch_us(CAST({_MOMENT} AS TIME))",
+    "The microseconds of the day in UTC, of a day with its time as ISO 8601 has it; use `date_patterns.parse_date`.",
+    ((("2001-03-05T01:00:00.5+02:00",), 82_800_500_000), (("2001-03-05 00:01",), 60_000_000), (("2001-03-05T24:00:00Z",), None)),
+    internal=True,
+)  # fmt: skip
 offset_minutes = Function(
     "offset_minutes", (TEXT,), INTEGER,
     "CASE WHEN {0} = 'Z' THEN 0 ELSE TRY(TRY_CAST(left({0}, 1) || '1' AS BIGINT) * (TRY_CAST(substring({0}, 2, 2) AS BIGINT) * 60 "
@@ -67,5 +92,5 @@ xor = Function(
 )
 
 INTERNAL: tuple[Function, ...] = (
-    read_date, read_time, offset_minutes, beginning, ending, without_ending, hmac63, keyed63, sha256_63, xor,
+    read_date, read_time, day_of_moment, time_of_moment, offset_minutes, beginning, ending, without_ending, hmac63, keyed63, sha256_63, xor,
 )  # fmt: skip

@@ -181,7 +181,7 @@ class SpecimenRule(RuleSpec):
 
 
 class DeathRule(RuleSpec):
-    """A death: at most one a person."""
+    """A death: at most one a person. Of several rules, the first that tells of a person's death counts."""
 
     fact: Literal["death"] = Field(description="A death.")
     date: Expr = Field(description="Expression of the date of death.")

@@ -17,6 +17,7 @@ from oncoweave.spec.delivery_faults import delivery_problems
 from oncoweave.spec.document import Document, Loc, Value
 from oncoweave.spec.explain import is_day, wrong_type
 from oncoweave.spec.schedule_faults import schedule_problems
+from oncoweave.spec.source import ISO
 
 DIRECTIVES = "dmYyjb"
 TIMES = "HMSfz"
@@ -60,6 +61,8 @@ def mapping_problems(source: str) -> Callable[[Document], Sequence[Problem]]:
 
 def pattern_fault(pattern: str) -> tuple[str, int] | None:
     """What is wrong with a date pattern, and at which character; None when nothing is."""
+    if pattern == ISO:
+        return None
     if not pattern.strip():
         return "a date pattern is empty", 0
     found = [(match[1], match.start()) for match in re.finditer(r"%(.?)", pattern, re.DOTALL)]
@@ -127,7 +130,7 @@ def _bad_patterns(document: Document) -> list[Problem]:
             message, offset = fault
             mend = (
                 "parts: %d day, %m month, %b its English name (Jan), %Y year, %y two digits of it, %j day of the year; "
-                "of a time %H %M %S %f %z"
+                f"of a time %H %M %S %f %z; or `{ISO}` alone"
             )
             problems.append(document.problem("date-pattern", message, loc, help=mend, offset=offset))
     return problems

@@ -18,6 +18,9 @@ from oncoweave.spec.language import Day, Name, Spec
 from oncoweave.spec.notify import Notify
 from oncoweave.spec.schedule import Scheduling
 
+ISO = "ISO 8601"
+"""The date pattern that stands for days and moments as ISO 8601, Java and SQL write them."""
+
 
 class SyntheticOrigin(Spec):
     """A made-up day zero for a source that has durations but no calendar dates."""
@@ -38,7 +41,7 @@ class FieldSpec(Spec):
     )
     formats: tuple[str, ...] = Field(
         default=(),
-        description="Date patterns, tried in order: %d day, %m month, %Y year, %y its last two digits, %j day of the year, %b month in letters, with separators; `%m.%Y` gives a month, `%Y` a year. A time may follow the day: %H hours (0-23), %M minutes, %S seconds, %f their fraction, after a blank or the letter T; a Z at the end is a sign only, %z is an offset such as +01:00, which is brought to UTC.",
+        description="Date patterns, tried in order: %d day, %m month, %Y year, %y its last two digits, %j day of the year, %b month in letters, with separators; `%m.%Y` gives a month, `%Y` a year. A time may follow the day: %H hours (0-23), %M minutes, %S seconds, %f their fraction, after a blank or the letter T; a Z at the end is a sign only, %z is an offset such as +01:00, which is brought to UTC. `ISO 8601` stands for a day (2015-03-01), and for a day and its time in the ways that the standard and databases have: with T or a blank, without seconds, with a fraction of them, with Z or an offset; without either it counts as UTC.",
     )
     first_year: int | None = Field(
         default=None, description="First of the hundred years that a two-digit year (%y) lies in; required with %y."
