@@ -283,10 +283,16 @@ class ExpectationResult(Record):
 
 
 class CheckRecord(Record):
-    """The check stage: the verdict and the results it rests on. `fail` stops publication."""
+    """The check stage: the verdict and the results it rests on. `fail` stops publication, but a person may accept conventions.
+
+    `open` counts the checks that failed or could not run and that no waiver lets pass, by severity; `waived` those that one
+    does.
+    """
 
     verdict: Literal["pass", "fail"]
     results: tuple[ExpectationResult, ...]
+    open: dict[Severity, int] = {}
+    waived: int = 0
 
 
 class RunManifest(Record):
@@ -311,6 +317,15 @@ class Person(Record):
     name: str
 
 
+class Accepted(Record):
+    """A failing convention that an approval accepts: its check, how many rows fail of how many, and whether it was waived."""
+
+    check: str
+    unexpected: int | None = None
+    evaluated: int | None = None
+    waived: bool = False
+
+
 class Decision(Record):
     """What was decided about the results of a run: by whom, in which role, when (UTC), how, and why.
 
@@ -329,6 +344,7 @@ class Decision(Record):
     four_eyes: bool
     results_sha256: str
     tables_sha256: str
+    accepts: tuple[Accepted, ...] = ()
 
 
 class SignOff(Decision):

@@ -20,6 +20,7 @@ from oncoweave.files import disk_faults, file_record, forget, lock, read_record,
 from oncoweave.lineage.send import Telling, telling
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.history import keep
+from oncoweave.quality.judge import may_be_accepted
 from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, ReleaseManifest, RunManifest, SignOff
 from oncoweave.release.package import preflight
 from oncoweave.release.signoff import Answer, Standing, note_starter, one_at_a_time, sign, standing_by
@@ -73,9 +74,9 @@ def run(
             map(folder, project)
             tell("check")
             check(folder, project)
-        passed = done or read_record(folder.path / "check.json", CheckRecord).verdict == "pass"
+        may_wait = done or may_be_accepted(read_record(folder.path / "check.json", CheckRecord))
         release = None
-        if not (passed and waits(folder, project, auto_approve=auto_approve)):
+        if not (may_wait and waits(folder, project, auto_approve=auto_approve)):
             if done is None:
                 tell("publish")
             release = publish(folder, project)
@@ -224,8 +225,9 @@ def write_report(run: RunFolder, project: Project) -> None:
 
 
 def waits(run: RunFolder, project: Project, *, auto_approve: bool = False) -> bool:
-    """Whether a run that passed waits for somebody's approval; with `auto_approve`, it is given here, and says so."""
-    if not approval_of(run, project).asks:
+    """Whether a run waits for the approval that source.yaml asks for; with `auto_approve`, it is given here, and says so."""
+    stands = approval_of(run, project)
+    if not stands.asks or stands.state == "open failures":
         return False
     if auto_approve:
         signoff(run, project, Answer("auto-approved", None, "", "", "demo: nobody looked"))
@@ -250,7 +252,8 @@ def published(run: RunFolder, project: Project) -> Path | None:
     """The run's release if it is published, whole and what the run's records say; else None."""
     if not all((run.path / f"{stage}.json").is_file() for stage in ("extract", "map", "check")):
         return None
-    if read_record(run.path / "check.json", CheckRecord).verdict != "pass":
+    checked = read_record(run.path / "check.json", CheckRecord)
+    if not may_be_accepted(checked) or (checked.verdict != "pass" and not approval_of(run, project).lets_pass):
         return None
     release = project.releases / run.source / release_manifest(run).release_id
     return release if release.is_dir() and not verify(release) else None

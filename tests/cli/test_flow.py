@@ -52,7 +52,7 @@ def test_the_stages_by_hand_make_a_release_that_verifies(terminal: Terminal) -> 
     assert extracted.keys() == {"source", "run_id", "delivery_date", "tables", "chain", "unclaimed", "left_out"}
     mapped = terminal.json("map", "tiny")
     assert {"ledger", "events", "persons", "unmapped", "unconfirmed_concepts"} <= mapped.keys()
-    assert terminal.json("check", "tiny", "--run", extracted["run_id"][:8]).keys() == {"verdict", "results"}
+    assert terminal.json("check", "tiny", "--run", extracted["run_id"][:8]).keys() >= {"verdict", "results"}
     published = terminal.json("publish", "tiny")
     assert published.keys() == {"source", "release"}
     assert terminal.json("verify", published["release"]) == {

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -15,12 +16,13 @@ import pytest
 
 from oncoweave.errors import UsageError
 from oncoweave.files import read_record, write_json
-from oncoweave.quality.judge import verdict
-from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, MapRecord
+from oncoweave.quality.judge import judge, verdict
+from oncoweave.records import AppliedWaiver, CheckRecord, ExpectationResult, ExtractRecord, MapRecord
 from oncoweave.stages.check import check
 from tests.quality.small_cdm import DELIVERY, VOCABULARY, Cdm, failing
 
 MARKER = "XMARKERX"
+WAIVER = AppliedWaiver(reason="r", owner="o", expires=date(2099, 1, 1), at_most="1 row", file="waivers.yaml")
 
 
 def mapped(cdm: Cdm) -> None:
@@ -55,15 +57,31 @@ def result(severity: str, *, success: bool, error: str | None = None) -> Expecta
     )  # fmt: skip
 
 
-def test_a_failing_fatal_expectation_decides_the_verdict() -> None:
-    good, warning, fatal = (
-        result("fatal", success=True),
-        result("convention", success=False),
-        result("fatal", success=False),
-    )
-    assert verdict([good, warning, result("characterization", success=False)]) == "pass"
-    assert verdict([good, fatal]) == "fail"
-    assert verdict([]) == "fail"
+def test_a_failing_fatal_check_or_an_open_convention_decides_the_verdict() -> None:
+    good, fatal = result("fatal", success=True), result("fatal", success=False)
+    convention, told = result("convention", success=False), result("characterization", success=False)
+    could_not_run = result("convention", success=False, error="BinderException")
+    assert verdict([good, told]) == "pass"
+    assert {verdict(found) for found in ([], [good, fatal], [good, convention], [good, could_not_run])} == {"fail"}
+    waived = convention.model_copy(update={"waiver": WAIVER})
+    assert verdict([good, waived]) == "pass"
+    assert verdict([good, waived, convention]) == "fail"
+    assert verdict([fatal.model_copy(update={"waiver": WAIVER})]) == "fail", "nothing lets a fatal failure pass"
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "unexpected", "mostly", "success"),
+    [
+        (100, 0, None, True), (100, 1, None, False), (100, 5, 0.95, True), (100, 6, 0.95, False), (1000, 3, 0.997, True),
+        (10, 10, 0.0, True), (1_000_000_007, 1, 1.0, False), (0, 0, None, True),
+    ],
+)  # fmt: skip
+def test_success_is_judged_from_the_counts(
+    evaluated: int, unexpected: int, mostly: float | None, success: bool
+) -> None:
+    counted = {"evaluated": evaluated, "unexpected": unexpected, "mostly": mostly}
+    facts = [result("convention", success=before).model_copy(update=counted) for before in (True, False)]
+    assert [judged.success for judged in judge(facts).results] == [success, success]
 
 
 def test_a_run_that_is_not_mapped_is_refused(cdm: Cdm) -> None:

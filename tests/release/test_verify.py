@@ -79,7 +79,7 @@ TAMPERED: list[tuple[str, Tamper, list[str]]] = [
 ]
 KNOWING: list[tuple[str, Callable[[dict[str, object]], object], str]] = [
     ("persons", lambda m: m.update(persons=4), "`persons` is not the number of rows"),
-    ("verdict", lambda m: m.update(verdict="fail"), "the verdict is not `pass`"),
+    ("verdict", lambda m: m.update(verdict="fail"), "the verdict is not `pass`, and no approval"),
     ("date", lambda m: m.update(delivery_date="2024-02-01"), "`release_id` does not follow"),
     ("run", lambda m: m.update(run_id="f" * 20), "`release_id` does not follow"),
     (

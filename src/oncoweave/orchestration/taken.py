@@ -16,8 +16,10 @@ from pathlib import Path
 from oncoweave.errors import EnvironmentFault
 from oncoweave.files import faults, read_record
 from oncoweave.project import Project, RunFolder
+from oncoweave.quality.judge import may_be_accepted
 from oncoweave.records import ArrivalRecord, CheckRecord, Record
 from oncoweave.release.signoff import read_signoff
+from oncoweave.spec.load import load_source
 
 CLAIM_LASTS = 24 * 3600.0
 """Seconds after which a claim that led to no run is void: its pipeline run was given up."""
@@ -120,10 +122,17 @@ def _may_be_published(project: Project, source: str, run_id: str) -> bool:
         return False
     run = RunFolder(project.runs / source / run_id)
     checked = run.path / "check.json"
-    if checked.is_file() and read_record(checked, CheckRecord).verdict == "fail":
+    if checked.is_file() and not _may_pass(project, source, read_record(checked, CheckRecord)):
         return False
     signoff = read_signoff(run)
     return signoff is None or signoff.decision not in GIVEN_UP
+
+
+def _may_pass(project: Project, source: str, checked: CheckRecord) -> bool:
+    """Whether a run passed, or somebody is asked who may accept what failed."""
+    if checked.verdict == "pass":
+        return True
+    return may_be_accepted(checked) and load_source(project, source)[0].airflow_approval is not None
 
 
 @lru_cache(maxsize=4096)

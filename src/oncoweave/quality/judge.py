@@ -1,15 +1,65 @@
-"""Judges a run by its results: what they mean for publication. Reads counts, never data, so that it can judge again."""
+"""Judges a run by its results: what they mean for publication. Reads counts, never data, so that it can judge again.
+
+A failing fatal check stops publication. A failing convention stops it too, unless an entry of waivers.yaml lets it pass or
+a person signs the run off knowing it. A check that could not run has failed. A characterization informs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from oncoweave.records import ExpectationResult
+from oncoweave.records import SEVERITIES, Accepted, CheckRecord, ExpectationResult, Severity
+
+_SLACK = 1e-6
+"""Rows by which a share may be missed: 0.95 and its like are no exact numbers."""
+
+
+def judge(facts: Sequence[ExpectationResult]) -> CheckRecord:
+    """The record of a run whose checks counted `facts`: success, and the verdict."""
+    results = tuple(fact.model_copy(update={"success": _succeeds(fact)}) for fact in facts)
+    return CheckRecord(
+        verdict=verdict(results),
+        results=results,
+        open={severity: len(open_failures(results, severity)) for severity in SEVERITIES},
+        waived=sum(1 for result in results if result.waiver),
+    )
 
 
 def verdict(results: Sequence[ExpectationResult]) -> Literal["pass", "fail"]:
-    """`fail` when a fatal expectation failed or could not be run, or when nothing was checked at all."""
+    """`fail` when a fatal check is open, or a convention, or when nothing was checked at all."""
     if not results:
         return "fail"
-    return "fail" if any(r.severity == "fatal" and not r.success for r in results) else "pass"
+    return "fail" if open_failures(results, "fatal") or open_failures(results, "convention") else "pass"
+
+
+def open_failures(results: Iterable[ExpectationResult], severity: Severity) -> list[ExpectationResult]:
+    """The checks of a severity that failed or could not run, and that no waiver lets pass; a fatal one is never waived."""
+    failed = (result for result in results if result.severity == severity and not result.success)
+    return [result for result in failed if severity == "fatal" or result.waiver is None]
+
+
+def may_be_accepted(checked: CheckRecord) -> bool:
+    """Whether nothing but open conventions, which a person may accept, keeps a run from being published."""
+    if checked.verdict == "pass":
+        return True
+    return not open_failures(checked.results, "fatal") and bool(open_failures(checked.results, "convention"))
+
+
+def accepted(results: Iterable[ExpectationResult]) -> tuple[Accepted, ...]:
+    """The failing conventions, open and waived, that whoever approves a run accepts; by the id of the check."""
+    failed = [result for result in results if result.severity == "convention" and not result.success]
+    found = {
+        r.check: Accepted(check=r.check, unexpected=r.unexpected, evaluated=r.evaluated, waived=r.waiver is not None)
+        for r in failed
+    }
+    return tuple(found[check] for check in sorted(found))
+
+
+def _succeeds(fact: ExpectationResult) -> bool:
+    """Whether so few rows fail that the check is met; of a check that counts no rows, what it found itself."""
+    if fact.error is not None:
+        return False
+    if fact.not_applicable or fact.unexpected is None or fact.evaluated is None:
+        return fact.success
+    return fact.unexpected <= (1 - (1.0 if fact.mostly is None else fact.mostly)) * fact.evaluated + _SLACK

@@ -104,9 +104,10 @@ def _fill(beside: Path, manifest: ReleaseManifest, tables: Sequence[Path], pages
 
 
 def _refuse_other(target: Path, manifest: ReleaseManifest) -> None:
-    """Refuse a release of the same name that is another; the same run, signed again, keeps its release and first sign-off."""
+    """Refuse a release of the same name that is another; the same run, signed or judged again, keeps its first release."""
     there = ReleaseManifest.model_validate_json((target / MANIFEST).read_text(encoding="utf-8"))
-    if there.model_copy(update={"signoff": manifest.signoff, "pages": manifest.pages}) != manifest:
+    judged = {name: getattr(manifest, name) for name in ("signoff", "pages", "verdict", "expectations")}
+    if there.model_copy(update=judged) != manifest:
         raise EnvironmentFault(
             f"{target} is there already, and is not what run {manifest.run_id} publishes; it was left as it is",
             mend="move it away if it is not needed, and publish again",

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 from oncoweave.errors import DataError, EnvironmentFault, UsageError
 from oncoweave.files import patient_lock, read_record, sha256_of, write_json
 from oncoweave.project import RunFolder
+from oncoweave.quality.judge import accepted, may_be_accepted, open_failures
 from oncoweave.records import CheckRecord, Decision, Person, ReleaseSignOff, SignOff, Starters
 from oncoweave.release.plain_words import one_line, words
 from oncoweave.spec.approval import Approval
@@ -30,8 +31,9 @@ _PATIENCE = 10.0
 Chosen = Literal["approved", "auto-approved", "rejected", "expired", "superseded"]
 How = Literal["command line", "airflow", "demo: nobody looked"]
 State = Literal[
-    "not needed", "waiting", "approved", "auto-approved", "rejected", "expired", "superseded", "void", "not accepted"
-]
+    "not needed", "open failures", "waiting", "approved", "auto-approved", "rejected", "expired", "superseded", "void",
+    "not accepted",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Answer:
 class Standing:
     """How a run stands with those who sign: the state, why, and the decision it follows from.
 
+    `open failures`: source.yaml asks for nobody, but conventions fail that are neither waived nor accepted by a person.
     `void`: the results or tables are no longer those that were looked at. `not accepted`: source.yaml asks for more than
     the decision has, as another signer.
     """
@@ -87,7 +90,7 @@ def sign(
     Raises UsageError when the answer is not acceptable (nobody who may sign, the one who started the run where four eyes
     are asked for, a text too long); DataError for the approval of a run that did not pass.
     """
-    _refuse_unchecked(run, answer.decision)
+    checked = _refuse_unchecked(run, answer.decision)
     results, tables = looked_at or hashes(run)
     people = starters(run)
     decision = Decision(
@@ -101,6 +104,7 @@ def sign(
         four_eyes=_four_eyes(answer.by, people),
         results_sha256=results,
         tables_sha256=tables,
+        accepts=accepted(checked.results) if answer.decision == "approved" else (),
     )
     refuse_unfit(decision, approval)
     with one_at_a_time(run):
@@ -132,19 +136,20 @@ def standing(run: RunFolder, approval: Approval | None, *, demo: bool = False) -
 
     A rejection stops a run also where source.yaml asks for nothing.
     """
-    signed = read_signoff(run)
+    signed, failing = read_signoff(run), _open_conventions(run)
     if signed is None:
-        return Standing("waiting") if approval else NOT_NEEDED
+        if not approval:
+            return _without_decision(failing, NOT_NEEDED)
+        return Standing("waiting", f"{failing}; nobody has decided" if failing else "")
     if (signed.results_sha256, signed.tables_sha256) != hashes(run):
-        return _unless_needed(
-            approval, Standing("void", f"since then the results have changed: {told(signed)}", signed)
-        )
+        stands = Standing("void", f"since then the results have changed: {told(signed)}", signed)
+        return stands if approval else _without_decision(failing, stands)
     if signed.decision == "rejected":
         return Standing("rejected", told(signed), signed)
     if signed.decision in ("expired", "superseded"):
-        return _unless_needed(approval, Standing(signed.decision, told(signed), signed))
-    lacks = _lacks(signed, approval) or (signed.decision == "auto-approved" and not demo and "it is not of the demo")
-    if lacks:
+        stands = Standing(signed.decision, told(signed), signed)
+        return stands if approval else _without_decision(failing, stands)
+    if lacks := _lacks(signed, approval) or _beyond_auto(signed, failing, demo=demo):
         return Standing("not accepted", f"{told(signed)}; that does not count, for {lacks}", signed)
     return Standing(signed.decision, told(signed), signed)
 
@@ -185,7 +190,8 @@ def for_release(signed: SignOff | ReleaseSignOff | None) -> ReleaseSignOff | Non
     if signed is None:
         return None
     decision = decision_of(signed)
-    digest = hashlib.sha256(decision.model_dump_json().encode()).hexdigest()
+    without = None if decision.accepts else {"accepts"}  # of older releases, which do not know it
+    digest = hashlib.sha256(decision.model_dump_json(exclude=without).encode()).hexdigest()
     return ReleaseSignOff(sha256=digest, **dict(decision))
 
 
@@ -203,7 +209,9 @@ def told(decision: Decision, *, longest: int = 300) -> str:
     comment = " ".join(decision.comment.split())
     comment = comment if len(comment) <= longest else comment[:longest] + "…"
     why = f": {comment}" if comment else ""
-    return f"{decision.decision}{who}{role} on {decision.at:%Y-%m-%d %H:%M} UTC{why}"
+    unwaived = sum(1 for one in decision.accepts if not one.waived)
+    knowing = f", accepting {unwaived:,} failing convention check{'s' if unwaived > 1 else ''}" if unwaived else ""
+    return f"{decision.decision}{who}{role} on {decision.at:%Y-%m-%d %H:%M} UTC{knowing}{why}"
 
 
 def how_to_sign(run: RunFolder, approval: Approval | None, *, again: bool = False) -> str:
@@ -237,8 +245,31 @@ def _who_may(approval: Approval | None) -> str:
     return f"these may sign: {names}" + ("; but not who started the run" if approval.four_eyes else "")
 
 
-def _unless_needed(approval: Approval | None, stands: Standing) -> Standing:
-    return stands if approval else NOT_NEEDED
+def _without_decision(failing: str, stands: Standing) -> Standing:
+    """How a run stands that nobody has to look at unless conventions fail, and that nobody accepted as it is."""
+    return (
+        replace(stands, state="open failures", why="; ".join(filter(None, (failing, stands.why))))
+        if failing
+        else NOT_NEEDED
+    )
+
+
+def _beyond_auto(signed: SignOff, failing: str, *, demo: bool) -> str:
+    """What an auto-approval cannot let pass; empty for a person's."""
+    if signed.decision != "auto-approved":
+        return ""
+    return failing if demo else "it is not of the demo"
+
+
+def _open_conventions(run: RunFolder) -> str:
+    """How many conventions of a checked run fail without a waiver, in words; empty when none."""
+    return open_conventions(read_record(run.path / "check.json", CheckRecord))
+
+
+def open_conventions(checked: CheckRecord) -> str:
+    """How many conventions fail without a waiver, in words; empty when none."""
+    count = len(open_failures(checked.results, "convention"))
+    return f"{count:,} convention check{'s fail' if count > 1 else ' fails'} without a waiver" if count else ""
 
 
 def _person(by: Person | None) -> Person | None:
@@ -254,20 +285,21 @@ def _four_eyes(by: Person | None, people: tuple[str, ...]) -> bool:
     return by is not None and not started(by, people)
 
 
-def _refuse_unchecked(run: RunFolder, decision: Chosen) -> None:
-    """Raise DataError when there is nothing to decide on, or nothing to approve."""
+def _refuse_unchecked(run: RunFolder, decision: Chosen) -> CheckRecord:
+    """The results that are decided on; raises DataError when there are none, or what fails cannot be accepted."""
     path = run.path / "check.json"
     if not path.is_file():
         raise DataError(
             f"run {run.run_id} of `{run.source}` has not been checked: there is nothing to sign",
             mend=f"run `oncoweave check {run.source}` first",
         )
-    verdict = read_record(path, CheckRecord).verdict
-    if decision in ("approved", "auto-approved") and verdict != "pass":
-        raise DataError(
-            f"run {run.run_id} of `{run.source}` did not pass: it cannot be approved",
-            mend=f"`oncoweave check {run.source} --run {run.run_id}` lists what failed",
-        )
+    checked = read_record(path, CheckRecord)
+    lists = f"`oncoweave check {run.source} --run {run.run_id[:12]}` lists what failed"
+    if decision in ("approved", "auto-approved") and not may_be_accepted(checked):
+        raise DataError(f"run {run.run_id} of `{run.source}` did not pass: it cannot be approved", mend=lists)
+    if decision == "auto-approved" and (failing := open_conventions(checked)):
+        raise DataError(f"run {run.run_id} of `{run.source}` is not approved by itself: {failing}", mend=lists)
+    return checked
 
 
 def hashes(run: RunFolder) -> tuple[str, str]:

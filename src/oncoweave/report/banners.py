@@ -9,6 +9,7 @@ from typing import Literal
 
 from oncoweave.errors import OncoweaveError
 from oncoweave.project import Project, RunFolder
+from oncoweave.quality.judge import open_failures
 from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, ReleaseManifest
 from oncoweave.release.question import is_open, read_question
 from oncoweave.release.signoff import LONGEST_COMMENT, standing_by, told
@@ -18,6 +19,7 @@ Tone = Literal["good", "bad", "warn", "calm"]
 _STANDINGS: Mapping[str, tuple[Tone, str]] = MappingProxyType(
     {
         "not needed": ("calm", "Not signed off"),
+        "open failures": ("bad", "Conventions fail, and nobody accepted it"),
         "waiting": ("warn", "Waits for an approval"),
         "approved": ("good", "Approved"),
         "auto-approved": ("warn", "Auto-approved: nobody looked"),
@@ -41,14 +43,25 @@ class Banner:
 
 def of_the_verdict(checked: CheckRecord) -> Banner:
     """What the checks mean for publication."""
-    fatal, convention, told = (failed(checked.results, name) for name in SEVERITIES)
-    others = f"{_checks(convention, 'convention')} and {_checks(told, 'characterization')} failed"
     if not checked.results:
         return Banner("bad", "Nothing was checked", "A run that was not checked is not published.")
-    if checked.verdict == "fail":
-        return Banner("bad", "Did not pass", f"{_checks(fatal, 'fatal')} failed, so nothing is published; {others}.")
+    fatal, convention, told = (len(open_failures(checked.results, severity)) for severity in SEVERITIES)
+    waived = sum(1 for result in checked.results if result.waiver and result.severity == "convention")
+    others = f"{_checks(told, 'characterization')} failed, for information"
+    if fatal:
+        conventions = f"{_checks(convention, 'convention')} and {_checks(told, 'characterization')} failed"
+        return Banner(
+            "bad", "Did not pass", f"{_checks(fatal, 'fatal')} failed, so nothing is published; {conventions}."
+        )
     if convention:
-        return Banner("warn", "Passed, with warnings", f"No fatal check failed; {others}. It may be published.")
+        meaning = f"{_checks(convention, 'convention')} failed without a waiver, so nothing is published unless somebody accepts "
+        return Banner("bad", "Did not pass", f"{meaning}it by name; {others}.")
+    if waived:
+        return Banner(
+            "warn",
+            "Passed, with waivers",
+            f"{_checks(waived, 'convention')} failed and {'is' if waived == 1 else 'are'} waived; {others}.",
+        )
     return Banner(
         "good", "Passed", f"No fatal and no convention check failed; {_checks(told, 'characterization')} did."
     )

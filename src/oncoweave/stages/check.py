@@ -26,7 +26,7 @@ from oncoweave.files import (
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.compilation import Check, checks
 from oncoweave.quality.conditions import keys_query
-from oncoweave.quality.judge import verdict
+from oncoweave.quality.judge import judge
 from oncoweave.quality.relations import prepare
 from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, MapRecord, Record
 from oncoweave.vocabulary.bundle import open_release
@@ -53,9 +53,8 @@ def check(run: RunFolder, project: Project) -> CheckRecord:
     forget(run.path / "check.json")
     concepts = open_release(project, mapped.vocabulary).table("CONCEPT")
     with stage_folder(run, "results") as folder:
-        results = check_tables(run, planned, concepts, extracted.delivery_date)
-        record = CheckRecord(verdict=verdict(results), results=tuple(results))
-        for suite, of_suite in groupby(results, key=lambda result: result.suite):
+        record = judge(check_tables(run, planned, concepts, extracted.delivery_date))
+        for suite, of_suite in groupby(record.results, key=lambda result: result.suite):
             write_json(folder / f"{suite}.json", SuiteResults(suite=suite, results=tuple(of_suite)))
     write_json(run.path / "check.json", record)
     return record

@@ -9,6 +9,7 @@ from oncoweave.errors import DataError, EnvironmentFault
 from oncoweave.files import lock, read_record, sha256_of
 from oncoweave.omop.model import CDM_VERSION
 from oncoweave.project import Project, RunFolder
+from oncoweave.quality.judge import may_be_accepted, open_failures
 from oncoweave.records import (
     CheckRecord,
     ExpectationResult,
@@ -49,7 +50,7 @@ def publish(run: RunFolder, project: Project) -> Path:
 def release_manifest(run: RunFolder, signoff: ReleaseSignOff | None = None) -> ReleaseManifest:
     """The manifest of the release that `run` makes; no path in it, and no clock but that of the sign-off.
 
-    Raises DataError when the run may not be published: not checked, not passed, empty, or not balanced.
+    Raises DataError when the run may not be published, whoever signs: not checked, a fatal check failed, empty, or not balanced.
     """
     checked, mapped = _passed(run), _mapped(run)
     extracted, rests_on = read_record(run.path / "extract.json", ExtractRecord), read_identity(run)
@@ -89,15 +90,23 @@ def _approved(run: RunFolder, project: Project) -> ReleaseSignOff | None:
 
     Raises DataError when it has not passed, or nobody approved it; who, when and why are told.
     """
-    _passed(run)
+    checked = _passed(run)
     spec, _ = load_source(project, run.source)
     stands = standing_by(run, spec)
     if stands.lets_pass:
         return for_release(stands.signoff) if stands.state != "not needed" else None
     told = stands.why or "source.yaml asks for an approval, and nobody has decided"
-    raise DataError(
-        f"run {run.run_id} of `{run.source}` is not approved; nothing was published\n  {told}",
-        mend=how_to_sign(run, spec.required_approval, again=stands.state == "rejected"),
+    failing = open_failures(checked.results, "convention")
+    lines = [f"run {run.run_id} of `{run.source}` is not approved; nothing was published", f"  {told}"]
+    sign = how_to_sign(run, spec.required_approval, again=stands.state == "rejected")
+    raise DataError("\n".join([*lines, *map(_told, failing)]), mend=_how_to_accept(run, sign) if failing else sign)
+
+
+def _how_to_accept(run: RunFolder, sign: str) -> str:
+    """What can be done about failing conventions."""
+    return (
+        f"mend the mapping or the delivery; or waive what is accepted for a while: `oncoweave waive {run.source} CHECK "
+        f"--reason … --owner … --until …`; or {sign}"
     )
 
 
@@ -106,8 +115,8 @@ def _passed(run: RunFolder) -> CheckRecord:
     if not path.is_file():
         raise DataError(f"run {run.run_id} of `{run.source}` has not been checked", mend="run `oncoweave check` first")
     checked = read_record(path, CheckRecord)
-    if checked.verdict != "pass":
-        failed = [r for r in checked.results if not r.success and r.severity == "fatal"]
+    if not may_be_accepted(checked):
+        failed = open_failures(checked.results, "fatal")
         raise DataError(
             f"run {run.run_id} of `{run.source}` did not pass; nothing was published\n"
             + "\n".join([*map(_told, failed), *_nobody(run)]),
@@ -128,7 +137,7 @@ def _told(result: ExpectationResult) -> str:
     """A check that failed: what it looked at, how many rows failed, and why it must hold."""
     what = f"{result.table}.{result.column}" if result.column else result.table
     rows = "" if result.unexpected is None else f", {result.unexpected:,} rows"
-    return f"  {what} ({result.suite}: {result.expectation}{rows})\n    {result.error or result.why}"
+    return f"  {what} ({result.check or result.suite}{rows})\n    {result.error or result.why}"
 
 
 def _mapped(run: RunFolder) -> MapRecord:
