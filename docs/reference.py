@@ -24,6 +24,7 @@ from oncoweave.spec.mapping import Mapping
 from oncoweave.spec.rule import Kind
 from oncoweave.spec.source import Source
 from oncoweave.spec.suite import Suite
+from oncoweave.spec.thresholds import Thresholds
 
 PAGE = Path(__file__).parent / "mapping-language.md"
 LANGUAGES: dict[str, tuple[type[Spec], str]] = {
@@ -35,11 +36,16 @@ LANGUAGES: dict[str, tuple[type[Spec], str]] = {
     ),
     "corrections.yaml": (Corrections, "Known errors of the source, mended before the rules read it."),
     "expectations/*.yaml": (Suite, "What must hold for a table of the release. The QA reviewer edits it."),
+    "thresholds.yaml": (
+        Thresholds,
+        "Checks that are judged otherwise than they ask: of all sources in `expectations/`, of one beside its source.yaml. "
+        "The QA reviewer edits it.",
+    ),
 }
 WORDS = {
     "str": "text", "int": "whole number", "float": "number", "FiniteFloat": "number", "bool": "`true` or `false`", "date": "date", "Day": "date",
     "Name": "name", "Label": "text", "Marker": "name of a file", "Span": "span of time (`30s`, `5m`, `8h`, `2d`)", "Expr": "expression", "Concept": "concept", "ConceptText": "concept", "Cell": "text",
-    "ParameterText": "text", "Mailbox": "e-mail address", "Variable": "name of an environment variable", "Kind": "[clinical role](#clinical-roles)",
+    "ParameterText": "text", "Checks": "id of a check, or a pattern with `*`", "Percent": "percentage or `off`", "Mailbox": "e-mail address", "Variable": "name of an environment variable", "Kind": "[clinical role](#clinical-roles)",
 }  # fmt: skip
 HEAD = """# The mapping language
 

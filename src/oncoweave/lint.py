@@ -20,6 +20,7 @@ from oncoweave.omop.routing import TABLE_OF_FACT
 from oncoweave.privacy.pseudonym import Key
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.compilation import lint_suites
+from oncoweave.quality.overrides import lint_thresholds
 from oncoweave.records import ExtractRecord, MapRecord, SourceTableRecord
 from oncoweave.spec.document import Loc
 from oncoweave.spec.examples import Cell, Example
@@ -48,7 +49,7 @@ def lint(project: Project, source: str, *, asked: bool = True) -> list[Problem]:
     That its vocabulary release is not there is an error of a source that was `asked` for, and else a warning:
     Oncoweave brings a source along that needs a release of Athena.
     """
-    problems = list(lint_suites(project, source))
+    problems = [*lint_suites(project, source), *lint_thresholds(project, source, date.today())]
     try:
         inputs = read_inputs(project, source)
     except SpecError as error:

@@ -251,6 +251,32 @@ class AppliedWaiver(Record):
     file: str
 
 
+class OwnTerms(Record):
+    """How a check is judged where no thresholds.yaml says otherwise; `counts` says whether it counts rows."""
+
+    severity: Severity
+    mostly: float | None = None
+    success: bool = True
+    not_applicable: str = ""
+    counts: bool = True
+
+
+class AppliedThreshold(Record):
+    """The entry of thresholds.yaml by which a check is judged: what it sets (`threshold` in percent, or off), and the check's `own` terms.
+
+    One that has `expired` sets nothing.
+    """
+
+    threshold: str | None
+    severity: Severity | None
+    reason: str
+    owner: str
+    expires: date
+    file: str
+    expired: bool
+    own: OwnTerms
+
+
 class ExpectationResult(Record):
     """One validation result: counts only.
 
@@ -280,6 +306,7 @@ class ExpectationResult(Record):
     unexpected: int | None = None
     mostly: float | None = None
     waiver: AppliedWaiver | None = None
+    override: AppliedThreshold | None = None
 
 
 class CheckRecord(Record):

@@ -11,7 +11,7 @@ import pytest
 from oncoweave.errors import SpecError
 from oncoweave.project import Project
 from oncoweave.spec.concept_map import load_concept_map
-from oncoweave.spec.load import load_corrections, load_mapping, load_source, load_suite
+from oncoweave.spec.load import load_corrections, load_mapping, load_source, load_suite, load_thresholds
 
 HERE = Path(__file__).parent
 JARGON = (
@@ -89,6 +89,12 @@ def test_broken_corrections(case: Case, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", cases("suite"))
 def test_broken_suite(case: Case, tmp_path: Path) -> None:
     assert_tells(case, tmp_path / "person.yaml", lambda: load_suite(tmp_path / "person.yaml", tmp_path))
+
+
+@pytest.mark.parametrize("case", cases("thresholds"))
+def test_broken_thresholds(case: Case, tmp_path: Path) -> None:
+    file = tmp_path / "thresholds.yaml"
+    assert_tells(case, file, lambda: load_thresholds(file, tmp_path))
 
 
 @pytest.mark.parametrize("case", cases("concept_map"))

@@ -66,6 +66,11 @@ def checks(project: Project, source: str) -> list[Check]:
     return found
 
 
+def known_checks(project: Project, source: str) -> list[Check]:
+    """The checks of the suites of `source`, without those that are wrong."""
+    return _compile(suites(project, source), project.root)[0]
+
+
 def lint_suites(project: Project, source: str) -> list[Problem]:
     """Every problem of the suites of `source`; reads no data."""
     return _compile(suites(project, source), project.root)[1]

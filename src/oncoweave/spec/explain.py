@@ -21,6 +21,7 @@ from oncoweave.spec.document import Document, Loc, Value
 from oncoweave.spec.language import LABEL, SPAN, Spec
 from oncoweave.spec.models import Target, keys_of, literals_of, resolve, thing
 from oncoweave.spec.notify import MAILBOX, VARIABLE
+from oncoweave.spec.thresholds import CHECKS, PERCENT
 
 EXPECTED = {
     "string_type": "one text",
@@ -51,6 +52,8 @@ FORMS = MappingProxyType(
         QUERY_FILE: "a file in the folder sql/ of the source, as sql/patients.sql",
         ADDRESS: "an address without user and password: s3://bucket/folder/, sftp://host/folder/, https://host/folder/",
         TABLE_NAME: "the name of a table, with its schema before a point: schema.name; a name with blanks or quotes goes into a query under sql/",
+        CHECKS: "the id of a check, in which * stands for any signs, as field_fkdomain_measurement_*",
+        PERCENT: "a percentage of rows from 0 to 100, as 5 or 0.5, without the sign %, or off",
         MAILBOX: "an e-mail address, as qa@registry.example",
         VARIABLE: "the name of an environment variable, as ONCOWEAVE_WEBHOOK; the address itself is a secret and stays there",
     }
@@ -68,6 +71,7 @@ MENDS = MappingProxyType(
         "give either `fields` or": "`content: true` is for a table without a key",
         "give either `query` or": "`query: sql/patients.sql` is a file with one SELECT, `table: schema.name` takes all columns",
         "give either `date` or `date_query`": "`date: 2026-05-01`, or `date_query: sql/date.sql` with a SELECT of the day",
+        "give `threshold`, `severity` or both": "`threshold: 5` lets 5 percent of the rows fail",
         "give either `checksums` or": "`checksums: SHA256SUMS` is a file beside the data, `sha256` lists them here",
     }
 )

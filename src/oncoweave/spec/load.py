@@ -23,8 +23,17 @@ from oncoweave.spec.mapping import Mapping
 from oncoweave.spec.mapping_files import read_mapping_files
 from oncoweave.spec.source import Source
 from oncoweave.spec.suite import Suite
+from oncoweave.spec.thresholds import Thresholds
 
-__all__ = ["load_corrections", "load_mapping", "load_source", "load_suite", "read_document", "validate"]
+__all__ = [
+    "load_corrections",
+    "load_mapping",
+    "load_source",
+    "load_suite",
+    "load_thresholds",
+    "read_document",
+    "validate",
+]
 
 Language = TypeVar("Language", bound=Spec)
 Check = Callable[[Document], Sequence[Problem]]
@@ -55,6 +64,12 @@ def load_suite(path: Path, root: Path) -> tuple[Suite, Document]:
     """A suite of expectations; raises SpecError with all problems."""
     document = read_document(path, root)
     return validate(Suite, document), document
+
+
+def load_thresholds(path: Path, root: Path) -> tuple[Thresholds, Document]:
+    """A thresholds.yaml; raises SpecError with all problems."""
+    document = read_document(path, root)
+    return validate(Thresholds, document), document
 
 
 def validate(language: type[Language], document: Document, *checks: Check) -> Language:

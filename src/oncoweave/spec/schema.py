@@ -17,11 +17,13 @@ from oncoweave.spec.mapping import Mapping
 from oncoweave.spec.mapping_files import LISTS, MAPS
 from oncoweave.spec.source import Source
 from oncoweave.spec.suite import Suite
+from oncoweave.spec.thresholds import Thresholds
 
-Language = Literal["source", "mapping", "mapping_part", "corrections", "suite"]
+Language = Literal["source", "mapping", "mapping_part", "corrections", "suite", "thresholds"]
 Schema = dict[str, Any]
 MODELS: dict[Language, type[Spec]] = {
     "source": Source, "mapping": Mapping, "mapping_part": Mapping, "corrections": Corrections, "suite": Suite,
+    "thresholds": Thresholds,
 }  # fmt: skip
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
@@ -41,7 +43,7 @@ def json_schema(language: Language) -> dict[str, object]:
 
 
 def write_schemas(folder: Path) -> list[Path]:
-    """Write source.json, mapping.json, mapping_part.json (for mapping/*.yaml), corrections.json and suite.json into a folder;
+    """Write source.json, mapping.json, mapping_part.json (for mapping/*.yaml), corrections.json, suite.json and so on into a folder;
     returns their paths.
     """
     folder.mkdir(parents=True, exist_ok=True)
