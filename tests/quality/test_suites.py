@@ -68,7 +68,6 @@ def test_the_required_fields_of_the_model_are_checked(cdm: Cdm) -> None:
             "there is no expectation",
             "`expect_column_values_to_be_unique`",
         ),
-        ("expect: expect_column_max_to_be_between", 5, "there is no expectation", ""),
         (
             "expect: expect_column_values_to_be_unique\n    parameters:\n      colum: person_id",
             7,

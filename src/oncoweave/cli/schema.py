@@ -15,9 +15,10 @@ from oncoweave.cli import options
 def schema(folder: Path | None, machine: bool) -> None:
     """Write the JSON Schemas of the YAML languages into .schema/ of the project."""
     from oncoweave.cli.output import print_json, shown
+    from oncoweave.quality.suite_schema import suite_schema
     from oncoweave.spec.schema import write_schemas
 
-    written = write_schemas(options.project_at(folder).root / ".schema")
+    written = write_schemas(options.project_at(folder).root / ".schema", {"suite": suite_schema})
     if machine:
         print_json({"schemas": written})
     else:

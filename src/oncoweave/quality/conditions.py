@@ -10,9 +10,10 @@ from string import Template
 
 from oncoweave.engine.parquet import identifier, literal
 from oncoweave.omop.model import CdmTable
-from oncoweave.quality.compilation import Argument, Check
+from oncoweave.quality.compilation import Check
 from oncoweave.quality.definitions import MODEL
 from oncoweave.quality.expectation import RowSql
+from oncoweave.quality.faults import Argument
 
 KEYS_A_CHECK = 10_000
 """At most so many keys of failing rows are kept for one check."""
@@ -34,6 +35,12 @@ def query(check: Check) -> str | None:
     return f"WITH batch AS (SELECT * FROM {{batch}}) {judged}"
 
 
+def rows_of(check: Check) -> str:
+    """The rows that a check is about, as a relation: its table, or those of its rows that meet its `where`."""
+    table = identifier(check.table.name)
+    return f"(SELECT * FROM {table} AS r WHERE {check.where})" if check.where else table
+
+
 def keys_query(check: Check) -> str | None:
     """The keys of failing rows as columns "table", "key" and "check"; None where rows have none or it is unknown."""
     sql, key = check.definition.failing, row_key(check.table)
@@ -41,7 +48,7 @@ def keys_query(check: Check) -> str | None:
         return None
     columns = f'{_literal(check.table.name)} AS "table", r.{identifier(key)} AS "key", {_literal(check.id)} AS "check"'
     where = f"({_filled(sql.evaluated, check)}) AND ({_filled(sql.unexpected, check)}) IS NOT FALSE"
-    batch = f"WITH batch AS (SELECT * FROM {identifier(check.table.name)})"
+    batch = f"WITH batch AS (SELECT * FROM {rows_of(check)})"
     return f'{batch} SELECT DISTINCT {columns} {_from(sql, check)} WHERE {where} ORDER BY "key" LIMIT {KEYS_A_CHECK}'
 
 
@@ -58,7 +65,10 @@ def _from(sql: RowSql, check: Check) -> str:
 
 
 def _filled(sql: str, check: Check) -> str:
-    parts = {name: _part(check.definition.parameters[name].kind, value) for name, value in check.arguments.items()}
+    parts = {
+        name: parameter.absent for name, parameter in check.definition.parameters.items() if not parameter.required
+    }
+    parts |= {name: _part(check.definition.parameters[name].kind, value) for name, value in check.arguments.items()}
     return Template(sql).substitute(parts)
 
 
@@ -69,12 +79,18 @@ def _part(kind: str, value: Argument) -> str:
         return identifier(str(value))
     if kind == "columns" and isinstance(value, tuple):
         return ", ".join(f"r.{identifier(str(one))}" for one in value)
+    if kind == "condition":
+        return f"({value})"
+    if kind == "patterns" and isinstance(value, tuple):
+        return ", ".join(_literal(one) for one in value)
     if isinstance(value, tuple):
         return f"({', '.join(_literal(one) for one in value)})"
     return _literal(value)
 
 
 def _literal(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int | float):
         return str(value)
     return literal(value)

@@ -11,17 +11,26 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 ParameterKind = Literal[
-    "column", "columns", "table", "table_name", "field", "text", "texts", "integer", "flag", "bound", "values"
+    "column", "columns", "table", "table_name", "field", "text", "texts", "integer", "number", "flag", "bound", "values",
+    "condition", "pattern", "patterns",
 ]  # fmt: skip
+MANY: frozenset[ParameterKind] = frozenset({"columns", "texts", "values", "patterns"})
+"""The kinds that are lists."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter: `bound` and `values` are read as the type of the column."""
+    """One parameter: `bound` and `values` are read as the type of the column, a `condition` as an expression over the
+    table's fields, a `pattern` as a regular expression.
+
+    `absent` is the SQL that stands for it where it may be left out; `choices` are the only texts that it takes, if any.
+    """
 
     kind: ParameterKind
     doc: str
     required: bool = True
+    absent: str = "NULL"
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,11 @@ class RowSql:
 
 @dataclass(frozen=True)
 class Definition:
-    """One expectation of the catalogue."""
+    """One expectation of the catalogue.
+
+    `mostly` and `where` say whether an entry may have the key; `tells_value` that its result is a value of the field, so
+    that it is refused for fields that hold patients' values.
+    """
 
     name: str
     doc: str
@@ -48,6 +61,8 @@ class Definition:
     sql: RowSql | None = None
     failing: RowSql | None = None
     mostly: bool = True
+    where: bool = True
+    tells_value: bool = False
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -64,14 +79,6 @@ FIELD_CONCEPT = Parameter("column", "The field that holds the concept of the fie
 
 CONCEPT_JOIN = "LEFT JOIN check_concept AS c ON c.concept_id = $column"
 """Joins the concept that the field holds, as `c`."""
-
-
-def of_great_expectations(
-    name: str, doc: str, failing: str | RowSql | None = None, *, mostly: bool = True, **parameters: Parameter
-) -> Definition:
-    """An expectation of Great Expectations; `failing` is the condition by which we find the keys of the rows."""
-    condition = RowSql(failing) if isinstance(failing, str) else failing
-    return Definition(name, doc, parameters, failing=condition, mostly=mostly)
 
 
 def ours(name: str, doc: str, sql: RowSql, *, mostly: bool = True, **parameters: Parameter) -> Definition:

@@ -11,7 +11,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ import duckdb
 
 from oncoweave.pandas_guard import let_pandas_in
 from oncoweave.quality.compilation import Check
-from oncoweave.quality.conditions import query
+from oncoweave.quality.conditions import query, rows_of
 from oncoweave.quality.dialect import URL, engine_options
 from oncoweave.records import ExpectationResult
 
@@ -63,19 +63,32 @@ def validate(connection: duckdb.DuckDBPyConnection, checks: Sequence[Check]) -> 
         context: Any = gx.get_context(mode="ephemeral")  # its annotations leave out what its documentation shows
         context.variables.progress_bars = {"globally": False}
         store = context.data_sources.add_sql("run", connection_string=URL, kwargs=engine_options(connection))
-        for table, of_table in groupby(sorted(checks, key=_table), key=_table):
-            asset = store.add_table_asset(table, table_name=table)
-            batch = asset.add_batch_definition_whole_table("whole table").get_batch()
-            found |= _validate_table(batch, list(of_table))
+        for number, (_, group) in enumerate(groupby(sorted(checks, key=_rows), key=_rows)):
+            of_rows = list(group)
+            name = _relation(connection, of_rows[0], number)
+            batch = (
+                store.add_table_asset(name, table_name=name).add_batch_definition_whole_table("all rows").get_batch()
+            )
+            found |= _validate_rows(batch, of_rows)
     return [found[check.id] for check in checks]
 
 
-def _table(check: Check) -> str:
-    return check.table.name
+def _rows(check: Check) -> tuple[str, str]:
+    return check.table.name, check.where
 
 
-def _validate_table(batch: Any, checks: Sequence[Check]) -> dict[str, ExpectationResult]:
-    suite = gx.ExpectationSuite(checks[0].table.name, expectations=[_expectation(check) for check in checks])
+def _relation(connection: duckdb.DuckDBPyConnection, check: Check, number: int) -> str:
+    """The name of the rows that a check is about: those of its table that meet its `where` are a view of their own."""
+    if not check.where:
+        return check.table.name
+    name = f"check_rows_{number}"
+    with suppress(duckdb.Error):  # a field that is not there: the checks of the rows cannot be run, and say so
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS FROM {rows_of(check)}")
+    return name
+
+
+def _validate_rows(batch: Any, checks: Sequence[Check]) -> dict[str, ExpectationResult]:
+    suite = gx.ExpectationSuite(checks[0].id, expectations=[_expectation(check) for check in checks])
     results = batch.validate(suite, result_format=_NO_VALUES).results
     by_id = {result.expectation_config.meta["check"]: result for result in results}
     return {check.id: _record(check, by_id.get(check.id)) for check in checks}
@@ -88,8 +101,12 @@ def _expectation(check: Check) -> Any:
         told["mostly"] = check.spec.mostly
     if sql is not None:
         return ExpectNoUnexpectedRows(query=sql, **told)
-    arguments = {name: list(v) if isinstance(v, tuple) else v for name, v in check.arguments.items()}
-    return expectation_class(check.definition.name)(**arguments, **told)
+    return expectation_class(check.definition.name)(**_arguments(check), **told)
+
+
+def _arguments(check: Check) -> dict[str, Any]:
+    """The parameters as Great Expectations takes them."""
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in check.arguments.items()}
 
 
 def expectation_class(name: str) -> Any:
@@ -99,7 +116,7 @@ def expectation_class(name: str) -> Any:
 
 def _record(check: Check, result: Any) -> ExpectationResult:
     error = "not evaluated" if result is None else _error(result)
-    evaluated, unexpected = (None, None) if error else _counts(result.result)
+    evaluated, unexpected = (None, None) if error else _counts(check, result)
     return ExpectationResult(
         check=check.id,
         suite=check.suite,
@@ -121,12 +138,23 @@ def _record(check: Check, result: Any) -> ExpectationResult:
     )
 
 
-def _counts(result: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """How many values were judged and how many failed; a table's row count is what was judged."""
-    if "unexpected_count" not in result:
-        return int(result["observed_value"]), None
-    judged = int(result["element_count"]) - int(result.get("missing_count") or 0)
-    return judged, int(result["unexpected_count"] or 0)  # None where there is no row
+def _counts(check: Check, result: Any) -> tuple[int | None, int | None]:
+    """How many values were judged and how many failed.
+
+    Of a table's number of rows that number alone; what holds for a table as a whole is judged once, and a number made of
+    values (their mean, say) stays here.
+    """
+    found = result.result
+    if "unexpected_count" in found:
+        judged = int(found["element_count"]) - int(found.get("missing_count") or 0)
+        return judged, int(found["unexpected_count"] or 0)  # None where there is no row
+    if check.spec.expect in _ROW_COUNTS:
+        return int(found["observed_value"]), None
+    nothing = found.get("observed_value") is None
+    return (0, 0) if nothing else (1, 0 if result.success else 1)
+
+
+_ROW_COUNTS = ("expect_table_row_count_to_equal", "expect_table_row_count_to_be_between")
 
 
 def _error(result: Any) -> str | None:

@@ -21,6 +21,7 @@ from oncoweave.spec.document import Document, Loc, Value
 from oncoweave.spec.language import LABEL, SPAN, Spec
 from oncoweave.spec.models import Target, keys_of, literals_of, resolve, thing
 from oncoweave.spec.notify import MAILBOX, VARIABLE
+from oncoweave.spec.suite import CHECK_ID, PARAMETER, SINCE
 from oncoweave.spec.thresholds import CHECKS, PERCENT
 
 EXPECTED = {
@@ -56,6 +57,9 @@ FORMS = MappingProxyType(
         PERCENT: "a percentage of rows from 0 to 100, as 5 or 0.5, without the sign %, or off",
         MAILBOX: "an e-mail address, as qa@registry.example",
         VARIABLE: "the name of an environment variable, as ONCOWEAVE_WEBHOOK; the address itself is a secret and stays there",
+        CHECK_ID: "a name of small letters, digits and _, its parts with points between them: size.plausible",
+        PARAMETER: "the name of a parameter: letters, digits and _, a small letter first",
+        SINCE: "a date written YYYY-MM-DD, or a version as 0.2.0",
     }
 )
 """What a pattern asks for, in words."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from collections.abc import Mapping as Map
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from oncoweave.spec.thresholds import Thresholds
 
 Language = Literal["source", "mapping", "mapping_part", "corrections", "suite", "thresholds"]
 Schema = dict[str, Any]
+Refined = Map[Language, Callable[[Schema], Schema]]
 MODELS: dict[Language, type[Spec]] = {
     "source": Source, "mapping": Mapping, "mapping_part": Mapping, "corrections": Corrections, "suite": Suite,
     "thresholds": Thresholds,
@@ -42,15 +44,16 @@ def json_schema(language: Language) -> dict[str, object]:
     return {"$schema": DRAFT, "title": f"{language}.yaml", **whole, "$defs": definitions}
 
 
-def write_schemas(folder: Path) -> list[Path]:
-    """Write source.json, mapping.json, mapping_part.json (for mapping/*.yaml), corrections.json, suite.json and so on into a folder;
-    returns their paths.
+def write_schemas(folder: Path, refined: Refined | None = None) -> list[Path]:
+    """Write source.json, mapping.json, mapping_part.json (for mapping/*.yaml), corrections.json suite.json and so on into a folder;
+    returns their paths. `refined` completes the schema of a language with what its models do not know.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for language in MODELS:
         path = folder / f"{language}.json"
-        text = json.dumps(json_schema(language), indent=2, sort_keys=True, ensure_ascii=False)
+        whole = (refined or {}).get(language, dict)(json_schema(language))
+        text = json.dumps(whole, indent=2, sort_keys=True, ensure_ascii=False)
         path.write_text(text + "\n", encoding="utf-8")
         paths.append(path)
     return paths

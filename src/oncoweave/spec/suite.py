@@ -10,11 +10,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from oncoweave.spec.language import Name, Spec
+from oncoweave.spec.language import Label, Name, Spec
 
+PARAMETER = r"^[a-z][A-Za-z0-9_]*$"
+ParameterName = Annotated[str, StringConstraints(pattern=PARAMETER)]
 ParameterText = Annotated[str, StringConstraints()]
-CheckId = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*(\.[a-z0-9_]+)*)?$", max_length=150)]
+CHECK_ID = r"^([a-z][a-z0-9_]*(\.[a-z0-9_]+)*)?$"
+CheckId = Annotated[str, StringConstraints(pattern=CHECK_ID, max_length=150)]
 Context = Literal["verification", "validation"]
+SINCE = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]+(\.[0-9]+)*)?$"
+Since = Annotated[str, StringConstraints(pattern=SINCE)]
 
 
 class ExpectationSpec(Spec):
@@ -23,8 +28,12 @@ class ExpectationSpec(Spec):
     expect: Name = Field(
         description="Name of the expectation: Great Expectations' own in snake case, or one of Oncoweave's."
     )
-    parameters: dict[Name, ParameterText | tuple[ParameterText, ...]] = Field(
+    parameters: dict[ParameterName, ParameterText | tuple[ParameterText, ...]] = Field(
         default_factory=dict, description="Its parameters by name: a value or a list of values."
+    )
+    where: str = Field(
+        default="",
+        description="Which rows are judged, as an expression over the table's fields (`value_as_number > 0 and unit_concept_id = 8588`); the others count as if they were not there.",
     )
     id: CheckId = Field(
         default="",
@@ -44,8 +53,18 @@ class ExpectationSpec(Spec):
         description="verification: the data agree with themselves and the model; validation: they agree with something outside them (Kahn framework).",
     )
     why: str = Field(min_length=1, description="Why it must hold; printed in the report.")
-    owner: str = Field(default="", description="Who answers for it.")
-    since: str = Field(default="", description="Since when it holds: a date (YYYY-MM-DD) or a version.")
+    owner: Label | Literal[""] = Field(default="", description="Who answers for it; the suite's `owners` if unset.")
+    since: Since = Field(
+        default="", description="Since when it holds: a date (YYYY-MM-DD) or a version; the suite's `since` if unset."
+    )
+
+
+class Owners(Spec):
+    """Who answers for a check, by its severity: a role or a person."""
+
+    fatal: Label = Field(description="Who mends what stops a release: usually who writes the mapping.")
+    convention: Label = Field(description="Who asks the source whether its data are right: usually the data steward.")
+    characterization: Label = Field(description="Who judges what the figures mean: usually the QA reviewer.")
 
 
 class Suite(Spec):
@@ -55,4 +74,15 @@ class Suite(Spec):
     suite: Name = Field(description="Name of the suite, unique in the project.")
     table: Name = Field(description="The target table, as the CDM names it: person, condition_occurrence …")
     description: str = Field(default="", description="What the suite is about, for people.")
+    owners: Owners | None = Field(
+        default=None, description="Who answers for the expectations that name no owner of their own."
+    )
+    since: Since = Field(
+        default="", description="Since when the expectations hold that do not say it: a date (YYYY-MM-DD) or a version."
+    )
     expectations: tuple[ExpectationSpec, ...] = Field(min_length=1, description="The expectations.")
+
+    def told(self, spec: ExpectationSpec) -> ExpectationSpec:
+        """An expectation of the suite with the owner and the time that hold for it."""
+        owner = spec.owner or (getattr(self.owners, spec.severity) if self.owners else "")
+        return spec.model_copy(update={"owner": owner, "since": spec.since or self.since})
