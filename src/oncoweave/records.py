@@ -84,8 +84,8 @@ class SourceTableRecord(Record):
 class ExtractRecord(Record):
     """The extract stage: what was delivered, and the snapshot made of it.
 
-    `chain` are the deliveries that the snapshot holds, in their order, the last one its own. Of a delta, `unclaimed` are
-    the files that belong to no table, and `left_out` the later deltas that the run it builds on does not hold.
+    `chain` are the deliveries that the snapshot holds, in their order, the last one its own. `unclaimed` are the files of
+    the delivery that belong to no table; of a delta, `left_out` are the later deltas that the run it builds on does not hold.
     """
 
     source: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from oncoweave.errors import DataError
 from oncoweave.files import read_record
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import ExtractRecord
+from oncoweave.report.recap import changes
 from oncoweave.stages.extract import extract
 
 
@@ -129,3 +131,49 @@ def test_a_delivery_that_is_refused_leaves_no_snapshot(tiny_project: Project, de
         extract(tiny_project, "tiny", delivery)
     (run,) = (tiny_project.runs / "tiny").iterdir()
     assert {path.name for path in run.iterdir()} == {"identity.json"}
+
+
+def packed(folder: Path, name: str) -> None:
+    """Pack a file of a delivery in place of the plain one."""
+    (folder / f"{name}.gz").write_bytes(gzip.compress((folder / name).read_bytes()))
+    (folder / name).unlink()
+
+
+def test_a_file_may_come_packed_under_the_name_of_its_table(tiny_project: Project, delivery: Path) -> None:
+    source = tiny_project.root / "mappings" / "sources" / "tiny" / "source.yaml"
+    text = source.read_text(encoding="utf-8").replace(
+        "files: tumours.csv\n", "files: tumours.csv\n    optional: true\n"
+    )
+    source.write_text(text, encoding="utf-8")
+    for name in ("patients.csv", "tumours.csv"):
+        packed(delivery, name)
+    patients, tumours = record(extract(tiny_project, "tiny", delivery)).tables
+    assert (patients.rows, tumours.rows) == (6, 7)
+    assert [file.name for file in (*patients.files, *tumours.files)] == ["patients.csv.gz", "tumours.csv.gz"]
+
+
+def test_of_a_plain_and_a_packed_file_the_plain_one_is_read_and_the_other_told(
+    tiny_project: Project, delivery: Path
+) -> None:
+    shutil.copy(delivery / "patients.csv", delivery / "copy.csv")
+    packed(delivery, "patients.csv")
+    (delivery / "copy.csv").rename(delivery / "patients.csv")
+    found = record(extract(tiny_project, "tiny", delivery))
+    assert found.tables[0].rows == 6
+    assert found.unclaimed == ("patients.csv.gz",)
+
+
+def test_files_of_a_full_delivery_that_belong_to_no_table_are_told_by_name(
+    tiny_project: Project, delivery: Path
+) -> None:
+    for name in ("deep/tumours.csv", ".DS_Store", *(f"{n}.txt" for n in "abcd")):
+        (delivery / name).parent.mkdir(exist_ok=True)
+        (delivery / name).write_text("x", encoding="utf-8")
+    found = record(extract(tiny_project, "tiny", delivery))
+    assert found.unclaimed == ("a.txt", "b.txt", "c.txt", "d.txt", "deep/tumours.csv")
+    (told,) = changes(found)
+    assert told == (
+        "5 files of the delivery belong to no table and were not read: `a.txt`, `b.txt`, `c.txt`, `d.txt` and 1 more, "
+        "which extract.json of the run names"
+    )
+    assert list(changes(record(extract(tiny_project, "tiny")))) == []

@@ -123,3 +123,13 @@ def test_command_line_tells_what_a_change_touches(project: Project) -> None:
 def test_release_that_is_not_there_is_an_error(project: Project, tmp_path: Path) -> None:
     asked = ["vocab", "diff", "tiny-1", "tiny-3", "--project", str(project.root)]
     assert CliRunner().invoke(cli, asked).exit_code != 0
+
+
+def test_the_starter_is_compared_by_the_name_that_it_is_listed_under(project: Project) -> None:
+    where = ["--project", str(project.root)]
+    listed = json.loads(CliRunner().invoke(cli, ["vocab", "list", "--json", *where], catch_exceptions=False).output)
+    assert "starter" in {release["release"] for release in listed["releases"]}
+    done = CliRunner().invoke(cli, ["vocab", "diff", "tiny-1", "starter", *where], catch_exceptions=False)
+    assert done.exit_code == 0 and "Changes from tiny-1 to starter" in done.output
+    shown = CliRunner().invoke(cli, ["vocab", "show", "8507", "--release", "starter", *where], catch_exceptions=False)
+    assert "MALE" in shown.output

@@ -41,6 +41,13 @@ def values(project: Project, table: str, columns: str) -> list[tuple[object, ...
     return duckdb.sql(f"SELECT {columns} FROM '{path}' ORDER BY ALL").fetchall()
 
 
+@pytest.mark.parametrize("name", ["starter", "starter-2"])
+def test_a_download_cannot_take_the_name_of_the_starter(project: Project, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="the starter vocabulary's"):
+        load(project, folder_of(tmp_path / "a", texts()), name)
+    assert shelf(project) == {}
+
+
 @pytest.mark.parametrize("form", ["folder", "zip"])
 def test_download_is_loaded_as_it_comes(project: Project, tmp_path: Path, form: str) -> None:
     given = folder_of(tmp_path / "a", texts()) if form == "folder" else zip_of(tmp_path / "a.zip", texts())
@@ -156,6 +163,12 @@ FAULTS = (
     (put("CONCEPT.csv", "\n5\t", "\nfive\t"), "CONCEPT.csv, line 7: `concept_id` is not a whole number"),
     (put("CONCEPT_RELATIONSHIP.csv", "\n4\t5\tMaps to\t19700101", "\n4\t5\tMaps to\t19701301"),
      "CONCEPT_RELATIONSHIP.csv, line 7: `valid_start_date` is not a date written YYYYMMDD"),
+    (put("CONCEPT.csv", "\n6\t", "\n-6\t"), "CONCEPT.csv, line 8: `concept_id` is -6: no concept has a negative id"),
+    (put("CONCEPT.csv", "\n6\t", "\n\t"), "CONCEPT.csv, line 8: `concept_id` is empty"),
+    (put("CONCEPT_RELATIONSHIP.csv", "\n6\t7", "\n6\t-7"), "CONCEPT_RELATIONSHIP.csv, line 9: `concept_id_2` is -7"),
+    (put("CONCEPT_ANCESTOR.csv", "\n2\t", "\n-2\t"), "CONCEPT_ANCESTOR.csv, line 2: `ancestor_concept_id` is -2"),
+    (put("DRUG_STRENGTH.csv", "\n2\t2", "\n2\t-2"), "DRUG_STRENGTH.csv, line 2: `ingredient_concept_id` is -2"),
+    (put("DOMAIN.csv", "Unit\t1", "Unit\t-1"), "DOMAIN.csv, line 5: `domain_concept_id` is -1"),
     (put("CONCEPT.csv", "\n3\t", "\n2\t"), "CONCEPT.csv, lines 4 and 5: concept_id 2 is there more than once"),
     (put("CONCEPT_RELATIONSHIP.csv", "\n3\t3\tMaps", "\n2\t2\tMaps"),
      "CONCEPT_RELATIONSHIP.csv, lines 3 and 4: relationship_id Maps to, concept_id_1 2, concept_id_2 2 is there more than once"),

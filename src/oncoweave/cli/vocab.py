@@ -126,10 +126,10 @@ def diff(before: str, after: str, folder: Path | None, machine: bool) -> None:
     """
     from oncoweave.cli.output import print_json
     from oncoweave.compiler.concept_uses import touched
-    from oncoweave.vocabulary.bundle import open_release
+    from oncoweave.vocabulary.bundle import open_listed
 
     project = options.project_at(folder)
-    found = touched(project, open_release(project, before), open_release(project, after))
+    found = touched(project, open_listed(project, before), open_listed(project, after))
     if machine:
         print_json({"before": before, "after": after, "changes": found})
         return

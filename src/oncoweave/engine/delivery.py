@@ -18,9 +18,11 @@ from oncoweave.errors import DataError, EnvironmentFault, SourceUnreachable, Usa
 from oncoweave.files import faults, make_private_folder, remove, sha256_of
 from oncoweave.project import Project
 from oncoweave.spec.delivery import FolderDelivery, WheelDelivery, day_of
-from oncoweave.spec.source import FileTable, Source, Table
+from oncoweave.spec.source import CsvTable, FileTable, Source, Table
 
 LARGEST = 20 << 30
+PACKED = ".gz"
+"""How the name of a packed text file ends."""
 
 
 def locate(project: Project, source: Source, folder: Path | None = None) -> dict[str, list[DeliveredFile]]:
@@ -52,21 +54,21 @@ def _in_folder(source: Source, folder: Path) -> dict[str, list[DeliveredFile]]:
     return found
 
 
-def refuse_all_unknown(project: Project, source: Source, claimed: Collection[str], folder: Path | None) -> list[str]:
-    """The files of a delta's folder that belong to no table, in name order; hidden ones do not count.
+def unclaimed(project: Project, source: Source, claimed: Collection[str], folder: Path | None) -> list[str]:
+    """The files of a delivery's folder that belong to no table, in name order; hidden ones and those of a wheel do not count."""
+    if folder is None and not isinstance(source.delivery, FolderDelivery):
+        return []
+    names = _names(source, (folder or _declared_folder(project, source)).resolve())
+    return [name for name in names if name not in claimed and not PurePosixPath(name).name.startswith(".")]
 
-    Raises DataError when there are files and none belongs to a table: a delta that changes nothing has none.
-    """
-    root = (folder or _declared_folder(project, source)).resolve()
-    unclaimed = [
-        name for name in _names(source, root) if name not in claimed and not PurePosixPath(name).name.startswith(".")
-    ]
-    if unclaimed and not claimed:
+
+def refuse_all_unknown(found: Sequence[str], claimed: Collection[str]) -> None:
+    """Raise DataError when a delta has files and none belongs to a table: one that changes nothing has none."""
+    if found and not claimed:
         raise DataError(
-            f"no file of the delivery belongs to a table; there is `{unclaimed[0]}`",
-            mend=f"look into {root}, and at `files` and `removed` of the tables in source.yaml",
+            f"no file of the delivery belongs to a table; there is `{found[0]}`",
+            mend="look at `files` and `removed` of the tables in source.yaml",
         )
-    return unclaimed
 
 
 def _names(source: Source, root: Path) -> list[str]:
@@ -88,18 +90,32 @@ def _inside(root: Path, name: str) -> Path:
 def _chosen(table: str, spec: Table, names: Sequence[str], where: str) -> list[str]:
     """The names that a table's pattern means, in name order, none only if it is optional; `*` and `?` do not cross a folder.
 
-    A file that names removed rows is none of them, though the pattern fit it.
+    A packed file (`x.csv.gz`) is taken where the plain one is missing. A file that names removed rows is none of them,
+    though the pattern fit it.
     """
     assert isinstance(spec, FileTable)
-    pattern = spec.files
     removed = spec.removed.files if spec.removed else None
-    chosen = [name for name in names if fits(name, pattern) and not (removed and fits(name, removed))]
+    gone = {name for name in names if removed and _fits(name, removed, spec)}
+    fitting = {name for name in names if _fits(name, spec.files, spec) and name not in gone}
+    chosen = [name for name in fitting if fits(name, spec.files) or _unpacked(name) not in fitting]
     if not chosen and not spec.optional:
         raise DataError(
-            f"table `{table}`: no file of the delivery matches `{pattern}`",
+            f"table `{table}`: no file of the delivery matches `{spec.files}`",
             mend=f"look into {where}, and at tables.{table}.files in source.yaml",
         )
     return sorted(chosen)
+
+
+def _fits(name: str, pattern: str, spec: FileTable) -> bool:
+    """Whether a file fits a pattern as it is, or would if it were not packed."""
+    return fits(name, pattern) or (
+        isinstance(spec, CsvTable) and name != _unpacked(name) and fits(_unpacked(name), pattern)
+    )
+
+
+def _unpacked(name: str) -> str:
+    """The name that a packed file has when it is unpacked."""
+    return name[: -len(PACKED)] if name.casefold().endswith(PACKED) else name
 
 
 def fits(name: str, pattern: str) -> bool:

@@ -13,6 +13,8 @@ from oncoweave.project import RunFolder
 from oncoweave.records import CheckRecord, DerivedTable, ExtractRecord, MapRecord, ReleasedText
 from oncoweave.release.signoff import NOT_NEEDED, Standing
 
+FILES = 4
+"""How many files that belong to no table a sentence names."""
 REASONS = 4
 """How many reasons for quarantine a sentence names."""
 
@@ -82,7 +84,8 @@ def summary(run: RunFolder, release: Path | None, *, repeated: bool = False) -> 
 
 
 def changes(extracted: ExtractRecord) -> Iterator[str]:
-    """What a delta changed, table by table, and its removals that match no row."""
+    """The files that belong to no table; what a delta changed, table by table, and its removals that match no row."""
+    yield from _unclaimed(extracted)
     changed = [(table.table, table.change) for table in extracted.tables if table.change]
     if not changed:
         return
@@ -99,13 +102,21 @@ def changes(extracted: ExtractRecord) -> Iterator[str]:
     lost = [f"`{name}` {c.unmatched:,}" for name, c in changed if c.unmatched]
     if lost:
         yield f"{'rows marked as removed, left out' if first else 'removals that match no row'}: {', '.join(lost)}"
-    if extracted.unclaimed:
-        yield f"{len(extracted.unclaimed)} files of the delivery belong to no table, as `{extracted.unclaimed[0]}`"
     for link in extracted.left_out:
         yield (
             f"the delta of {link.date} (run {link.run_id}) is not in this, for it is not in what this builds on; to have it, "
             f"run again with --base {link.run_id}"
         )
+
+
+def _unclaimed(extracted: ExtractRecord) -> Iterator[str]:
+    """Files of the delivery that nobody read."""
+    names, many = extracted.unclaimed, len(extracted.unclaimed)
+    if names:
+        listed = ", ".join(f"`{name}`" for name in names[:FILES])
+        more = f" and {many - FILES} more, which extract.json of the run names" if many > FILES else ""
+        belong = "1 file of the delivery belongs" if many == 1 else f"{many} files of the delivery belong"
+        yield f"{belong} to no table and {'was' if many == 1 else 'were'} not read: {listed}{more}"
 
 
 def _absent(extracted: ExtractRecord) -> Iterator[str]:

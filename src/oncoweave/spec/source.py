@@ -138,7 +138,7 @@ class FileTable(TableSpec):
     """What every table that comes in files has."""
 
     files: str = Field(
-        description="File name or pattern (*.csv) inside the delivery; several files are read as one table."
+        description="File name or pattern (*.csv) inside the delivery; several files are read as one table. A text file may also come packed, as x.csv.gz for x.csv."
     )
 
     @property

@@ -14,7 +14,7 @@ import duckdb
 from oncoweave.engine.arrival_record import dated, find_arrived, note_arrival, refuse_changing
 from oncoweave.engine.changes import Change, apply_change
 from oncoweave.engine.connection import connect
-from oncoweave.engine.delivery import locate, refuse_all_unknown
+from oncoweave.engine.delivery import locate, refuse_all_unknown, unclaimed
 from oncoweave.engine.parquet import copy
 from oncoweave.engine.reading import DeliveredFile, Reject
 from oncoweave.engine.servers.fetch import Fetched, fetched
@@ -63,6 +63,8 @@ def extract(
         run = open_run(project, source, content)
         if not _is_whole(run):
             _extract(run, there.source, given, lambda: refuse_changing(project, spec, arrived))
+        else:
+            _note_unclaimed(run, given.unclaimed)
         note_arrival(project, there.source, run, arrived)
     return run
 
@@ -109,17 +111,19 @@ def _locate(project: Project, there: Fetched, named: str) -> _Given:
             raise UsageError("a full delivery builds on no run", mend="leave --base out, or declare `mode: delta`")
         located = there.files or locate(project, spec, delivery)
         files = _hashed(located)
-        return _Given(located, {}, files, fingerprint(files.values(), day_of(spec.delivery)))
+        left = () if there.files else tuple(unclaimed(project, spec, files, delivery))
+        return _Given(located, {}, files, fingerprint(files.values(), day_of(spec.delivery)), unclaimed=left)
     tables = {name: table.model_copy(update={"optional": True}) for name, table in spec.tables.items()}
     located = locate(project, spec.model_copy(update={"tables": tables}), delivery)
     removed = {name: files for name, files in _removed(project, spec, delivery).items() if files}
     files = _hashed({**located, **{f"removed {name}": found for name, found in removed.items()}})
-    unclaimed = refuse_all_unknown(project, spec, files, delivery)
+    left = tuple(unclaimed(project, spec, files, delivery))
+    refuse_all_unknown(left, files)
     sha256 = fingerprint(files.values(), day_of(spec.delivery))
     base = find_base(project, spec.source, sha256, named)
     if base is None:
         located = locate(project, spec, delivery)
-        return _Given(located, {}, files, sha256, is_delta=True)
+        return _Given(located, {}, files, sha256, is_delta=True, unclaimed=left)
     before = refuse_unfit(base, spec)
     folder = _folder(spec, before)
     dated = {name: file.model_copy(update={"name": f"{folder}/{name}"}) for name, file in files.items()}
@@ -131,7 +135,7 @@ def _locate(project: Project, there: Fetched, named: str) -> _Given:
         is_delta=True,
         base=base,
         before=before,
-        unclaimed=tuple(unclaimed),
+        unclaimed=left,
     )
 
 
@@ -177,6 +181,14 @@ def _is_whole(run: RunFolder) -> bool:
         )
     except OncoweaveError:
         return False
+
+
+def _note_unclaimed(run: RunFolder, found: tuple[str, ...]) -> None:
+    """Keep in the record of a run that is there which files belong to no table now: the run does not depend on them."""
+    path = run.path / "extract.json"
+    record = read_record(path, ExtractRecord)
+    if record.unclaimed != found:
+        write_json(path, record.model_copy(update={"unclaimed": found}))
 
 
 def _extract(run: RunFolder, spec: Source, given: _Given, still_there: Callable[[], None]) -> None:

@@ -21,7 +21,7 @@ from oncoweave.engine.connection import connect, without_values
 from oncoweave.errors import UsageError
 from oncoweave.project import Project
 from oncoweave.vocabulary.codes import SPELLINGS, normalise_code
-from oncoweave.vocabulary.shelf import record_of
+from oncoweave.vocabulary.shelf import STARTER, record_of
 
 COLUMNS = {
     "CONCEPT": (
@@ -245,14 +245,24 @@ def open_release(project: Project, release: str) -> Bundle:
 
     Raises UsageError when there is no such release, or the one found has another name.
     """
-    from oncoweave.vocabulary.starter import open_bundle  # here, since it makes what this module reads
-
-    folder = content.vocabulary_folder(project, release)
-    bundle = open_bundle(folder, project.restricted / "vocabulary")
+    bundle, folder = _found(project, release)
     if bundle.release != release:
         message = f"the vocabulary in {folder} is the release {bundle.release}, not {release}"
         raise UsageError(message, mend=f"write `vocabulary: {bundle.release}`")
     return bundle
+
+
+def open_listed(project: Project, name: str) -> Bundle:
+    """The release of that name in `vocab list`, which has the starter by its folder; raises as `open_release`."""
+    return _found(project, name)[0] if name == STARTER else open_release(project, name)
+
+
+def _found(project: Project, release: str) -> tuple[Bundle, Path]:
+    """The bundle in the folder of a release, whatever release it says it is, and the folder."""
+    from oncoweave.vocabulary.starter import open_bundle  # here, since it makes what this module reads
+
+    folder = content.vocabulary_folder(project, release)
+    return open_bundle(folder, project.restricted / "vocabulary"), folder
 
 
 @contextmanager

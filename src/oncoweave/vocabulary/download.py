@@ -101,12 +101,12 @@ def line_ends(path: Path) -> int:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_CHUNK), b""))
 
 
-def lines_of(delivered: DeliveredTable, key: Sequence[object]) -> list[int]:
-    """The lines of a text file with these values in the columns of the table's key; none where it is no text file."""
+def lines_of(delivered: DeliveredTable, values: Sequence[object], of: Sequence[str] = ()) -> list[int]:
+    """The lines of a text file with these values in these columns, or in those of the table's key; none where it is no text."""
     if not delivered.is_text:
         return []
     columns = [column.lower() for column in delivered.columns]
-    wanted = {columns.index(c): _written(value) for c, value in zip(delivered.table.key, key, strict=True)}
+    wanted = {columns.index(c): _written(value) for c, value in zip(of or delivered.table.key, values, strict=True)}
     with faults(delivered.path), delivered.path.open("rb") as file:
         fields = ((number, line.rstrip(b"\r\n").split(delivered.sign.encode())) for number, line in enumerate(file, 1))
         return [n for n, found in fields if all(i < len(found) and found[i] in forms for i, forms in wanted.items())]

@@ -34,8 +34,8 @@ from oncoweave.vocabulary.athena import TABLES
 from oncoweave.vocabulary.download import DeliveredTable, explain, line_ends, refuse_cut_off, tables_in
 from oncoweave.vocabulary.ingredients import derivation
 from oncoweave.vocabulary.resolve import targets, targets_of_map
-from oncoweave.vocabulary.shelf import RECORD, BundleRecord, record_of
-from oncoweave.vocabulary.soundness import refuse_repeated, remarks
+from oncoweave.vocabulary.shelf import RECORD, STARTER, BundleRecord, record_of
+from oncoweave.vocabulary.soundness import refuse_bad_ids, refuse_repeated, remarks
 
 _NAME = re.compile(r"\w[\w .,+()-]{0,99}")
 _FOLLOWED = {"concepts": "CONCEPT", "relationships": "CONCEPT_RELATIONSHIP"}
@@ -137,7 +137,9 @@ def _write(delivered: Delivered, building: Path, release: str, *, accept_gaps: b
     with connect(work=work, allow=allow, memory=MEMORY, preserve_insertion_order=True) as connection:
         tell("comparing the tables with each other")
         check_additions(connection, delivered.added, bundle)
-        refuse_repeated(connection, bundle, [*delivered.tables, *(delivered.added[n] for n in delivered.only_added)])
+        every = [*delivered.tables, *(delivered.added[name] for name in delivered.only_added)]
+        refuse_bad_ids(connection, bundle, every)
+        refuse_repeated(connection, bundle, every)
         noticed = remarks(connection, bundle, delivered.tables, accept_gaps=accept_gaps)
         noticed += unmapped_rows(connection, bundle)
         tell("following every code to its targets")
@@ -216,6 +218,9 @@ def _checked_name(release: str) -> str:
         raise UsageError("VOCABULARY has no row 'None', which names the release", mend=mend)
     if not _NAME.fullmatch(release) or release.endswith((" ", ".")):
         raise UsageError(f"`{release}` cannot name a release", mend="use letters, digits, blanks and . , + ( ) - _")
+    if release == STARTER or release.startswith(f"{STARTER}-"):
+        message = f"`{release}` cannot name a release: it is the starter vocabulary's, which comes with Oncoweave"
+        raise UsageError(message, mend="give it another name with --release")
     return release
 
 

@@ -12,8 +12,8 @@ from oncoweave import content
 from oncoweave.errors import OncoweaveError, UsageError, nearest
 from oncoweave.project import Project
 from oncoweave.spec.load import load_mapping
-from oncoweave.vocabulary.bundle import Bundle, ConceptRow, open_release
-from oncoweave.vocabulary.shelf import record_of
+from oncoweave.vocabulary.bundle import Bundle, ConceptRow, open_listed, open_release
+from oncoweave.vocabulary.shelf import STARTER, record_of
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ def chosen(project: Project, release: str = "") -> Bundle:
     Raises UsageError when there is none to choose, or several.
     """
     if release:
-        return open_release(project, release)
+        return open_listed(project, release)
     used = Counter(pinned(project).values())
-    known = [name for name in content.vocabulary_folders(project) if name != "starter"]
+    known = [name for name in content.vocabulary_folders(project) if name != STARTER]
     if not used and len(known) != 1:
         mend = nearest("", known) or "load one with `oncoweave vocab load`"
         raise UsageError("say which release with --release", mend=mend)
@@ -117,4 +117,4 @@ def _written_version(folder: Path) -> str:
 
 
 def _is_starter(name: str, release: str) -> bool:
-    return name == "starter" and release.startswith("starter-")
+    return name == STARTER and release.startswith(f"{STARTER}-")

@@ -14,6 +14,8 @@ from oncoweave.project import Project
 from oncoweave.records import FileRecord, Record
 
 RECORD = "bundle.json"
+STARTER = "starter"
+"""The folder of the vocabulary that comes with Oncoweave; its release is `starter-1` or later."""
 
 
 class BundleRecord(Record):

@@ -55,6 +55,21 @@ def refuse_repeated(connection: duckdb.DuckDBPyConnection, bundle: Path, deliver
         raise DataError(f"{item.path.name}{place}: {key} is there more than once", mend=AGAIN)
 
 
+def refuse_bad_ids(connection: duckdb.DuckDBPyConnection, bundle: Path, delivered: Sequence[DeliveredTable]) -> None:
+    """Raises DataError, with the line where it can, for a concept's id that is negative, or missing where it is a key."""
+    for item in delivered:
+        path = bundle / f"{item.table.name}.parquet"
+        for column in (c for c in item.table.columns if "concept_id" in c):
+            missing = f" OR {identifier(column)} IS NULL" if column in item.table.key else ""
+            sql = f"SELECT min({identifier(column)}), count(*) FROM {_ROWS} WHERE {identifier(column)} < 0{missing}"
+            ((lowest, bad),) = _rows(connection, sql, path)
+            if bad:
+                lines = lines_of(item, [lowest if lowest is not None else ""], [column])
+                place = f", line {lines[0]}" if lines else ""
+                what = "is empty" if lowest is None else f"is {lowest}: no concept has a negative id"
+                raise DataError(f"{item.path.name}{place}: `{column}` {what}", mend=AGAIN)
+
+
 def remarks(
     connection: duckdb.DuckDBPyConnection, bundle: Path, delivered: Sequence[DeliveredTable], *, accept_gaps: bool
 ) -> tuple[str, ...]:
