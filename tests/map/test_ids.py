@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from hashlib import sha256
 from typing import Any
 
 import duckdb
@@ -117,6 +118,28 @@ def test_every_table_is_the_same_to_the_byte_on_any_machine(
     for path in record.glob("*/map.json"):
         path.unlink()
     assert made_of(workshop, tumours=tumours(*many)).table_bytes() == before
+
+
+DEATHS = """
+- {fact: death, name: first, from: tumours, group: [id], date: max(seen), where: "line_no >= 3", because: alive}
+- {fact: death, name: second, from: patients, date: born}
+- {fact: condition, name: worst, from: tumours, group: [id], concept: breast_cancer, start: min(seen)}
+"""
+
+
+def test_events_of_groups_and_deaths_stand_in_one_order(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    patients = "id,born\n" + "\n".join(f"{n},01.01.19{n % 90 + 10}" for n in range(9_000))
+    rows = "id,tumour,seen,line_no\n" + "\n".join(
+        f"{n % 6_000},{n},{n % 28 + 1:02}.01.2015,{n % 4}" for n in range(24_000)
+    )
+    files = ("first.parquet", "second.parquet", "worst.parquet")
+    found = set()
+    for threads in ("1", "4", "8", "8"):
+        monkeypatch.setenv("ONCOWEAVE_THREADS", threads)
+        made = workshop.map(DEATHS, patients=patients, tumours=rows)
+        found.add(tuple(sha256((made.run.events / name).read_bytes()).hexdigest() for name in files))
+        (made.run.path / "map.json").unlink()
+    assert len(found) == 1
 
 
 def test_ids_stay_when_other_rows_and_rules_come(workshop: Workshop) -> None:

@@ -238,7 +238,10 @@ class Execution:
         events = select.events_sql
         if plan.rule.rolls_up:
             file, events = self._roll_up(plan, file, events)
-        rows = copy(self.connection, events, self.events / name, parameters=self._given(events))
+        order = (
+            ["event_id"] if plan.rule.grouped or plan.rule.fact == "death" else []
+        )  # others keep that of the delivery
+        rows = copy_sorted(self.connection, events, self.events / name, order_by=order, parameters=self._given(events))
         return file.model_copy(update={"rows": rows})
 
     def _roll_up(self, plan: RulePlan, file: EventFile, events: str) -> tuple[EventFile, str]:
