@@ -20,7 +20,6 @@ from oncoweave.engine import functions as f
 from oncoweave.engine import internal_functions
 from oncoweave.engine.expressions import Expression, Kind, KindError, Value, lift, null
 from oncoweave.engine.signatures import Function
-from oncoweave.spec.source import ISO
 
 Precision = Literal["day", "month", "year"]
 
@@ -39,6 +38,8 @@ _LOOKS = {
 }  # fmt: skip
 _WIDTHS = {"d": 2, "m": 2, "y": 2, "Y": 4, "j": 3, "b": 3, "H": 2, "M": 2, "S": 2}
 _TOKEN = re.compile(r"%(.?)|([^%])", re.DOTALL)
+ISO = "ISO 8601"
+"""The text that stands for days and moments as ISO 8601, Java and SQL write them; without an offset they are UTC."""
 _ISO_QUICK = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d")
 """The most frequent of the ways of ISO 8601, each a pattern of its own: it is read quicker."""
 _MARK = ":"

@@ -17,10 +17,11 @@ from oncoweave.spec.delivery_faults import delivery_problems
 from oncoweave.spec.document import Document, Loc, Value
 from oncoweave.spec.explain import is_day, wrong_type
 from oncoweave.spec.schedule_faults import schedule_problems
-from oncoweave.spec.source import ISO
 
 DIRECTIVES = "dmYyjb"
 TIMES = "HMSfz"
+ISO = "ISO 8601"
+"""The pattern that stands for many: days and moments as ISO 8601, Java and SQL write them."""
 DAY = "a date written YYYY-MM-DD"
 
 

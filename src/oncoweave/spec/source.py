@@ -18,9 +18,6 @@ from oncoweave.spec.language import Day, Name, Spec
 from oncoweave.spec.notify import Notify
 from oncoweave.spec.schedule import Scheduling
 
-ISO = "ISO 8601"
-"""The date pattern that stands for days and moments as ISO 8601, Java and SQL write them."""
-
 
 class SyntheticOrigin(Spec):
     """A made-up day zero for a source that has durations but no calendar dates."""
