@@ -1,7 +1,7 @@
 """Runs the DQD checks: a few grouped queries a table, each query telling the counts of many checks.
 
-Where a grouped query cannot run, its checks are run in halves, so that a check that cannot run is an error of that
-check only. Everything counted is a whole number: the result does not depend on the order of rows or the number of threads.
+Where a grouped query cannot run, its checks are run in halves and at last alone, so that a check that cannot run is an
+error of that check only. Everything counted is a whole number: the result does not depend on the order of rows or the number of threads.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from dataclasses import replace
 
 import duckdb
 
-from oncoweave.engine.parquet import identifier
 from oncoweave.quality.dqd import tallies
 from oncoweave.quality.dqd.check import DqdCheck
 from oncoweave.quality.dqd.counts import Counts
 from oncoweave.quality.dqd.forms import TODAY
 from oncoweave.quality.dqd.present import Present, Value, rows_of
 from oncoweave.quality.dqd.queries import query
-from oncoweave.quality.dqd.relations import PERSONS, VOCABULARY
-from oncoweave.quality.dqd.scans import SCANNED, Scans
+from oncoweave.quality.dqd.relations import PERSONS, VISITS, VOCABULARY
+from oncoweave.quality.dqd.scans import PERSON, SCANNED, VISIT, Scans
 
 Grouped = Callable[[Sequence[DqdCheck]], dict[str, Counts]]
 
@@ -85,10 +84,13 @@ class _Run:
         return found
 
     def _prepare(self, checks: Sequence[DqdCheck]) -> None:
-        self._scans.prepare(check for check in checks if check.name in SCANNED)
-        if any(check.name in _GENDERS for check in checks):
-            with suppress(duckdb.Error):
-                self._connection.execute(PERSONS)
+        """Make the relations that grouped queries join; without, their checks run alone."""
+        joins = {self._scans.pair(check).join for check in checks if check.name in SCANNED}
+        joins |= {PERSON for check in checks if check.name in _GENDERS}
+        for join, relation in ((PERSON, PERSONS), (VISIT, VISITS)):
+            if join in joins:
+                with suppress(duckdb.Error):
+                    self._connection.execute(relation)
 
     def _of_empty_table(self, checks: Sequence[DqdCheck]) -> dict[str, Counts]:
         """No row, none that fails; but a check of a whole table may judge persons."""
@@ -104,8 +106,18 @@ class _Run:
         found, filled = self._scans.scan(table, scanned, fields)
         self._filled |= {(table, name): value for name, value in filled.items()}
         for grouped, some in self._groups(table, rows, [c for c in checks if c.name not in SCANNED]):
-            found |= _run(grouped, some)
-        return found
+            found |= self._together(grouped, some)
+        return found | self._singly([check for check in scanned if found[check.id].error])
+
+    def _together(self, grouped: Grouped, checks: Sequence[DqdCheck]) -> dict[str, Counts]:
+        """The counts of the checks; where they cannot be had together, of each half."""
+        try:
+            return grouped(checks)
+        except duckdb.Error:
+            if len(checks) == 1:
+                return self._singly(checks)
+        middle = len(checks) // 2
+        return self._together(grouped, checks[:middle]) | self._together(grouped, checks[middle:])
 
     def _groups(
         self, table: str, rows: int, checks: Sequence[DqdCheck]
@@ -131,9 +143,8 @@ class _Run:
         table, rows = check.table, self._rows.get(check.table)
         if check.name in _OF_FILLED and self._filled.get((table, check.field)) == 0 and isinstance(rows, int):
             return Counts(0, rows)
-        sql = _key_query(check) if check.name == "isPrimaryKey" else query(check)
         try:
-            row = self._connection.execute(sql).fetchone()
+            row = self._connection.execute(query(check)).fetchone()
         except duckdb.Error as error:
             return Counts(error=type(error).__name__)
         assert row is not None
@@ -166,24 +177,6 @@ def _group(check: DqdCheck) -> str:
     if check.name not in tallies.ASKED_OF_CONCEPTS or check.table in VOCABULARY:
         return ""
     return "concepts" if check.name != "isForeignKey" or check.parameters.fk_table == "concept" else ""
-
-
-def _run(grouped: Grouped, checks: Sequence[DqdCheck]) -> dict[str, Counts]:
-    """The counts of the checks; where they cannot be had together, of each half."""
-    try:
-        return grouped(checks)
-    except duckdb.Error as error:
-        if len(checks) == 1:
-            return {checks[0].id: Counts(error=type(error).__name__)}
-    middle = len(checks) // 2
-    return _run(grouped, checks[:middle]) | _run(grouped, checks[middle:])
-
-
-def _key_query(check: DqdCheck) -> str:
-    """The rows that share their key, by one aggregation that can spill, and no join."""
-    key, table = identifier(check.field), identifier(check.table)
-    shared = f"SELECT count(*) AS n FROM {table} WHERE {key} IS NOT NULL GROUP BY {key} HAVING count(*) > 1"
-    return f"SELECT coalesce(sum(n), 0), (SELECT count(*) FROM {table}) FROM ({shared})"
 
 
 def _today(connection: duckdb.DuckDBPyConnection) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -14,11 +13,12 @@ from oncoweave.quality.dqd.check import DqdCheck
 from oncoweave.quality.dqd.counts import Counts
 from oncoweave.quality.dqd.forms import day, field, form
 from oncoweave.quality.dqd.present import Present, Value, aggregate
-from oncoweave.quality.dqd.relations import PERSONS, VISITS
 
 _ROWS = "count(*)"
-_PERSON = " LEFT JOIN dqd_person AS p ON p.person_id = r.person_id"
-_VISIT = " LEFT JOIN dqd_visit AS v ON v.visit_occurrence_id = r.visit_occurrence_id"
+PERSON = " LEFT JOIN dqd_person AS p ON p.person_id = r.person_id"
+"""What joins a row with the birth and death of its person."""
+VISIT = " LEFT JOIN dqd_visit AS v ON v.visit_occurrence_id = r.visit_occurrence_id"
+"""What joins a row with the days of its visit."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,10 @@ class Pair:
 
 
 class Scans:
-    """The scans of every table in one connection; what several tables need is made once."""
+    """The scans of the tables in one connection, which has the relations `dqd_person` and `dqd_visit`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, present: Present, today: str) -> None:
         self._connection, self._present, self._today = connection, present, today
-
-    def prepare(self, checks: Iterable[DqdCheck]) -> None:
-        """Make the relations that the checks join, where they can be made; without, those checks cannot run."""
-        joins = {self.pair(check).join for check in checks}
-        for join, sql in ((_PERSON, PERSONS), (_VISIT, VISITS)):
-            if join in joins:
-                with suppress(duckdb.Error):
-                    self._connection.execute(sql)
 
     def pair(self, check: DqdCheck) -> Pair:
         """The aggregates of a check that a scan answers."""
@@ -104,25 +96,25 @@ def _bounded(check: DqdCheck, _present: Present, today: str) -> Pair:
 def _temporal_after(check: DqdCheck, present: Present, today: str) -> Pair:
     if check.parameters.after_table != "person":
         return _alone(check, present, today)
-    return Pair(_where(f"p.middle_of_birth_year > {day(field(check))}"), _ROWS, _PERSON)
+    return Pair(_where(f"p.middle_of_birth_year > {day(field(check))}"), _ROWS, PERSON)
 
 
 def _after_birth(check: DqdCheck, _present: Present, _today: str) -> Pair:
-    return Pair(_where(f"p.birth > {day(field(check))}"), _filled(field(check)), _PERSON)
+    return Pair(_where(f"p.birth > {day(field(check))}"), _filled(field(check)), PERSON)
 
 
 def _during_life(check: DqdCheck, _present: Present, _today: str) -> Pair:
-    return Pair(_where(f"{day(field(check))} > p.last_day"), _where("p.died"), _PERSON)
+    return Pair(_where(f"{day(field(check))} > p.last_day"), _where("p.died"), PERSON)
 
 
 def _before_death(check: DqdCheck, present: Present, today: str) -> Pair:
     late = _during_life(check, present, today)
-    return Pair(late.violated, _where(f"p.died AND {field(check)} IS NOT NULL"), _PERSON)
+    return Pair(late.violated, _where(f"p.died AND {field(check)} IS NOT NULL"), PERSON)
 
 
 def _within_visit(check: DqdCheck, _present: Present, _today: str) -> Pair:
     value = day(field(check))
-    return Pair(_where(f"{value} < v.first_day OR {value} > v.last_day"), _filled("v.visit_occurrence_id"), _VISIT)
+    return Pair(_where(f"{value} < v.first_day OR {value} > v.last_day"), _filled("v.visit_occurrence_id"), VISIT)
 
 
 _PAIRS: Mapping[str, Callable[[DqdCheck, Present, str], Pair]] = MappingProxyType(
