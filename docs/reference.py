@@ -25,6 +25,7 @@ from oncoweave.spec.rule import Kind
 from oncoweave.spec.source import Source
 from oncoweave.spec.suite import Suite
 from oncoweave.spec.thresholds import Thresholds
+from oncoweave.spec.waivers import Waivers
 
 PAGE = Path(__file__).parent / "mapping-language.md"
 LANGUAGES: dict[str, tuple[type[Spec], str]] = {
@@ -36,6 +37,11 @@ LANGUAGES: dict[str, tuple[type[Spec], str]] = {
     ),
     "corrections.yaml": (Corrections, "Known errors of the source, mended before the rules read it."),
     "expectations/*.yaml": (Suite, "What must hold for a table of the release. The QA reviewer edits it."),
+    "waivers.yaml": (
+        Waivers,
+        "The failing checks that are accepted for a while: of all sources in `expectations/`, of one beside its source.yaml. "
+        "The QA reviewer edits it, by hand or by `oncoweave waive`.",
+    ),
     "thresholds.yaml": (
         Thresholds,
         "Checks that are judged otherwise than they ask: of all sources in `expectations/`, of one beside its source.yaml. "

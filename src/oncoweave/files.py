@@ -24,7 +24,8 @@ from pydantic import ValidationError
 
 from oncoweave.errors import EnvironmentFault, LockHeld, UsageError
 from oncoweave.project import RunFolder
-from oncoweave.records import FileRecord, Record
+from oncoweave.record import Record
+from oncoweave.records import FileRecord
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600

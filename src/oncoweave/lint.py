@@ -21,6 +21,7 @@ from oncoweave.privacy.pseudonym import Key
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.compilation import lint_suites
 from oncoweave.quality.overrides import lint_thresholds
+from oncoweave.quality.waivers import lint_waivers
 from oncoweave.records import ExtractRecord, MapRecord, SourceTableRecord
 from oncoweave.spec.document import Loc
 from oncoweave.spec.examples import Cell, Example
@@ -50,6 +51,7 @@ def lint(project: Project, source: str, *, asked: bool = True) -> list[Problem]:
     Oncoweave brings a source along that needs a release of Athena.
     """
     problems = [*lint_suites(project, source), *lint_thresholds(project, source, date.today())]
+    problems += lint_waivers(project, source)
     try:
         inputs = read_inputs(project, source)
     except SpecError as error:

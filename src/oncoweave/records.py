@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
+
+from oncoweave.decisions import ReleaseSignOff
+from oncoweave.record import Record
 
 Severity = Literal["fatal", "convention", "characterization"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
@@ -16,12 +19,6 @@ Context = Literal["verification", "validation"]
 """Whether a check looks at the data alone, or compares them with something outside them (Kahn framework)."""
 Origin = Literal["suite", "dqd", "source", "mapping", "trend"]
 """Where a check comes from: a suite file, OHDSI's Data Quality Dashboard, the delivery, the mapping, or earlier runs."""
-
-
-class Record(BaseModel):
-    """A part of a manifest: frozen and strict."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class FileRecord(Record):
@@ -251,6 +248,18 @@ class AppliedWaiver(Record):
     file: str
 
 
+class IdleWaiver(Record):
+    """An entry of waivers.yaml that lets nothing pass: it has expired, more rows fail than it names, or nothing that it names."""
+
+    check: str
+    scope: str = ""
+    state: Literal["expired", "exceeded", "unused"]
+    told: str
+    owner: str
+    expires: date
+    file: str
+
+
 class OwnTerms(Record):
     """How a check is judged where no thresholds.yaml says otherwise; `counts` says whether it counts rows."""
 
@@ -282,7 +291,7 @@ class ExpectationResult(Record):
 
     `check` is the id of the check, unique in a run and the same from run to run; `origin` says where checks of its kind
     come from. `not_applicable` is the reason why there was nothing to judge. `success` is judged from the counts and
-    `mostly`; a waived check keeps it false. `concept` is the concept (and `unit` the units) that a DQD check is about.
+    `mostly`; a waived check keeps it false, and `lapsed` says why a waiver does not let it pass. `concept` is the concept (and `unit` the units) that a DQD check is about.
     """
 
     check: str = ""
@@ -306,6 +315,7 @@ class ExpectationResult(Record):
     unexpected: int | None = None
     mostly: float | None = None
     waiver: AppliedWaiver | None = None
+    lapsed: str = ""
     override: AppliedThreshold | None = None
 
 
@@ -313,13 +323,14 @@ class CheckRecord(Record):
     """The check stage: the verdict and the results it rests on. `fail` stops publication, but a person may accept conventions.
 
     `open` counts the checks that failed or could not run and that no waiver lets pass, by severity; `waived` those that one
-    does.
+    does. `idle_waivers` let nothing pass.
     """
 
     verdict: Literal["pass", "fail"]
     results: tuple[ExpectationResult, ...]
-    open: dict[Severity, int] = {}
+    open: dict[Severity, int] = Field(default_factory=dict)
     waived: int = 0
+    idle_waivers: tuple[IdleWaiver, ...] = ()
 
 
 class RunManifest(Record):
@@ -335,91 +346,6 @@ class RunManifest(Record):
     extract: ExtractRecord
     map: MapRecord | None = None
     check: CheckRecord | None = None
-
-
-class Person(Record):
-    """Somebody who works with Oncoweave: the id by which they log in, and their name for people."""
-
-    id: str
-    name: str
-
-
-class Accepted(Record):
-    """A failing convention that an approval accepts: its check, how many rows fail of how many, and whether it was waived."""
-
-    check: str
-    unexpected: int | None = None
-    evaluated: int | None = None
-    waived: bool = False
-
-
-class Decision(Record):
-    """What was decided about the results of a run: by whom, in which role, when (UTC), how, and why.
-
-    It is bound to the SHA-256 of check.json (`results_sha256`) and of map.json, which states the tables
-    (`tables_sha256`). `by` is None where nobody decided. `started_by` are the people who started the run, as far as it is
-    known; `four_eyes` says whether the one who decided is none of them.
-    """
-
-    decision: Literal["approved", "auto-approved", "rejected", "expired", "superseded"]
-    by: Person | None
-    role: str
-    at: datetime
-    comment: str
-    how: Literal["command line", "airflow", "demo: nobody looked"]
-    started_by: tuple[str, ...]
-    four_eyes: bool
-    results_sha256: str
-    tables_sha256: str
-    accepts: tuple[Accepted, ...] = ()
-
-
-class SignOff(Decision):
-    """signoff.json of a run: the decision that holds, and the earlier ones, the first one first."""
-
-    source: str
-    run_id: str
-    history: tuple[Decision, ...] = ()
-
-
-class Starters(Record):
-    """starters.json of a run: the ids of the people who started it; empty where only the schedule did."""
-
-    people: tuple[str, ...]
-
-
-class RefusedAnswer(Record):
-    """An answer to an approval that was not accepted: when and by whom it was given, what was chosen, and why not."""
-
-    at: datetime
-    by: Person | None
-    chosen: str
-    why: str
-
-
-class Question(Record):
-    """question.json of a run: that Airflow asks for its approval; since when, until when, and what was not accepted.
-
-    `asked_in` names the Airflow run, `cleared` is how often it was cleared; `candidate_at` is when the run became a
-    candidate. The hashes are those of what was shown, as in a decision: Airflow keeps the text of a question as it was first
-    shown. `asked_as` is Airflow's id of the attempt that asks.
-    """
-
-    asked_in: str
-    cleared: int
-    candidate_at: datetime
-    asked_at: datetime
-    until: datetime | None
-    results_sha256: str
-    tables_sha256: str
-    asked_as: str = ""
-    refused: tuple[RefusedAnswer, ...] = ()
-
-
-class ReleaseSignOff(Decision):
-    """The sign-off in a release: the decision by which it was published, and the SHA-256 of what signoff.json says of it."""
-
-    sha256: str
 
 
 class ReleaseManifest(Record):

@@ -15,13 +15,14 @@ from datetime import date
 from pathlib import Path
 from types import FrameType
 
+from oncoweave.decisions import SignOff
 from oncoweave.errors import OncoweaveError, SpecError, UsageError
 from oncoweave.files import disk_faults, file_record, forget, lock, read_record, write_json
 from oncoweave.lineage.send import Telling, telling
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.history import keep
 from oncoweave.quality.judge import may_be_accepted
-from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, ReleaseManifest, RunManifest, SignOff
+from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, ReleaseManifest, RunManifest
 from oncoweave.release.package import preflight
 from oncoweave.release.signoff import Answer, Standing, note_starter, one_at_a_time, sign, standing_by
 from oncoweave.release.verify import verify
@@ -166,22 +167,24 @@ def map_record(run: RunFolder, project: Project) -> MapRecord:
         return _mapped(run)
 
 
-def check(run: RunFolder, project: Project) -> CheckRecord:
-    """The run's tables, checked; nothing is done when they have been.
+def check(run: RunFolder, project: Project, *, again: bool = False) -> CheckRecord:
+    """The run's tables, checked; those of a checked run are judged again by its suites, thresholds and waivers as they are now.
 
-    Raises UsageError when what the run rests on, as a suite, has changed since its delivery was extracted.
+    `again` runs the checks themselves once more. Raises UsageError when what the run rests on, as what a suite has counted,
+    has changed since its delivery was extracted and the checks are to be run.
     """
-    with _stage(project, run.source, "check", run.run_id):
-        path = run.path / "check.json"
-        if not path.is_file():
-            from oncoweave.stages.check import check as stage
+    from oncoweave.stages import check as stage
 
+    with _stage(project, run.source, "check", run.run_id):
+        if again or not (run.path / "check.json").is_file():
             refuse_changed(run, project)
-            stage(run, project)
+            record = stage.check(run, project)
+        else:
+            record = stage.judge_again(run, project)
         _write_manifest(run)
         keep(run, project)
         write_pages(run, project)
-        return read_record(path, CheckRecord)
+        return record
 
 
 def publish(run: RunFolder, project: Project) -> Path:

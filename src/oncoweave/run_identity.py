@@ -2,7 +2,8 @@
 
 Everything that can change a byte of the release is hashed: delivery, specifications, vocabulary, code, key
 id. The clock, threads, memory, paths and file times are not, nor the keys of source.yaml that say when a source
-is run and who approves, nor the files by which results are judged (waivers.yaml, thresholds.yaml). A content file is known by the name that it has in a project, so that a checkout and an
+is run and who approves, nor that by which results are judged (waivers.yaml, thresholds.yaml, and severity, share and texts
+of an expectation). A content file is known by the name that it has in a project, so that a checkout and an
 installed package give the same id.
 """
 
@@ -19,7 +20,9 @@ from oncoweave.errors import UsageError
 from oncoweave.files import make_private_folder, read_record, sha256_of, write_json
 from oncoweave.privacy.pseudonym import load_key
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import FileRecord, Record
+from oncoweave.record import Record
+from oncoweave.records import FileRecord
+from oncoweave.spec.counted import counted_sha256
 from oncoweave.spec.load import load_mapping, load_source
 from oncoweave.spec.source import PROCEDURE
 from oncoweave.vocabulary.shelf import record_of
@@ -53,6 +56,7 @@ def identity(project: Project, source: str) -> Identity:
     mapping, _ = load_mapping(project, source)
     code = {f"code/{path.relative_to(_PACKAGE)}": sha256_of(path) for path in _code()}
     specification = {name: sha256_of(path) for name, path in sorted(_specification(project, source).items())}
+    specification |= suite_hashes(project, source)
     specification["source.yaml"] = _hash_of(spec.model_dump(mode="json", exclude=set(PROCEDURE)))
     vocabulary = content.vocabulary_folder(project, mapping.vocabulary)
     return Identity(
@@ -64,6 +68,12 @@ def identity(project: Project, source: str) -> Identity:
         domain=spec.domain or source,
         files=specification | _vocabulary_hashes(vocabulary) | code,
     )
+
+
+def suite_hashes(project: Project, source: str) -> dict[str, str]:
+    """What each suite of a source has counted, as a hash, by the name of its file; how counts are judged is not in it."""
+    paths = content.suites(project, source)
+    return {f"expectations/{path.name}": counted_sha256(path, project.root) for path in paths}
 
 
 def run_id(project: Project, source: str, files: Sequence[FileRecord]) -> str:
@@ -117,8 +127,7 @@ def _specification(project: Project, source: str) -> dict[str, Path]:
     found = (path for pattern in patterns for path in own.glob(pattern) if path.name not in content.JUDGEMENT)
     files = {path.relative_to(own).as_posix(): path for path in found}
     files |= {f"concepts/{name}.csv": path for name, path in content.concept_maps(project, source).items()}
-    files |= {f"transforms/{path.name}": path for path in content.transform_modules(project)}
-    return files | {f"expectations/{path.name}": path for path in content.suites(project, source)}
+    return files | {f"transforms/{path.name}": path for path in content.transform_modules(project)}
 
 
 def _vocabulary_hashes(folder: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from oncoweave.decisions import Person
 from oncoweave.errors import EnvironmentFault, SourceUnreachable, UsageError
 from oncoweave.files import lock, read_record, write_json
 from oncoweave.orchestration.arrivals import Arrived, Moment, survey
@@ -18,7 +19,7 @@ from oncoweave.orchestration.claims import claim, set_aside
 from oncoweave.orchestration.taken import CLAIM_LASTS, claims_file
 from oncoweave.orchestration.watch import AGAIN, Watched, payload_of, watched
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import ArrivalRecord, CheckRecord, ExtractRecord, Person
+from oncoweave.records import ArrivalRecord, CheckRecord, ExtractRecord
 from oncoweave.release.signoff import Answer, sign
 from oncoweave.run import extract
 from tests.arrivals.conftest import Send, declare

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oncoweave import run as stages
+from oncoweave.decisions import Person, Question
 from oncoweave.files import write_json
 from oncoweave.orchestration.approval import APPROVE, REJECT, Candidate, Outcome, begin, left, read_reply, settle
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, Person, Question
+from oncoweave.records import CheckRecord
 from oncoweave.release.question import read_question
 from oncoweave.release.signoff import Answer, note_starter, read_signoff
 from oncoweave.report.banners import of_the_run

@@ -28,6 +28,9 @@ WAIVER = AppliedWaiver(reason="r", owner="o", expires=date(2099, 1, 1), at_most=
 def mapped(cdm: Cdm) -> None:
     """Make the run one that has been extracted and mapped."""
     cdm.write()
+    folder = cdm.project.root / "mappings" / "sources" / cdm.run.source
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "source.yaml").touch()
     shutil.copytree(cdm.concepts.parent, cdm.project.root / "mappings" / "vocabulary" / VOCABULARY)
     extracted = ExtractRecord(source=cdm.run.source, run_id=cdm.run.run_id, delivery_date=DELIVERY, tables=())
     write_json(cdm.run.path / "extract.json", extracted)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from oncoweave import run as stages
+from oncoweave.decisions import Person, SignOff
 from oncoweave.errors import DataError, EnvironmentFault, OncoweaveError, UsageError
 from oncoweave.files import read_record, write_json
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, Person, ReleaseManifest, SignOff
+from oncoweave.records import CheckRecord, ReleaseManifest
 from oncoweave.release.signoff import Answer, Chosen, How, note_starter, read_signoff, told
 from oncoweave.release.verify import verify
 from oncoweave.stages.publish import publish

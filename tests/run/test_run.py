@@ -153,8 +153,11 @@ def test_a_table_that_changed_after_map_is_mapped_again(summary: stages.RunSumma
 
 def test_a_run_that_failed_its_check_is_never_published(summary: stages.RunSummary, tiny_project: Project) -> None:
     path = tiny_project.runs / "tiny" / summary.run_id / "check.json"
-    record = read_record(path, CheckRecord).model_copy(update={"verdict": "fail"})
-    path.write_text(record.model_dump_json())
+    record = read_record(path, CheckRecord)
+    fatal = next(i for i, r in enumerate(record.results) if r.severity == "fatal" and r.evaluated and r.unexpected == 0)
+    failed = record.results[fatal].model_copy(update={"unexpected": 1, "success": False})
+    results = (*record.results[:fatal], failed, *record.results[fatal + 1 :])
+    path.write_text(record.model_copy(update={"results": results, "verdict": "fail"}).model_dump_json())
     with pytest.raises(DataError, match="did not pass"):
         stages.run(tiny_project, "tiny")
 

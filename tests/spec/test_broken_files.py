@@ -11,7 +11,7 @@ import pytest
 from oncoweave.errors import SpecError
 from oncoweave.project import Project
 from oncoweave.spec.concept_map import load_concept_map
-from oncoweave.spec.load import load_corrections, load_mapping, load_source, load_suite, load_thresholds
+from oncoweave.spec.load import load_corrections, load_mapping, load_source, load_suite, load_thresholds, load_waivers
 
 HERE = Path(__file__).parent
 JARGON = (
@@ -100,3 +100,8 @@ def test_broken_thresholds(case: Case, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", cases("concept_map"))
 def test_broken_concept_map(case: Case, tmp_path: Path) -> None:
     assert_tells(case, tmp_path / "grade.csv", lambda: load_concept_map(tmp_path / "grade.csv", tmp_path))
+
+
+@pytest.mark.parametrize("case", cases("waivers"))
+def test_broken_waivers(case: Case, tmp_path: Path) -> None:
+    assert_tells(case, tmp_path / "waivers.yaml", lambda: load_waivers(tmp_path / "waivers.yaml", tmp_path))

@@ -133,6 +133,7 @@ def test_the_written_schemas_are_the_same_bytes_each_time(tmp_path: Path) -> Non
         "mapping_part.json",
         "corrections.json",
         "suite.json",
+        "waivers.json",
         "thresholds.json",
     ]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]

@@ -20,10 +20,10 @@ from oncoweave.airflow.addresses import address_of
 from oncoweave.airflow.candidates import candidates
 from oncoweave.airflow.failure import told
 from oncoweave.airflow.project import project_here
+from oncoweave.decisions import Question
 from oncoweave.errors import OncoweaveError
 from oncoweave.orchestration.approval import APPROVE, COMMENT, REJECT, Candidate, Outcome, begin, left, settle
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import Question
 from oncoweave.release.question import asked_by, read_question
 from oncoweave.spec.approval import Approval
 from oncoweave.spec.load import load_source

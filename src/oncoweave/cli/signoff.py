@@ -66,8 +66,8 @@ def signoff(  # noqa: PLR0913  one parameter for each option
 def _sign(project: Project, run: RunFolder, decision: str, texts: tuple[str, str, str]) -> None:
     """Write the decision down."""
     from oncoweave import run as stages
+    from oncoweave.decisions import Person
     from oncoweave.errors import UsageError
-    from oncoweave.records import Person
     from oncoweave.release.signoff import Answer
     from oncoweave.spec.load import load_source
 

@@ -15,7 +15,8 @@ import duckdb
 
 from oncoweave.engine.connection import connect, without_values
 from oncoweave.files import read_record, sha256_of
-from oncoweave.records import Record, ReleaseManifest
+from oncoweave.record import Record
+from oncoweave.records import ReleaseManifest
 from oncoweave.release.verify import MANIFEST
 
 Count = int | None

@@ -22,7 +22,8 @@ from oncoweave.hub.facts import Facts, facts_of
 from oncoweave.hub.place import RELEASE_ID, Place, release_name, taken
 from oncoweave.omop.model import CDM_VERSION
 from oncoweave.project import SOURCE_NAME
-from oncoweave.records import Record, ReleaseManifest
+from oncoweave.record import Record
+from oncoweave.records import ReleaseManifest
 from oncoweave.release.package import FILE, FOLDER
 from oncoweave.release.verify import MANIFEST, Finding, verify
 

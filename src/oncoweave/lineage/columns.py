@@ -25,7 +25,7 @@ from oncoweave.compiler.units import dated, looked
 from oncoweave.omop.fields import DATE_OF, FIELDS, PRECEDING, TIME_OF, TIME_TEXT
 from oncoweave.omop.model import tables
 from oncoweave.omop.routing import UNSEEN_FACTS
-from oncoweave.records import Record
+from oncoweave.record import Record
 
 How = Literal["identity", "transformation", "key"]
 

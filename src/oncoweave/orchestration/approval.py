@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from oncoweave.decisions import Person, Question, RefusedAnswer
 from oncoweave.errors import DataError, EnvironmentFault, UsageError
 from oncoweave.project import RunFolder
-from oncoweave.records import Person, Question, RefusedAnswer
 from oncoweave.release.plain_words import one_line
 from oncoweave.release.question import ask, described, is_open, newer_than, refuse, supersede, supersede_older
 from oncoweave.release.signoff import (

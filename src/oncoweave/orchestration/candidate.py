@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from oncoweave.decisions import Question
 from oncoweave.errors import OncoweaveError
 from oncoweave.files import read_record
 from oncoweave.orchestration.markdown import plain, table
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, MapRecord, Question, ReleaseManifest
+from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, MapRecord, ReleaseManifest
 from oncoweave.release.signoff import read_signoff, starters, told
 from oncoweave.report.recap import RunSummary, notes_of, summary
 from oncoweave.spec.approval import Approval

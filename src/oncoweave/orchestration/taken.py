@@ -17,7 +17,8 @@ from oncoweave.errors import EnvironmentFault
 from oncoweave.files import faults, read_record
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.judge import may_be_accepted
-from oncoweave.records import ArrivalRecord, CheckRecord, Record
+from oncoweave.record import Record
+from oncoweave.records import ArrivalRecord, CheckRecord
 from oncoweave.release.signoff import read_signoff
 from oncoweave.spec.load import load_source
 

@@ -6,7 +6,7 @@ A check is one expectation of one suite, whole: what Great Expectations is told,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from oncoweave.quality.definitions import CATALOGUE
 from oncoweave.quality.expectation import Definition
 from oncoweave.quality.faults import Argument, Fault, arguments_of, faults_of
 from oncoweave.quality.row_conditions import row_condition
+from oncoweave.records import ExpectationResult
 from oncoweave.spec.document import Document
 from oncoweave.spec.load import load_suite
-from oncoweave.spec.suite import ExpectationSpec, Suite
+from oncoweave.spec.suite import JUDGED, ExpectationSpec, Suite
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,16 @@ def checks(project: Project, source: str) -> list[Check]:
 def known_checks(project: Project, source: str) -> list[Check]:
     """The checks of the suites of `source`, without those that are wrong."""
     return _compile(suites(project, source), project.root)[0]
+
+
+def told_anew(facts: Iterable[ExpectationResult], planned: Sequence[Check]) -> list[ExpectationResult]:
+    """The results with the severity, share and texts that their suites give them now; the counts stay what they are."""
+    specs = {check.id: check.spec for check in planned}
+    return [_told_by(specs[fact.check], fact) if fact.check in specs else fact for fact in facts]
+
+
+def _told_by(spec: ExpectationSpec, fact: ExpectationResult) -> ExpectationResult:
+    return fact.model_copy(update={name: getattr(spec, name) for name in JUDGED}) if fact.origin == "suite" else fact
 
 
 def lint_suites(project: Project, source: str) -> list[Problem]:

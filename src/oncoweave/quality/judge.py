@@ -7,22 +7,38 @@ a person signs the run off knowing it. A check that could not run has failed. A 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Literal
 
-from oncoweave.records import SEVERITIES, Accepted, CheckRecord, ExpectationResult, Severity
+from oncoweave.decisions import Accepted
+from oncoweave.quality.overrides import Override, as_it_asks, overridden
+from oncoweave.quality.waivers import FiledWaiver, waived
+from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, Severity
 
 _SLACK = 1e-6
 """Rows by which a share may be missed: 0.95 and its like are no exact numbers."""
 
 
-def judge(facts: Sequence[ExpectationResult]) -> CheckRecord:
-    """The record of a run whose checks counted `facts`: success, and the verdict."""
-    results = tuple(fact.model_copy(update={"success": _succeeds(fact)}) for fact in facts)
+def judge(
+    facts: Sequence[ExpectationResult],
+    thresholds: Sequence[Override] = (),
+    waivers: Sequence[FiledWaiver] = (),
+    today: date = date.max,
+) -> CheckRecord:
+    """The record of a run by what its checks counted: success, what thresholds.yaml and waivers.yaml say, and the verdict.
+
+    `facts` may be results that were judged before: what was judged of them is taken back first. `today` decides what has
+    expired; no other clock is in it.
+    """
+    own = [as_it_asks(fact).model_copy(update={"waiver": None, "lapsed": ""}) for fact in facts]
+    counted = [r.model_copy(update={"success": _succeeds(r)}) for r in overridden(own, thresholds, today)]
+    results, idle = waived(counted, waivers, today)
     return CheckRecord(
         verdict=verdict(results),
-        results=results,
+        results=tuple(results),
         open={severity: len(open_failures(results, severity)) for severity in SEVERITIES},
         waived=sum(1 for result in results if result.waiver),
+        idle_waivers=tuple(idle),
     )
 
 

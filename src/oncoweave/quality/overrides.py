@@ -65,7 +65,7 @@ def overrides(project: Project, source: str) -> list[Override]:
 
 def overridden(facts: Sequence[ExpectationResult], entries: Sequence[Override], today: date) -> list[ExpectationResult]:
     """The results with the terms that `entries` set on `today`; any that were set before are taken back first."""
-    return [_applied(own, _chosen(own, entries), today) for own in map(_as_it_asks, facts)]
+    return [_applied(own, _chosen(own, entries), today) for own in map(as_it_asks, facts)]
 
 
 def lint_thresholds(project: Project, source: str, today: date | None = None) -> list[Problem]:
@@ -73,7 +73,7 @@ def lint_thresholds(project: Project, source: str, today: date | None = None) ->
     paths = judgement_files(project, source, THRESHOLDS)
     if not paths:
         return []
-    known = _known(project, source)
+    known = known_terms(project, source)
     problems: list[Problem] = []
     for path in paths:
         try:
@@ -86,7 +86,7 @@ def lint_thresholds(project: Project, source: str, today: date | None = None) ->
     return problems
 
 
-def _known(project: Project, source: str) -> Mapping[str, OwnTerms]:
+def known_terms(project: Project, source: str) -> Mapping[str, OwnTerms]:
     """What every check that can be named asks, by its id."""
     found = {check.id: OwnTerms(severity=check.severity, mostly=check.mostly, counts=True) for check in catalogue()}
     for check in known_checks(project, source):
@@ -147,7 +147,8 @@ def _chosen(fact: ExpectationResult, entries: Sequence[Override]) -> Override | 
     return max(enumerate(named), key=lambda one: (not one[1].is_pattern, one[0]))[1] if named else None
 
 
-def _as_it_asks(result: ExpectationResult) -> ExpectationResult:
+def as_it_asks(result: ExpectationResult) -> ExpectationResult:
+    """The result with what a threshold of the site set taken back."""
     applied = result.override
     if applied is None:
         return result

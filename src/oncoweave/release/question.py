@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from oncoweave.decisions import Question, RefusedAnswer
 from oncoweave.errors import EnvironmentFault
 from oncoweave.files import read_record, write_json
 from oncoweave.project import RunFolder
-from oncoweave.records import ExtractRecord, Question, RefusedAnswer
+from oncoweave.records import ExtractRecord
 from oncoweave.release.signoff import Answer, hashes, read_signoff, sign
 from oncoweave.spec.approval import Approval
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+from oncoweave.decisions import Decision, Person, ReleaseSignOff, SignOff, Starters
 from oncoweave.errors import DataError, EnvironmentFault, UsageError
 from oncoweave.files import patient_lock, read_record, sha256_of, write_json
 from oncoweave.project import RunFolder
 from oncoweave.quality.judge import accepted, may_be_accepted, open_failures
-from oncoweave.records import CheckRecord, Decision, Person, ReleaseSignOff, SignOff, Starters
+from oncoweave.records import CheckRecord
 from oncoweave.release.plain_words import one_line, words
 from oncoweave.spec.approval import Approval
 from oncoweave.spec.source import Source

@@ -154,7 +154,7 @@ def parse_document(text: str, path: Path, root: Path) -> Document:
     return Document(path, name, text, tree.data, tree)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _tree(text: str) -> tuple[Tree, list[Fault]]:
     """The tree of a text; a run reads the same files three times, and nobody changes a tree."""
     return read_tree(text)

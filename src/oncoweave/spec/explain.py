@@ -18,7 +18,7 @@ from oncoweave.errors import Problem
 from oncoweave.spec.arrival import MARKER
 from oncoweave.spec.delivery import ADDRESS, QUERY_FILE, TABLE_NAME
 from oncoweave.spec.document import Document, Loc, Value
-from oncoweave.spec.language import LABEL, SPAN, Spec
+from oncoweave.spec.language import AT_MOST, FILLED, LABEL, SCOPE, SPAN, Spec
 from oncoweave.spec.models import Target, keys_of, literals_of, resolve, thing
 from oncoweave.spec.notify import MAILBOX, VARIABLE
 from oncoweave.spec.suite import CHECK_ID, PARAMETER, SINCE
@@ -49,6 +49,9 @@ FORMS = MappingProxyType(
     {
         SPAN: "a span of time: a number and s, m, h or d, as 30s, 5m, 8h or 2d",
         MARKER: "the name of one file, without a folder and without the signs * ? [ ] %",
+        FILLED: "said in words; it is blank",
+        SCOPE: "a table or a field: person, or person.year_of_birth",
+        AT_MOST: "a number of rows or a share of them, with its unit: 120 rows, or 2 %",
         LABEL: "one line of 1 to 100 characters",
         QUERY_FILE: "a file in the folder sql/ of the source, as sql/patients.sql",
         ADDRESS: "an address without user and password: s3://bucket/folder/, sftp://host/folder/, https://host/folder/",

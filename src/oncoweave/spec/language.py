@@ -13,6 +13,12 @@ Day = datetime.date  # under a name of its own: several models have a key `date`
 LABEL = r"^[^\x00-\x1f\x7f]{1,100}$"
 Label = Annotated[str, StringConstraints(pattern=LABEL)]
 """A short text on one line."""
+FILLED = r"\S"
+"""A text that is not blank."""
+SCOPE = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$"
+"""A table, or a field with its table."""
+AT_MOST = r"^([1-9][0-9,]* rows?|[0-9]+(\.[0-9]+)? ?%)$"
+"""A number of rows, or a share of them."""
 SPAN = r"^[1-9][0-9]{0,3}(s|m|h|d)$"
 Span = Annotated[str, StringConstraints(pattern=SPAN)]
 """A span of time: 30s, 5m, 8h, 2d."""

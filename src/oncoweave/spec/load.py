@@ -24,6 +24,7 @@ from oncoweave.spec.mapping_files import read_mapping_files
 from oncoweave.spec.source import Source
 from oncoweave.spec.suite import Suite
 from oncoweave.spec.thresholds import Thresholds
+from oncoweave.spec.waivers import Waivers, waiver_problems
 
 __all__ = [
     "load_corrections",
@@ -70,6 +71,12 @@ def load_thresholds(path: Path, root: Path) -> tuple[Thresholds, Document]:
     """A thresholds.yaml; raises SpecError with all problems."""
     document = read_document(path, root)
     return validate(Thresholds, document), document
+
+
+def load_waivers(path: Path, root: Path) -> tuple[Waivers, Document]:
+    """The waivers of a file; raises SpecError with all problems."""
+    document = read_document(path, root)
+    return validate(Waivers, document, waiver_problems), document
 
 
 def validate(language: type[Language], document: Document, *checks: Check) -> Language:

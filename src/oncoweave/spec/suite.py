@@ -43,7 +43,7 @@ class ExpectationSpec(Spec):
         default=None, ge=0, le=1, description="Share of the rows that must meet it (0-1); all of them if unset."
     )
     severity: Literal["fatal", "convention", "characterization"] = Field(
-        description="fatal: nothing is published when it fails; convention: a warning; characterization: for information."
+        description="fatal: nothing is published when it fails; convention: nothing is published unless it is waived or a person accepts it; characterization: for information."
     )
     category: Literal["conformance", "completeness", "plausibility"] = Field(
         description="What it looks at (Kahn framework): form, presence or truth of the values."
@@ -86,3 +86,9 @@ class Suite(Spec):
         """An expectation of the suite with the owner and the time that hold for it."""
         owner = spec.owner or (getattr(self.owners, spec.severity) if self.owners else "")
         return spec.model_copy(update={"owner": owner, "since": spec.since or self.since})
+
+
+JUDGED = frozenset(("mostly", "severity", "category", "context", "why", "owner", "since"))
+"""The keys of an expectation that say what its counts mean: by them a run can be judged again without reading its data."""
+TELLING = frozenset(("description", "owners", "since"))
+"""The keys of a suite that do the same."""

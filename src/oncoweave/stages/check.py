@@ -24,11 +24,15 @@ from oncoweave.files import (
     write_json,
 )
 from oncoweave.project import Project, RunFolder
-from oncoweave.quality.compilation import Check, checks
+from oncoweave.quality.compilation import Check, checks, told_anew
 from oncoweave.quality.conditions import keys_query
 from oncoweave.quality.judge import judge
+from oncoweave.quality.overrides import as_it_asks, overrides
 from oncoweave.quality.relations import prepare
-from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, MapRecord, Record
+from oncoweave.quality.waivers import waivers
+from oncoweave.record import Record
+from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, MapRecord
+from oncoweave.run_identity import read_identity, suite_hashes
 from oncoweave.vocabulary.bundle import open_release
 
 QUARANTINE = "check.parquet"
@@ -53,11 +57,40 @@ def check(run: RunFolder, project: Project) -> CheckRecord:
     forget(run.path / "check.json")
     concepts = open_release(project, mapped.vocabulary).table("CONCEPT")
     with stage_folder(run, "results") as folder:
-        record = judge(check_tables(run, planned, concepts, extracted.delivery_date))
-        for suite, of_suite in groupby(record.results, key=lambda result: result.suite):
-            write_json(folder / f"{suite}.json", SuiteResults(suite=suite, results=tuple(of_suite)))
+        record = _judged(run, project, check_tables(run, planned, concepts, extracted.delivery_date))
+        _write_results(folder, record)
     write_json(run.path / "check.json", record)
     return record
+
+
+def judge_again(run: RunFolder, project: Project) -> CheckRecord:
+    """Judge what a checked run counted by its suites, thresholds and waivers as they are now; reads and runs nothing else.
+
+    Nothing is written when nothing changed. Where a suite has something else counted by now, what it said then stays:
+    that makes another run.
+    """
+    before = read_record(run.path / "check.json", CheckRecord)
+    facts = [as_it_asks(result) for result in before.results]
+    then, now = read_identity(run).files, suite_hashes(project, run.source)
+    if {name: hash_ for name, hash_ in then.items() if name.startswith("expectations/")} == now:
+        facts = told_anew(facts, checks(project, run.source))
+    record = _judged(run, project, facts)
+    if record != before:
+        _write_results(make_private_folder(run.results), record)
+        write_json(run.path / "check.json", record)
+    return record
+
+
+def _judged(run: RunFolder, project: Project, facts: Sequence[ExpectationResult]) -> CheckRecord:
+    """The only place that reads the clock: what has expired today."""
+    thresholds, waived = overrides(project, run.source), waivers(project, run.source)
+    return judge(facts, thresholds, waived, date.today())
+
+
+def _write_results(folder: Path, record: CheckRecord) -> None:
+    """One file a suite, and the dashboard's."""
+    for suite, of_suite in groupby(record.results, key=lambda result: result.suite):
+        write_json(folder / f"{suite}.json", SuiteResults(suite=suite, results=tuple(of_suite)))
 
 
 def check_tables(run: RunFolder, planned: Sequence[Check], concepts: Path, delivery: date) -> list[ExpectationResult]:

@@ -5,20 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from oncoweave.decisions import ReleaseSignOff
 from oncoweave.errors import DataError, EnvironmentFault
 from oncoweave.files import lock, read_record, sha256_of
 from oncoweave.omop.model import CDM_VERSION
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.judge import may_be_accepted, open_failures
-from oncoweave.records import (
-    CheckRecord,
-    ExpectationResult,
-    ExtractRecord,
-    FileRecord,
-    MapRecord,
-    ReleaseManifest,
-    ReleaseSignOff,
-)
+from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, FileRecord, MapRecord, ReleaseManifest
 from oncoweave.release.package import preflight, put, sweep
 from oncoweave.release.signoff import for_release, how_to_sign, standing_by
 from oncoweave.release.verify import PAGE, release_id

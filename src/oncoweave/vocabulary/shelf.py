@@ -11,7 +11,8 @@ from pathlib import Path
 from oncoweave.errors import EnvironmentFault
 from oncoweave.files import read_record
 from oncoweave.project import Project
-from oncoweave.records import FileRecord, Record
+from oncoweave.record import Record
+from oncoweave.records import FileRecord
 
 RECORD = "bundle.json"
 STARTER = "starter"
