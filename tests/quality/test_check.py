@@ -115,15 +115,17 @@ def test_the_keys_of_failing_rows_are_kept_at_the_site(cdm: Cdm) -> None:
     cdm.plant("UPDATE measurement SET measurement_event_id = 4711 WHERE measurement_id < 53")
     cdm.plant("INSERT INTO condition_occurrence SELECT * FROM condition_occurrence WHERE person_id = 2")
     cdm.check()
-    path = cdm.run.quarantine / "check.parquet"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    rows = duckdb.sql(f'SELECT "table", key, "check" FROM \'{path}\'').fetchall()
-    assert {
-        ("measurement", 51, "measurement.measurement_event_id.events_to_exist"),
-        ("measurement", 52, "measurement.measurement_event_id.events_to_exist"),
-        ("condition_occurrence", 22, "condition_occurrence.condition_occurrence_id.be_unique"),
-    } <= set(rows)
-    assert 53 not in {key for table, key, _ in rows if table == "measurement"}
+    folder = cdm.run.quarantine / "failing"
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert (modes, stat.S_IMODE(folder.stat().st_mode)) == ({0o600}, 0o700)
+    assert keys(cdm, "measurement.measurement_event_id.events_to_exist") == [("measurement", 51), ("measurement", 52)]
+    assert keys(cdm, "condition_occurrence.condition_occurrence_id.be_unique") == [("condition_occurrence", 22)]
+    assert not (folder / "measurement.person_id.reference.parquet").exists(), "a check that is met keeps no file"
+
+
+def keys(cdm: Cdm, check: str) -> list[tuple[object, ...]]:
+    """All that is kept of the rows that fail a check."""
+    return duckdb.sql(f"SELECT * FROM '{cdm.run.quarantine / 'failing' / check}.parquet'").fetchall()
 
 
 def test_a_table_that_was_not_written_is_judged_as_empty(cdm: Cdm) -> None:
@@ -161,7 +163,7 @@ def test_no_value_of_the_data_is_written_or_printed(cdm: Cdm, tmp_path: Path) ->
     record = read_record(cdm.run.path / "check.json", CheckRecord)
     assert record.verdict == "fail"
     assert {r.error for r in record.results if r.error} == {"BinderException", "ConversionException"}
-    kept = duckdb.sql(f"SELECT * FROM '{cdm.run.quarantine / 'check.parquet'}'").fetchall()
+    kept = duckdb.sql(f"SELECT * FROM '{cdm.run.quarantine / 'failing' / '*.parquet'}'").fetchall()
     assert kept
     assert MARKER not in f"{told} {kept}"
     for name, content in _files(tmp_path).items():

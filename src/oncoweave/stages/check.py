@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import date
 from itertools import groupby
 from pathlib import Path
 
-import duckdb
-
 from oncoweave.engine.connection import connect
-from oncoweave.engine.parquet import copy_sorted
 from oncoweave.files import (
-    clear_away,
-    faults,
     forget,
     make_private_folder,
     read_record,
     stage_folder,
-    sync,
     work_folder,
     write_json,
 )
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.compilation import Check, checks, told_anew
 from oncoweave.quality.conditions import keys_query
+from oncoweave.quality.failing import keep_failing
 from oncoweave.quality.judge import judge
 from oncoweave.quality.overrides import as_it_asks, overrides
 from oncoweave.quality.relations import prepare
@@ -34,8 +29,6 @@ from oncoweave.record import Record
 from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, MapRecord
 from oncoweave.run_identity import read_identity, suite_hashes
 from oncoweave.vocabulary.bundle import open_release
-
-QUARANTINE = "check.parquet"
 
 
 class SuiteResults(Record):
@@ -46,7 +39,7 @@ class SuiteResults(Record):
 
 
 def check(run: RunFolder, project: Project) -> CheckRecord:
-    """Judge the tables of `run` by the suites of its source; writes results/, quarantine/check.parquet, check.json.
+    """Judge the tables of `run` by the suites of its source; writes results/, quarantine/failing/, check.json.
 
     Checking a run again gives the same record. Raises UsageError when the run has not been mapped, SpecError
     for a suite that is wrong; a check that fails or cannot be run is in the record, not raised.
@@ -105,22 +98,6 @@ def check_tables(run: RunFolder, planned: Sequence[Check], concepts: Path, deliv
     with work_folder(run, "check") as work, closing(connect(work=work, allow=allowed)) as connection:
         prepare(connection, run.tables, concepts, delivery)
         results = validate(connection, planned)
-        _quarantine(connection, run, [c for c, r in zip(planned, results, strict=True) if not r.success])
+        failed = [check for check, result in zip(planned, results, strict=True) if not result.success]
+        keep_failing(connection, run, {check.id: keys_query(check) for check in failed})
     return results
-
-
-def _quarantine(connection: duckdb.DuckDBPyConnection, run: RunFolder, failed: Sequence[Check]) -> None:
-    """Keep the pseudonymous keys of failing rows, by table and check."""
-    beside, target = run.quarantine / f".{QUARANTINE}.tmp", run.quarantine / QUARANTINE
-    connection.execute('CREATE TABLE check_keys ("table" VARCHAR, "key" BIGINT, "check" VARCHAR)')
-    for sql in filter(None, map(keys_query, failed)):
-        with suppress(duckdb.Error):  # a check that could not be run has no failing rows; it has failed already
-            connection.execute(f"INSERT INTO check_keys {sql}")
-    try:
-        copy_sorted(connection, "SELECT * FROM check_keys", beside, order_by=["table", "key", "check"])
-        with faults(target):
-            sync(beside)
-            beside.rename(target)
-            sync(run.quarantine)
-    finally:
-        clear_away(beside)

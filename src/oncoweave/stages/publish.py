@@ -113,8 +113,8 @@ def _passed(run: RunFolder) -> CheckRecord:
         raise DataError(
             f"run {run.run_id} of `{run.source}` did not pass; nothing was published\n"
             + "\n".join([*map(_told, failed), *_nobody(run)]),
-            mend=f"`oncoweave explain {run.source}` tells which rows were not mapped and why; keys of failing rows are "
-            "in quarantine/check.parquet of the run",
+            mend=f"`oncoweave failing {run.source} CHECK --rows` tells on site which rows fail; `oncoweave explain "
+            f"{run.source}` which were not mapped, and why",
         )
     return checked
 
