@@ -25,6 +25,7 @@ from oncoweave.spec.rule import Kind
 from oncoweave.spec.source import Source
 from oncoweave.spec.suite import Suite
 from oncoweave.spec.thresholds import Thresholds
+from oncoweave.spec.trends import Trends
 from oncoweave.spec.waivers import Waivers
 
 PAGE = Path(__file__).parent / "mapping-language.md"
@@ -47,11 +48,16 @@ LANGUAGES: dict[str, tuple[type[Spec], str]] = {
         "Checks that are judged otherwise than they ask: of all sources in `expectations/`, of one beside its source.yaml. "
         "The QA reviewer edits it.",
     ),
+    "expectations/trends.yaml": (
+        Trends,
+        "What must hold of a run as a whole: its delivery, its mapping, and how the release changed; a source may have its own, "
+        "expectations/sources/<source>/trends.yaml. The QA reviewer edits it; `docs/quality.md` lists the checks.",
+    ),
 }
 WORDS = {
     "str": "text", "int": "whole number", "float": "number", "FiniteFloat": "number", "bool": "`true` or `false`", "date": "date", "Day": "date",
     "Name": "name", "Label": "text", "Marker": "name of a file", "Span": "span of time (`30s`, `5m`, `8h`, `2d`)", "Expr": "expression", "Concept": "concept", "ConceptText": "concept", "Cell": "text",
-    "ParameterText": "text", "Checks": "id of a check, or a pattern with `*`", "Percent": "percentage or `off`", "Mailbox": "e-mail address", "Variable": "name of an environment variable", "Kind": "[clinical role](#clinical-roles)",
+    "ParameterText": "text", "Share": "number", "RunCheckId": "name", "Checks": "id of a check, or a pattern with `*`", "Percent": "percentage or `off`", "Mailbox": "e-mail address", "Variable": "name of an environment variable", "Kind": "[clinical role](#clinical-roles)",
 }  # fmt: skip
 HEAD = """# The mapping language
 

@@ -16,6 +16,8 @@ THRESHOLDS = "thresholds.yaml"
 WAIVERS = "waivers.yaml"
 JUDGEMENT = (THRESHOLDS, WAIVERS)
 """The files by which results are judged, beside suites and specifications: they change no byte of a table."""
+TRENDS = "trends.yaml"
+"""The checks of a run as a whole: what they count is the same whatever it says, so it is no part of what a run rests on."""
 
 
 def standard() -> Path:
@@ -46,7 +48,14 @@ def suites(project: Project, source: str) -> list[Path]:
     own = _by_name(project, f"expectations/sources/{source}", "*.yaml") | _by_name(
         project, "expectations/sources", f"{source}.yaml"
     )
-    return [path for path in (*shared.values(), *own.values()) if path.name not in JUDGEMENT]
+    return [path for path in (*shared.values(), *own.values()) if path.name not in (*JUDGEMENT, TRENDS)]
+
+
+def trends(project: Project, source: str) -> Path:
+    """The file of the checks of a run as a whole: the source's own, else the site's, else the standard one."""
+    places = [root / "expectations" for root in roots(project)]
+    own = project.root / "expectations" / "sources" / source
+    return next(place / TRENDS for place in (own, *places) if (place / TRENDS).is_file())
 
 
 def judgement_files(project: Project, source: str, name: str) -> list[Path]:

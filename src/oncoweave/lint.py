@@ -21,6 +21,7 @@ from oncoweave.privacy.pseudonym import Key
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.compilation import lint_suites
 from oncoweave.quality.overrides import lint_thresholds
+from oncoweave.quality.run_checks.compilation import lint_run_checks
 from oncoweave.quality.waivers import lint_waivers
 from oncoweave.records import ExtractRecord, MapRecord, SourceTableRecord
 from oncoweave.spec.document import Loc
@@ -50,8 +51,8 @@ def lint(project: Project, source: str, *, asked: bool = True) -> list[Problem]:
     That its vocabulary release is not there is an error of a source that was `asked` for, and else a warning:
     Oncoweave brings a source along that needs a release of Athena.
     """
-    problems = [*lint_suites(project, source), *lint_thresholds(project, source, date.today())]
-    problems += lint_waivers(project, source)
+    problems = [*lint_suites(project, source), *lint_run_checks(project, source)]
+    problems += [*lint_thresholds(project, source, date.today()), *lint_waivers(project, source)]
     try:
         inputs = read_inputs(project, source)
     except SpecError as error:

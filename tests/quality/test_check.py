@@ -17,11 +17,20 @@ import pytest
 from oncoweave.errors import UsageError
 from oncoweave.files import read_record, write_json
 from oncoweave.quality.judge import judge, verdict
-from oncoweave.records import AppliedWaiver, CheckRecord, ExpectationResult, ExtractRecord, MapRecord
+from oncoweave.records import AppliedWaiver, CheckRecord, ExpectationResult, ExtractRecord, FileRecord, MapRecord
 from oncoweave.stages.check import check
 from tests.quality.small_cdm import DELIVERY, VOCABULARY, Cdm, failing
 
 MARKER = "XMARKERX"
+SOURCE = """version: 1
+source: registry
+title: A registry
+holder: Nobody; every row is invented
+kind: registry
+delivery: {by: folder, date: 2020-06-30, path: delivery}
+tables:
+  patients: {format: csv, files: patients.csv, row: {content: true}}
+"""
 WAIVER = AppliedWaiver(reason="r", owner="o", expires=date(2099, 1, 1), at_most="1 row", file="waivers.yaml")
 
 
@@ -30,7 +39,7 @@ def mapped(cdm: Cdm) -> None:
     cdm.write()
     folder = cdm.project.root / "mappings" / "sources" / cdm.run.source
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "source.yaml").touch()
+    (folder / "source.yaml").write_text(SOURCE, encoding="utf-8")
     shutil.copytree(cdm.concepts.parent, cdm.project.root / "mappings" / "vocabulary" / VOCABULARY)
     extracted = ExtractRecord(source=cdm.run.source, run_id=cdm.run.run_id, delivery_date=DELIVERY, tables=())
     write_json(cdm.run.path / "extract.json", extracted)
@@ -46,7 +55,7 @@ def mapped(cdm: Cdm) -> None:
         corrections=0,
         persons=2,
         events={},
-        tables=(),
+        tables=(FileRecord(name="person.parquet", bytes=0, sha256="0" * 64, rows=2),),
     )
     write_json(cdm.run.path / "map.json", record)
 

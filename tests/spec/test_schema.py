@@ -135,5 +135,6 @@ def test_the_written_schemas_are_the_same_bytes_each_time(tmp_path: Path) -> Non
         "suite.json",
         "waivers.json",
         "thresholds.json",
+        "trends.json",
     ]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]

@@ -24,6 +24,7 @@ from oncoweave.spec.mapping_files import read_mapping_files
 from oncoweave.spec.source import Source
 from oncoweave.spec.suite import Suite
 from oncoweave.spec.thresholds import Thresholds
+from oncoweave.spec.trends import Trends
 from oncoweave.spec.waivers import Waivers, waiver_problems
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "load_source",
     "load_suite",
     "load_thresholds",
+    "load_trends",
     "read_document",
     "validate",
 ]
@@ -71,6 +73,12 @@ def load_thresholds(path: Path, root: Path) -> tuple[Thresholds, Document]:
     """A thresholds.yaml; raises SpecError with all problems."""
     document = read_document(path, root)
     return validate(Thresholds, document), document
+
+
+def load_trends(path: Path, root: Path) -> tuple[Trends, Document]:
+    """The checks of a run as a whole; raises SpecError with all problems."""
+    document = read_document(path, root)
+    return validate(Trends, document), document
 
 
 def load_waivers(path: Path, root: Path) -> tuple[Waivers, Document]:

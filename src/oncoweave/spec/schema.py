@@ -19,15 +19,17 @@ from oncoweave.spec.mapping_files import LISTS, MAPS
 from oncoweave.spec.source import Source
 from oncoweave.spec.suite import Suite
 from oncoweave.spec.thresholds import Thresholds
+from oncoweave.spec.trends import Trends
 from oncoweave.spec.waivers import Waivers
 
-Language = Literal["source", "mapping", "mapping_part", "corrections", "suite", "waivers", "thresholds"]
+Language = Literal["source", "mapping", "mapping_part", "corrections", "suite", "waivers", "thresholds", "trends"]
 Schema = dict[str, Any]
 Refined = Map[Language, Callable[[Schema], Schema]]
 MODELS: dict[Language, type[Spec]] = {
     "source": Source, "mapping": Mapping, "mapping_part": Mapping, "corrections": Corrections, "suite": Suite,
     "waivers": Waivers,
     "thresholds": Thresholds,
+    "trends": Trends,
 }  # fmt: skip
 DRAFT = "http://json-schema.org/draft-07/schema#"
 

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from oncoweave.spec.approval import Approval
 from oncoweave.spec.arrival import Arrival
 from oncoweave.spec.delivery import Delivery, QueryFile, TableName
-from oncoweave.spec.language import Day, Name, Spec
+from oncoweave.spec.language import Day, Name, Span, Spec
 from oncoweave.spec.notify import Notify
 from oncoweave.spec.schedule import Scheduling
 
@@ -218,6 +218,10 @@ class Source(Scheduling):
     arrival: Arrival | None = Field(
         default=None,
         description="Where deliveries arrive, so that each is harmonised when it is whole; with `schedule: on arrival`.",
+    )
+    expect_every: Span | None = Field(
+        default=None,
+        description="How often the source delivers at least, as 35d: a check tells when the delivery before is longer ago than that.",
     )
     origin: SyntheticOrigin | None = Field(
         default=None, description="Synthetic day zero of a source without calendar dates."

@@ -24,6 +24,9 @@ from oncoweave.quality.failing import keep_failing
 from oncoweave.quality.judge import judge
 from oncoweave.quality.overrides import as_it_asks, overrides
 from oncoweave.quality.relations import prepare
+from oncoweave.quality.run_checks.compilation import run_check_specs
+from oncoweave.quality.run_checks.finding import told_by
+from oncoweave.quality.run_checks.judged import judge_run
 from oncoweave.quality.waivers import waivers
 from oncoweave.record import Record
 from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, MapRecord
@@ -46,11 +49,12 @@ def check(run: RunFolder, project: Project) -> CheckRecord:
     """
     mapped = read_record(run.path / "map.json", MapRecord)
     extracted = read_record(run.path / "extract.json", ExtractRecord)
-    planned = checks(project, run.source)
+    planned, of_run = checks(project, run.source), run_check_specs(project, run.source)
     forget(run.path / "check.json")
     concepts = open_release(project, mapped.vocabulary).table("CONCEPT")
     with stage_folder(run, "results") as folder:
-        record = _judged(run, project, check_tables(run, planned, concepts, extracted.delivery_date))
+        of_tables = check_tables(run, planned, concepts, extracted.delivery_date)
+        record = _judged(run, project, [*of_tables, *judge_run(run, project, of_run, concepts, of_tables)])
         _write_results(folder, record)
     write_json(run.path / "check.json", record)
     return record
@@ -67,7 +71,7 @@ def judge_again(run: RunFolder, project: Project) -> CheckRecord:
     then, now = read_identity(run).files, suite_hashes(project, run.source)
     if {name: hash_ for name, hash_ in then.items() if name.startswith("expectations/")} == now:
         facts = told_anew(facts, checks(project, run.source))
-    record = _judged(run, project, facts)
+    record = _judged(run, project, told_by(run_check_specs(project, run.source), facts))
     if record != before:
         _write_results(make_private_folder(run.results), record)
         write_json(run.path / "check.json", record)

@@ -1,0 +1,176 @@
+"""Checks of what the mapping made: by the ledger and the other counts of map.json, and by the codes of the events."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from oncoweave import content
+from oncoweave.engine.connection import without_values
+from oncoweave.engine.parquet import identifier
+from oncoweave.errors import OncoweaveError
+from oncoweave.events import select_events
+from oncoweave.files import read_record
+from oncoweave.project import Project, RunFolder
+from oncoweave.quality.run_checks.finding import Finding
+from oncoweave.quality.snapshot_tables import snapshot_select
+from oncoweave.records import EventFile, EventIndex, ExtractRecord, LedgerEntry, MapRecord
+from oncoweave.spec.concept_map import load_concept_map
+from oncoweave.spec.source import Source
+
+EMPTY = "empty"
+"""The reason by which the ledger excludes an empty cell."""
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A run that was mapped, and what it was mapped by."""
+
+    run: RunFolder
+    project: Project
+    spec: Source
+    extracted: ExtractRecord
+    record: MapRecord
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The rows of each target table."""
+        return {file.name.removesuffix(".parquet"): file.rows or 0 for file in self.record.tables}
+
+
+def findings(connection: duckdb.DuckDBPyConnection, given: Mapped) -> Iterator[Finding]:
+    """What was counted of the mapping; `connection` may read snapshot, events and tables of the run."""
+    for entry in given.record.ledger:
+        yield from _rule(entry, given.spec)
+    yield from _by_fact(given.record)
+    yield from _shares(given)
+    yield from _persons(connection, given)
+    yield from _codes(connection, given)
+
+
+def rule_place(entry: LedgerEntry) -> tuple[str, ...]:
+    """The place of a rule, and of one of its columns, in the id of a check."""
+    return (entry.rule, entry.column) if entry.column else (entry.rule,)
+
+
+def _rule(entry: LedgerEntry, spec: Source) -> Iterator[Finding]:
+    def found(check: str, evaluated: int, unexpected: int, why_not: str = "") -> Finding:
+        return Finding(check, rule_place(entry), entry.table, evaluated, unexpected, entry.column, why_not)
+
+    accounted = entry.mapped + entry.quarantined + entry.excluded
+    kept, empty = (
+        entry.read - entry.excluded,
+        sum(n for kind, why, n in entry.reasons if (kind, why) == ("excluded", EMPTY)),
+    )
+    yield found("ledger_unbalanced", entry.read, abs(entry.read - accounted))
+    yield found("rule_made_nothing", kept, 0 if entry.mapped else kept)
+    yield found("rule_excluded_all", entry.read - empty, 0 if kept else entry.read - empty)
+    table = spec.tables.get(entry.table)
+    optional = "the table is optional, and has no row" if table and table.optional and not entry.read else ""
+    yield found("rule_read_nothing", 1, int(not entry.read), optional)
+    yield found("rows_held_back", kept, entry.quarantined)
+    yield found("rows_excluded", entry.read, entry.excluded)
+    yield found("events_unmapped", entry.events, entry.unmapped)
+
+
+def _by_fact(record: MapRecord) -> Iterator[Finding]:
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for entry in record.ledger:
+        for fact in (entry.fact, "all"):
+            counts[fact][0] += entry.events
+            counts[fact][1] += entry.unmapped
+    for fact, (events, unmapped) in counts.items():
+        yield Finding("facts_unmapped", (fact,), "", events, unmapped)
+
+
+def _shares(given: Mapped) -> Iterator[Finding]:
+    """Imputed dates, cut texts, units that were not converted, rows without a partner."""
+    record, rows = given.record, given.rows
+    for field, by_precision in record.imputed.items():
+        table, _, which = field.partition(".")
+        yield Finding("dates_imputed", (table, which), table, rows.get(table, 0), sum(by_precision.values()), which)
+    for field, cut in record.truncated.items():
+        table, _, which = field.partition(".")
+        yield Finding("texts_truncated", (table, which), table, rows.get(table, 0), cut, which)
+    other = {(count.rule, count.column): count.events for count in record.unconverted}
+    for entry in record.ledger:
+        if (entry.rule, entry.column) in other:
+            values = other[entry.rule, entry.column]
+            yield Finding("values_unconverted", rule_place(entry), entry.table, entry.events, values, entry.column)
+    for join in record.joins:
+        looking = join.rows - join.empty
+        yield Finding("rows_without_partner", (join.table, join.join), join.table, looking, join.without)
+
+
+def _persons(connection: duckdb.DuckDBPyConnection, given: Mapped) -> Iterator[Finding]:
+    """PERSON against what the rule of the persons made, and against the persons that the source tells of."""
+    rows, made = given.rows.get("person", 0), given.record.persons
+    yield Finding("persons_unreconciled", (), "person", made, abs(rows - made))
+    rule = next((entry for entry in given.record.ledger if entry.fact == "person"), None)
+    table = given.spec.tables.get(rule.table) if rule else None
+    taken = next((t for t in given.extracted.tables if rule and t.table == rule.table), None)
+    if table is None or taken is None or not (fields := table.person or table.row.fields):
+        why = "the source names its persons by the content of their rows"
+        yield Finding("persons_lost", (), "person", not_applicable=why)
+        return
+    key, path = ", ".join(map(identifier, fields)), given.run.snapshot / taken.snapshot.name
+    filled = " AND ".join(f"{identifier(field)} IS NOT NULL" for field in fields)
+    if not path.is_file() or not set(fields) <= set(taken.columns):
+        yield Finding("persons_lost", (), "person", not_applicable="the snapshot has been removed")
+        return
+    select = snapshot_select(table, taken.columns, path)
+    sql = f"SELECT count(DISTINCT hash({key})) FROM ({select}) WHERE {filled}"
+    ((told,),) = _rows(connection, sql, "counting the persons of the source")
+    yield Finding("persons_lost", (), "person", told, max(0, told - rows))
+
+
+def _codes(connection: duckdb.DuckDBPyConnection, given: Mapped) -> Iterator[Finding]:
+    """The codes that occur, by the concept map or vocabulary that they are looked up in: unmapped, waiting, unlisted."""
+    index = given.run.events / "events.json"
+    files = read_record(index, EventIndex).files if index.is_file() else ()
+    by_map: dict[str, list[EventFile]] = defaultdict(list)
+    for file in files:
+        if file.rows and isinstance(name := file.constants.get("source_vocabulary"), str) and _has_codes(file):
+            by_map[name].append(file)
+    statuses = _statuses(given, set(by_map))
+    for name, of_map in sorted(by_map.items()):
+        events = " UNION ALL ".join(select_events(given.run.events, f, ["source_code", "concept_id"]) for f in of_map)
+        sql = f"""SELECT source_code, min(concept_id) = 0 FROM ({events}) WHERE source_code IS NOT NULL
+            GROUP BY 1 ORDER BY 1"""
+        found = _rows(connection, sql, "counting codes")
+        unmapped = [code for code, without in found if without]
+        place = (_place_of(name),)
+        yield Finding("codes_unmapped", place, "", len(found), len(unmapped))
+        if name in statuses:
+            waiting = sum(code in statuses[name] for code in unmapped)
+            yield Finding("codes_waiting", place, "", len(found), waiting)
+            yield Finding("codes_unlisted", place, "", len(found), len(unmapped) - waiting)
+
+
+def _has_codes(file: EventFile) -> bool:
+    return {"source_code", "concept_id"} <= {*file.columns, *file.derived, *file.constants}
+
+
+def _place_of(name: str) -> str:
+    """A vocabulary's name as a part of the id of a check: RxNorm Extension is rxnorm_extension."""
+    return "".join(sign if sign.isalnum() and sign.isascii() else "_" for sign in name.lower())
+
+
+def _statuses(given: Mapped, names: set[str]) -> Mapping[str, set[str]]:
+    """The codes that each concept map has, as it is now; what cannot be read is told by lint."""
+    found: dict[str, set[str]] = {}
+    with suppress(OncoweaveError):
+        for name, path in sorted(content.concept_maps(given.project, given.run.source).items()):
+            if name in names:
+                found[name] = {row.source_code for row in load_concept_map(path, given.project.root).rows}
+    return found
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str, doing: str) -> list[tuple[Any, ...]]:
+    with without_values(doing):
+        return connection.execute(sql).fetchall()
