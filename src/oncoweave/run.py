@@ -15,9 +15,10 @@ from datetime import date
 from pathlib import Path
 from types import FrameType
 
+from oncoweave.content import WAIVERS
 from oncoweave.decisions import SignOff
 from oncoweave.errors import OncoweaveError, SpecError, UsageError
-from oncoweave.files import disk_faults, file_record, forget, lock, read_record, write_json
+from oncoweave.files import disk_faults, file_record, forget, lock, patient_lock, read_record, write_json, write_whole
 from oncoweave.lineage.send import Telling, telling
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.history import keep
@@ -31,11 +32,13 @@ from oncoweave.report.write import write_pages
 from oncoweave.run_identity import identity, read_identity, refuse_changed
 from oncoweave.spec.load import load_source
 from oncoweave.spec.source import Source
+from oncoweave.spec.waivers import Waiver
+from oncoweave.spec.waivers_file import with_waiver
 from oncoweave.stages.publish import release_manifest
 
 __all__ = [
     "RunSummary", "approval_of", "candidate", "changes", "check", "extract", "map", "map_events", "map_record", "publish",
-    "published", "run", "sample", "signoff", "summary", "write_report", "write_table",
+    "published", "run", "sample", "signoff", "summary", "waive", "write_report", "write_table",
 ]  # fmt: skip
 
 Progress = Callable[[str], None]
@@ -185,6 +188,21 @@ def check(run: RunFolder, project: Project, *, again: bool = False) -> CheckReco
         keep(run, project)
         write_pages(run, project)
         return record
+
+
+def waive(run: RunFolder, project: Project, entry: Waiver) -> CheckRecord:
+    """The waiver, written into waivers.yaml of the run's source, and the run, judged again by it."""
+    path = project.source_folder(run.source) / WAIVERS
+    with patient_lock(
+        project.runs / run.source / ".waive.lock", f"waive {run.source}", run.run_id, patience=10, pause=0.05
+    ):
+        write_whole(path, with_waiver(path, project.root, entry).encode(), _mode_of(path))
+    return check(run, project)
+
+
+def _mode_of(path: Path) -> int:
+    """The mode that a file of the project has; of a new one, what git would give it."""
+    return path.stat().st_mode & 0o777 if path.exists() else 0o644
 
 
 def publish(run: RunFolder, project: Project) -> Path:

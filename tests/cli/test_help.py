@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from oncoweave.cli.main import VERBS, cli
 
 CLI = Path(__file__).resolve().parents[2] / "src" / "oncoweave" / "cli"
-INNER = {"__init__", "main", "failure", "options", "output", "progress", "recap", "ledger"}
+INNER = {"__init__", "main", "failure", "options", "output", "progress", "recap", "ledger", "judged"}
 """Modules of cli that are no verbs."""
 HEAVY = {"duckdb", "pydantic", "rich", "sqlglot", "ruamel", "great_expectations", "pandas", "numpy", "rapidfuzz"}
 

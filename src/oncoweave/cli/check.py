@@ -11,30 +11,31 @@ from oncoweave.cli import options
 
 @click.command(
     short_help="Judge the tables by the suites.",
-    epilog="\b\nExamples:\n  oncoweave check gbsg\n  oncoweave check gbsg --json",
+    epilog="\b\nExamples:\n  oncoweave check gbsg\n  oncoweave check gbsg --again\n  oncoweave check gbsg --json",
 )
 @options.source
 @options.project
 @options.run_id
+@click.option("--again", is_flag=True, help="Run the checks of a checked run once more, rather than judge it again.")
 @options.machine
-def check(source: str, folder: Path | None, run_id: str | None, machine: bool) -> int:
-    """Judge the OMOP tables of SOURCE by the expectation suites; exit code 3 when a fatal one fails."""
+def check(source: str, folder: Path | None, run_id: str | None, again: bool, machine: bool) -> int:
+    """Judge the OMOP tables of SOURCE by the expectation suites; exit code 3 when the run does not pass.
+
+    A run that has been checked is judged again, in a second and without reading its data, by the severities and shares of the
+    suites, the thresholds and the waivers as they are now. A sign-off of other results is void then.
+    """
     from oncoweave import run as stages
-    from oncoweave.cli.output import print_json, table
+    from oncoweave.cli.judged import tell_results
+    from oncoweave.cli.output import print_json
     from oncoweave.cli.progress import progress
 
     project = options.project_at(folder)
     run = options.run_of(project, source, run_id)
     with progress(1) as tell:
         tell(f"{source}: check")
-        record = stages.check(run, project)
+        record = stages.check(run, project, again=again)
     if machine:
         print_json(record)
-        return 0 if record.verdict == "pass" else 3
-    failed = [r for r in record.results if not r.success]
-    rows = [(r.severity, r.table, r.column or "", r.expectation, r.unexpected, r.why) for r in failed]
-    table("Failed expectations", ("severity", "table", "column", "expectation", "rows", "why"), rows)
-    click.echo(
-        f"{source}: {record.verdict}, {len(record.results) - len(failed)} of {len(record.results)} expectations met"
-    )
+    else:
+        tell_results(run, record)
     return 0 if record.verdict == "pass" else 3

@@ -27,6 +27,8 @@ VERBS = (
     "extract",
     "map",
     "check",
+    "failing",
+    "waive",
     "signoff",
     "publish",
     "run",

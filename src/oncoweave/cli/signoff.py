@@ -10,6 +10,7 @@ import click
 from oncoweave.cli import options
 
 if TYPE_CHECKING:
+    from oncoweave.decisions import Accepted
     from oncoweave.project import Project, RunFolder
     from oncoweave.release.signoff import Standing
 
@@ -47,6 +48,9 @@ def signoff(  # noqa: PLR0913  one parameter for each option
 ) -> None:
     """Approve or reject a run of SOURCE (the one extracted last, or RUN); without either, tell how it stands.
 
+    Approving accepts the conventions that fail in it, open or waived: they are listed, and the release names them. A run in
+    which a fatal check fails cannot be approved.
+
     The decision is bound to the results and tables as they are now: when these change, it is void. A later decision counts,
     the earlier ones are kept. Approving publishes nothing yet: `oncoweave publish` does.
     """
@@ -58,7 +62,7 @@ def signoff(  # noqa: PLR0913  one parameter for each option
         _sign(project, run, decision, (role, comment, by))
     stands = _standing(project, run)
     if machine:
-        print_json({"source": source, "run_id": run.run_id, "approval": stands})
+        print_json({"source": source, "run_id": run.run_id, "approval": stands, "accepts": _to_accept(run)})
     else:
         _tell(run, stands)
 
@@ -92,9 +96,22 @@ def _standing(project: Project, run: RunFolder) -> Standing:
     return stages.approval_of(run, project)
 
 
+def _to_accept(run: RunFolder) -> tuple[Accepted, ...]:
+    """The failing conventions that an approval accepts: open ones by name, and waived ones."""
+    from oncoweave.files import read_record
+    from oncoweave.quality.judge import accepted
+    from oncoweave.records import CheckRecord
+
+    return accepted(read_record(run.path / "check.json", CheckRecord).results)
+
+
 def _tell(run: RunFolder, stands: Standing) -> None:
+    from oncoweave.cli.judged import tell_conventions
+    from oncoweave.files import read_record
+    from oncoweave.records import CheckRecord
     from oncoweave.release.signoff import told
 
+    tell_conventions(read_record(run.path / "check.json", CheckRecord))
     click.echo(f"{run.source}, run {run.run_id}: {stands.state}")
     decisions = [] if stands.signoff is None else [stands.signoff, *reversed(stands.signoff.history)]
     for decision in decisions:

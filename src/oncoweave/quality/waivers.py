@@ -32,9 +32,7 @@ class FiledWaiver:
 
     def covers(self, result: ExpectationResult) -> bool:
         """Whether it is about the check of a result, and about the table or field that the check looks at."""
-        table, _, field = self.entry.scope.partition(".")
-        there = table in ("", result.table) and field in ("", result.column)
-        return there and fnmatchcase(result.check, self.entry.check)
+        return bool(covered_by(self.entry.check, self.entry.scope, (result,)))
 
     def lapsed(self, result: ExpectationResult, today: date) -> tuple[Lapse, str] | None:
         """Why it does not let a failing check pass that it covers; None when it does."""
@@ -42,6 +40,13 @@ class FiledWaiver:
             return "expired", f"the waiver of {self.entry.owner} expired on {self.entry.expires}"
         told = _beyond(self.entry.at_most, result)
         return ("exceeded", told) if told else None
+
+
+def covered_by(check: str, scope: str, results: Iterable[ExpectationResult]) -> list[ExpectationResult]:
+    """The results of the checks that a pattern names, where they look at the table or field of a scope ("" for any)."""
+    table, _, field = scope.partition(".")
+    there = (r for r in results if table in ("", r.table) and field in ("", r.column))
+    return [result for result in there if fnmatchcase(result.check, check)]
 
 
 def waivers(project: Project, source: str) -> list[FiledWaiver]:

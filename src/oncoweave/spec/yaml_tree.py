@@ -1,4 +1,4 @@
-"""From YAML text to a plain tree with places; the only module that knows the YAML parser.
+"""From YAML text to a plain tree with places; no other module reads YAML (`waivers_file` writes it).
 
 The tree is built from the parser's events, so nothing is ever constructed from a tag, and a hostile file is
 refused before it grows: depth, anchors, aliases and tags stop at their first event.
