@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 
 @click.command(
     short_help="Accept a failing check for a while.",
-    epilog='\b\nExamples:\n  oncoweave waive gbsg death.death_date.dates_not_before_birth --owner "QA reviewer" \\\n'
-    '      --reason "two dates are being asked for at the registry" --until 2027-03-31\n'
-    "  oncoweave waive gbsg 'measurement.*' --scope measurement.unit_concept_id --at-most '2 %' --owner QA \\\n"
-    '      --reason "units of old assays" --until 2027-01-31',
+    epilog='\b\nExamples:\n  oncoweave waive gbsg death.unique --reason "asked for" --owner QA --until 2027-03-31\n'
+    "  oncoweave waive gbsg 'death.*' --at-most '2 %' --reason \"old assays\" --owner QA --until 2027-01-31",
 )
 @options.source
 @click.argument("check")
