@@ -6,6 +6,7 @@ A waiver that has expired, that names fewer rows than fail, or that names nothin
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
@@ -15,12 +16,16 @@ from oncoweave.content import WAIVERS, judgement_files
 from oncoweave.errors import Problem, SpecError, nearest
 from oncoweave.project import Project
 from oncoweave.quality.overrides import known_terms
-from oncoweave.records import AppliedWaiver, ExpectationResult, IdleWaiver, OwnTerms
+from oncoweave.quality.run_checks.catalogue import RUN_CHECKS
+from oncoweave.quality.run_checks.compilation import run_check_specs
+from oncoweave.records import AppliedWaiver, ExpectationResult, IdleWaiver, Severity
 from oncoweave.spec.document import Document, shown_name
 from oncoweave.spec.load import load_waivers
 from oncoweave.spec.waivers import Waiver
 
 Lapse = Literal["expired", "exceeded"]
+ORIGINS = ("source", "mapping", "trend")
+"""What the ids of checks of a whole run begin with; after their name they go on with the place, which only the run knows."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,9 @@ def waived(
 
 
 def lint_waivers(project: Project, source: str) -> list[Problem]:
-    """Every problem of the waivers of `source`. Checks of a delivery, a mapping or a trend are known only in a run."""
+    """Every problem of the waivers of `source`."""
     paths = judgement_files(project, source, WAIVERS)
-    known = known_terms(project, source) if paths else {}
+    known = _severities(project, source) if paths else {}
     problems: list[Problem] = []
     for path in paths:
         try:
@@ -89,30 +94,28 @@ def lint_waivers(project: Project, source: str) -> list[Problem]:
     return problems
 
 
-def _entry_problems(entry: Waiver, document: Document, number: int, known: Mapping[str, OwnTerms]) -> Iterator[Problem]:
-    place = ("waivers", number, "check")
-    named = [check for check in known if fnmatchcase(check, entry.check)]
+def _severities(project: Project, source: str) -> dict[str, Severity]:
+    """The severity of every check by its id; of a check of the whole run by what its id begins with."""
+    found = {check: own.severity for check, own in known_terms(project, source).items()}
+    with suppress(SpecError):  # lint tells it of trends.yaml itself
+        for spec in run_check_specs(project, source).checks:
+            found[f"{RUN_CHECKS[spec.check].origin}.{spec.id or spec.check}"] = spec.severity
+    return found
+
+
+def _entry_problems(entry: Waiver, document: Document, number: int, known: Mapping[str, Severity]) -> Iterator[Problem]:
+    place, begins = ("waivers", number, "check"), ".".join(entry.check.split(".")[:2])
+    of_run = entry.check.split(".")[0] in ORIGINS
+    named = [check for check in known if fnmatchcase(check, begins if of_run else entry.check)]
     if not named:
-        yield from _unknown(entry, document, place, known)
-    elif all(known[check].severity == "fatal" for check in named):
+        near = nearest(begins if of_run else entry.check.replace("*", ""), known)
+        mend = (
+            near if near.startswith("did you mean") else "`oncoweave check SOURCE --json` tells the ids of all checks"
+        )
+        yield document.problem("unknown-check", f"there is no check `{entry.check}`", place, help=mend)
+    elif all(known[check] == "fatal" for check in named):
         message = f"`{entry.check}` is fatal: it cannot be waived"
         yield document.problem("waived-fatal", message, place, help="mend the mapping or the delivery")
-
-
-def _unknown(
-    entry: Waiver, document: Document, place: tuple[str, int, str], known: Mapping[str, OwnTerms]
-) -> Iterator[Problem]:
-    if _is_of_a_run(entry.check, known):
-        return
-    near = nearest(entry.check.replace("*", ""), known)
-    mend = near if near.startswith("did you mean") else "`oncoweave check SOURCE --json` tells the ids of all checks"
-    yield document.problem("unknown-check", f"there is no check `{entry.check}`", place, help=mend)
-
-
-def _is_of_a_run(check: str, known: Mapping[str, OwnTerms]) -> bool:
-    """Whether the id is none of a suite or the dashboard, by how it begins, so that only a run can know it."""
-    begins = check.split(".", maxsplit=1)[0].split("_", maxsplit=1)[0]
-    return begins in ("source", "mapping", "trend") and not nearest(check, known).startswith("did you mean")
 
 
 def _judged(result: ExpectationResult, entries: Sequence[FiledWaiver], today: date) -> ExpectationResult:
