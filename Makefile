@@ -71,7 +71,7 @@ requirements: setup ## write requirements.txt, the locked and hashed list for us
 wheel: setup ## build the wheel into dist/
 	@$(PYTHON) .ci/bootstrap --uv build --quiet --wheel --out-dir dist
 
-lock: setup ## bring uv.lock in step with pyproject.toml
+lock: ## bring uv.lock in step with pyproject.toml
 	@$(PYTHON) .ci/bootstrap --uv lock
 
 clean: ## remove the environment, caches and builds (never runs, releases or keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -26,8 +27,8 @@ from oncoweave.quality.waivers import lint_waivers
 from oncoweave.records import ExtractRecord, MapRecord, SourceTableRecord
 from oncoweave.spec.document import Loc
 from oncoweave.spec.examples import Cell, Example
-from oncoweave.spec.load import load_mapping
-from oncoweave.spec.source import Table
+from oncoweave.spec.load import load_mapping, load_view, view_file
+from oncoweave.spec.source import FhirTable, Source, Table
 from oncoweave.spec.source_queries import query_problems
 
 MOST_HELD = 4
@@ -61,10 +62,28 @@ def lint(project: Project, source: str, *, asked: bool = True) -> list[Problem]:
         is_there = asked or _has_release(project, source)
         return sorted([*problems, *(p if is_there else _without_release(p) for p in error.problems)])
     draft = compile_draft(inputs)
-    problems += [*draft.problems, *query_problems(project, inputs.source)]
+    problems += [*draft.problems, *query_problems(project, inputs.source), *_view_problems(project, inputs.source)]
     if draft.plan is not None:
         problems += _example_problems(inputs, draft.plan)
     return sorted(problems)
+
+
+def _view_problems(project: Project, source: Source) -> Iterator[Problem]:
+    """Every path of a source's views that is no FHIRPath, at its line."""
+    tables = [table for table in source.tables.values() if isinstance(table, FhirTable)]
+    if not tables:
+        return
+    from oncoweave.engine.fhir.paths import PathError, compiled  # it takes a second to import
+
+    for name in sorted({table.view for table in tables}):
+        view, document = load_view(view_file(project, source.source, name), project.root)
+        for path in dict.fromkeys(view.paths()):
+            try:
+                compiled(path)
+            except PathError as error:
+                place = next((loc for loc in document.tree.values if document.get(loc) == path), ())
+                mend = "see https://hl7.org/fhirpath, and SQL on FHIR for what a view may ask"
+                yield document.problem("fhirpath", str(error), place, help=mend)
 
 
 def _has_release(project: Project, source: str) -> bool:

@@ -123,7 +123,7 @@ def _code() -> list[Path]:
 
 def _specification(project: Project, source: str) -> dict[str, Path]:
     own = project.source_folder(source)
-    patterns = ("*.yaml", "mapping/*.yaml", "sql/*.sql")
+    patterns = ("*.yaml", "mapping/*.yaml", "sql/*.sql", "views/*.yaml", "views/*.json")
     found = (path for pattern in patterns for path in own.glob(pattern) if path.name not in content.JUDGEMENT)
     files = {path.relative_to(own).as_posix(): path for path in found}
     files |= {f"concepts/{name}.csv": path for name, path in content.concept_maps(project, source).items()}

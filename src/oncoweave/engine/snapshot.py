@@ -17,7 +17,7 @@ from oncoweave.engine.parquet_table import read_parquet
 from oncoweave.engine.reading import DeliveredFile, Reading, Reject
 from oncoweave.errors import DataError, EnvironmentFault, OncoweaveError
 from oncoweave.files import faults
-from oncoweave.spec.source import CsvTable, ExcelTable, ParquetTable, SqlTable, Table
+from oncoweave.spec.source import CsvTable, ExcelTable, FhirTable, ParquetTable, SqlTable, Table
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,10 @@ def _read(file: DeliveredFile, table: Table, work: Path, tag: str, connection: d
                 reading = read_parquet(file, table, tag, connection)
             case ExcelTable():
                 reading = read_excel(file, table, work, tag)
+            case FhirTable():
+                from oncoweave.engine.fhir.table import read_fhir  # FHIRPath takes a second to import
+
+                reading = read_fhir(file, table, work, tag)
     if reading.rejects and not reading.rows:
         first = reading.rejects[0]
         raise DataError(

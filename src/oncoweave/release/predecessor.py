@@ -12,7 +12,7 @@ from oncoweave.files import read_record, sha256_of
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import DeliveryRecord, ExtractRecord, FileRecord, ReleaseManifest, SourceTableRecord
 from oncoweave.spec.delivery import day_of
-from oncoweave.spec.source import Source, Table
+from oncoweave.spec.source import FhirTable, Source, Table
 
 NONE = "none"
 """What --base is given for a delta that is the first delivery."""
@@ -31,6 +31,8 @@ def fingerprint(files: Iterable[FileRecord], day: date) -> str:
 def layout_of(table: Table) -> str:
     """A hash of how the files of a table are read: of all that decides what its snapshot holds of them."""
     how = table.model_dump(mode="json", include={"format", "encoding", "delimiter", "quote", "skip_lines", "sheet"})
+    if isinstance(table, FhirTable):
+        how |= {"view": table.definition.model_dump(mode="json"), "modifiers": table.modifier_extensions}
     headers = {name: field.header or name for name, field in table.fields.items()}
     return hashlib.sha256(json.dumps([how, headers], sort_keys=True).encode()).hexdigest()
 

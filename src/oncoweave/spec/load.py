@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from oncoweave.errors import Problem, SpecError
+from oncoweave.errors import Problem, SpecError, nearest
 from oncoweave.project import Project
 from oncoweave.spec import one_file
 from oncoweave.spec.corrections import Corrections
@@ -21,10 +21,11 @@ from oncoweave.spec.explain import explain
 from oncoweave.spec.language import Spec
 from oncoweave.spec.mapping import Mapping
 from oncoweave.spec.mapping_files import read_mapping_files
-from oncoweave.spec.source import Source
+from oncoweave.spec.source import FhirTable, Source, Table
 from oncoweave.spec.suite import Suite
 from oncoweave.spec.thresholds import Thresholds
 from oncoweave.spec.trends import Trends
+from oncoweave.spec.view import View
 from oncoweave.spec.waivers import Waivers, waiver_problems
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "load_suite",
     "load_thresholds",
     "load_trends",
+    "load_view",
     "read_document",
     "validate",
 ]
@@ -43,9 +45,46 @@ Check = Callable[[Document], Sequence[Problem]]
 
 
 def load_source(project: Project, source: str) -> tuple[Source, Document]:
-    """The source.yaml of a source; raises SpecError with all problems."""
+    """The source.yaml of a source, with the views that its tables name; raises SpecError with all problems."""
     document = read_document(project.source_folder(source) / "source.yaml", project.root)
-    return validate(Source, document, one_file.source_problems(source)), document
+    spec = validate(Source, document, one_file.source_problems(source))
+    return _with_views(project, spec, document), document
+
+
+def load_view(path: Path, root: Path) -> tuple[View, Document]:
+    """A view of FHIR resources, in YAML or JSON; raises SpecError with all problems."""
+    document = read_document(path, root)
+    return validate(View, document), document
+
+
+def view_file(project: Project, source: str, view: str) -> Path:
+    """Where a view of a source is, or would be."""
+    folder = project.source_folder(source) / "views"
+    written = folder / f"{view}.json"
+    return written if written.is_file() else folder / f"{view}.yaml"
+
+
+def _with_views(project: Project, spec: Source, document: Document) -> Source:
+    problems: list[Problem] = []
+    tables: dict[str, Table] = {}
+    for name, table in spec.tables.items():
+        tables[name] = table
+        if not isinstance(table, FhirTable):
+            continue
+        path = view_file(project, spec.source, table.view)
+        if not path.is_file():
+            there = sorted({found.stem for found in path.parent.glob("*.*")})
+            mend = nearest(table.view, there) or f"write it: views/{table.view}.yaml beside source.yaml"
+            message = f"there is no view `{table.view}`"
+            problems.append(document.problem("no-view", message, ("tables", name, "view"), help=mend))
+            continue
+        try:
+            tables[name] = table.with_definition(load_view(path, project.root)[0])
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(f"{document.name}: a view is missing or wrong", problems=sorted(set(problems)))
+    return spec.model_copy(update={"tables": tables})
 
 
 def load_mapping(project: Project, source: str) -> tuple[Mapping, Document]:

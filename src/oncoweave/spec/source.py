@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from oncoweave.spec.approval import Approval
 from oncoweave.spec.arrival import Arrival
@@ -17,6 +17,7 @@ from oncoweave.spec.delivery import Delivery, QueryFile, TableName
 from oncoweave.spec.language import Day, Name, Span, Spec
 from oncoweave.spec.notify import Notify
 from oncoweave.spec.schedule import Scheduling
+from oncoweave.spec.view import View
 
 
 class SyntheticOrigin(Spec):
@@ -172,6 +173,34 @@ class ExcelTable(FileTable):
     skip_lines: int = Field(default=0, ge=0, description="Rows before the header.")
 
 
+class FhirTable(FileTable):
+    """Resources of FHIR R4 (4.0.1), flattened by a view: NDJSON, Bundles or single resources in JSON."""
+
+    format: Literal["fhir"] = Field(
+        description="Resources of FHIR R4: .ndjson, or .json with a Bundle or one resource."
+    )
+    view: Name = Field(
+        description="The view that makes the table: NAME of views/NAME.yaml (or .json) beside source.yaml, a ViewDefinition of SQL on FHIR."
+    )
+    modifier_extensions: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses of modifier extensions that may be passed over; a resource with any other is quarantined, for it may say the opposite.",
+    )
+    _definition: View | None = PrivateAttr(default=None)
+
+    @property
+    def definition(self) -> View:
+        """The view, as it was read with source.yaml."""
+        assert self._definition is not None
+        return self._definition
+
+    def with_definition(self, view: View) -> Self:
+        """The table with its view."""
+        table = self.model_copy()
+        table._definition = view
+        return table
+
+
 class SqlTable(TableSpec):
     """A table that is read from a database (`by: database`)."""
 
@@ -195,7 +224,7 @@ class SqlTable(TableSpec):
         return self.query or self.table or ""
 
 
-Table = Annotated[CsvTable | ParquetTable | ExcelTable | SqlTable, Field(discriminator="format")]
+Table = Annotated[CsvTable | ParquetTable | ExcelTable | FhirTable | SqlTable, Field(discriminator="format")]
 
 
 class Source(Scheduling):

@@ -1,0 +1,212 @@
+"""A source of FHIR, from NDJSON to OMOP: views make its tables, and the ordinary mapping applies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import duckdb
+import pytest
+
+from oncoweave.errors import Problem, SpecError
+from oncoweave.lint import lint
+from oncoweave.project import Project, RunFolder
+from oncoweave.stages.extract import extract
+from oncoweave.stages.map import map as map_stage
+
+SOURCE = """
+version: 1
+source: ward
+title: Made-up patients in FHIR
+holder: Nobody
+kind: hospital
+delivery: {by: folder, date: 2024-05-01, path: ../../../deliveries}
+tables:
+  patients:
+    format: fhir
+    files: "*.ndjson"
+    view: patients
+    row: {fields: [patient]}
+    fields:
+      patient: {type: identifier}
+      gender: {type: code}
+      birth_date: {type: date, formats: ["%Y-%m-%d", "%Y-%m", "%Y"]}
+  conditions:
+    format: fhir
+    files: "*.ndjson"
+    view: conditions
+    modifier_extensions: ["http://example.org/harmless"]
+    row: {fields: [condition]}
+    person: [patient]
+    fields:
+      condition: {type: identifier}
+      patient: {type: identifier}
+      code: {type: code}
+      onset: {type: date, formats: ["ISO 8601", "%Y-%m", "%Y"]}
+"""
+PATIENTS = """
+resource: Patient
+select:
+  - column:
+      - {name: patient, path: getResourceKey()}
+      - {name: gender, path: gender}
+      - {name: birth_date, path: birthDate}
+"""
+CONDITIONS = """{"resourceType": "ViewDefinition", "resource": "Condition", "status": "active",
+ "constant": [{"name": "refuted", "valueCode": "refuted"}],
+ "where": [{"path": "verificationStatus.coding.where(code = %refuted).exists().not()"}],
+ "select": [{"column": [
+   {"name": "condition", "path": "getResourceKey()"},
+   {"name": "patient", "path": "subject.getReferenceKey(Patient)"},
+   {"name": "onset", "path": "onset.ofType(dateTime)"},
+   {"name": "code", "path": "code.coding.first().code"}]}]}
+"""
+MAPPING = """
+version: 1
+source: ward
+vocabulary: tiny-1
+concepts:
+  breast_cancer: "OMOP:4162253 |Primary malignant neoplasm of breast|"
+rules:
+  - fact: person
+    name: patients
+    from: patients
+    gender: {concept: {map: sex, value: "case when gender = 'female' then 'F' when gender = 'male' then 'M' end"}}
+    birth: {date: birth_date}
+  - fact: condition
+    name: conditions
+    from: conditions
+    where: code = 'C50'
+    because: not breast
+    concept: breast_cancer
+    start: onset
+    kind: diagnosis
+"""
+
+
+def patient(number: int, **more: object) -> str:
+    return json.dumps(
+        {"resourceType": "Patient", "id": f"p{number}", "gender": "female", "birthDate": "1950-03", **more}
+    )
+
+
+def condition(number: int, of: int, **more: object) -> str:
+    code = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "C50"}]}
+    subject = {"reference": f"Patient/p{of}"}
+    return json.dumps(
+        {"resourceType": "Condition", "id": f"c{number}", "subject": subject, "code": code,
+         "onsetDateTime": "2015-02-03T10:00:00+01:00", **more}
+    )  # fmt: skip
+
+
+@pytest.fixture
+def ward(tiny_project: Project) -> Project:
+    """The tiny project with a second source, of FHIR; its deliveries are empty."""
+    root = tiny_project.root
+    source = root / "mappings" / "sources" / "ward"
+    (source / "views").mkdir(parents=True)
+    shutil.copytree(root / "mappings" / "sources" / "tiny" / "concepts", source / "concepts")
+    (source / "source.yaml").write_text(SOURCE, encoding="utf-8")
+    (source / "mapping.yaml").write_text(MAPPING, encoding="utf-8")
+    (source / "views" / "patients.yaml").write_text(PATIENTS, encoding="utf-8")
+    (source / "views" / "conditions.json").write_text(CONDITIONS, encoding="utf-8")
+    for old in (root / "deliveries").iterdir():
+        shutil.rmtree(old)
+    return Project.at(root)
+
+
+def deliver(project: Project, *lines: str) -> None:
+    (project.root / "deliveries" / "all.ndjson").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def rows(run: RunFolder, table: str) -> list[tuple[object, ...]]:
+    return duckdb.sql(f"SELECT * FROM '{run.tables / table}.parquet'").fetchall()
+
+
+def test_resources_become_rows_of_omop(ward: Project) -> None:
+    assert [p for p in lint(ward, "ward") if p.severity == "error"] == []
+    deliver(ward, patient(1), patient(2), condition(1, 1), condition(2, 2, onsetDateTime="2015"))
+    run = extract(ward, "ward")
+    mapped = map_stage(run, ward)
+    assert mapped.persons == 2
+    assert len(rows(run, "condition_occurrence")) == 2
+
+
+def test_a_condition_leaves_out_what_is_refuted(ward: Project) -> None:
+    refuted = {"coding": [{"code": "refuted"}]}
+    deliver(ward, patient(1), condition(1, 1), condition(2, 1, verificationStatus=refuted))
+    run = extract(ward, "ward")
+    map_stage(run, ward)
+    assert len(rows(run, "condition_occurrence")) == 1
+
+
+def test_what_cannot_be_read_is_quarantined_by_file_and_line(ward: Project) -> None:
+    unknown = {"modifierExtension": [{"url": "http://example.org/negated", "valueBoolean": True}]}
+    harmless = {"modifierExtension": [{"url": "http://example.org/harmless", "valueBoolean": True}]}
+    two = {"gender": "female", "birthDate": "1950", "id": "p9"}
+    deliver(
+        ward, patient(1), condition(1, 1, **unknown), condition(2, 1, **harmless), '{"resourceType": "Cond', patient(2, **two)
+    )  # fmt: skip
+    run = extract(ward, "ward")
+    found = duckdb.sql(f"SELECT line, reason FROM '{run.quarantine / 'extract.parquet'}' ORDER BY ALL").fetchall()
+    assert set(found) == {(2, "a modifier extension that source.yaml does not name"), (4, "not whole JSON")}
+    map_stage(run, ward)
+    assert len(rows(run, "condition_occurrence")) == 1
+
+
+def test_a_reference_to_a_patient_who_is_not_there_is_quarantined(ward: Project) -> None:
+    deliver(ward, patient(1), condition(1, 1), condition(2, 7))
+    run = extract(ward, "ward")
+    ledger = {entry.rule: entry for entry in map_stage(run, ward).ledger}
+    assert (ledger["conditions"].mapped, ledger["conditions"].quarantined) == (1, 1)
+
+
+def test_resources_of_one_id_are_told_apart_by_content(ward: Project) -> None:
+    deliver(ward, patient(1), patient(1), condition(1, 1))
+    run = extract(ward, "ward")
+    assert map_stage(run, ward).persons == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ("path: gender", "path: gender.where(", 6, "is no FHIRPath"),
+        ("path: gender", "path: gender.wher(true)", 6, "calls `wher()`"),
+        ("path: gender", "path: gender female", 6, "is no FHIRPath"),
+        ("resource: Patient", "resource: patient", 2, "resource"),
+        ("{name: gender,", "{name: patient,", None, "is there twice"),
+        ("column:", "columns:", 4, "columns"),
+    ],
+)
+def test_a_view_that_is_wrong_is_told_with_its_line(
+    ward: Project, old: str, new: str, line: int | None, says: str
+) -> None:
+    path = ward.root / "mappings" / "sources" / "ward" / "views" / "patients.yaml"
+    path.write_text(PATIENTS.replace(old, new), encoding="utf-8")
+    problems = _problems(ward)
+    fitting = [p for p in problems if says in p.message]
+    assert fitting, problems
+    assert fitting[0].file.endswith("views/patients.yaml")
+    assert line is None or fitting[0].line == line
+
+
+def test_a_view_that_is_not_there_is_told(ward: Project) -> None:
+    folder = ward.root / "mappings" / "sources" / "ward"
+    (folder / "views" / "patients.yaml").rename(folder / "views" / "patient.yaml")
+    (problem,) = _problems(ward)
+    assert (problem.line, problem.help) == (12, "did you mean `patient`?")
+
+
+def test_a_changed_view_makes_another_run(ward: Project) -> None:
+    deliver(ward, patient(1), condition(1, 1))
+    first = extract(ward, "ward")
+    path = ward.root / "mappings" / "sources" / "ward" / "views" / "patients.yaml"
+    path.write_text(PATIENTS.replace("path: birthDate", "path: birthDate.first()"), encoding="utf-8")
+    assert extract(ward, "ward").run_id != first.run_id
+
+
+def _problems(project: Project) -> list[Problem]:
+    try:
+        return [problem for problem in lint(project, "ward") if problem.severity == "error"]
+    except SpecError as error:
+        return list(error.problems)
