@@ -30,11 +30,11 @@ CONCEPTS = """
 1147127  | condition_occurrence.condition_occurrence_id  | Metadata            | CDM             | Field           | S
 1147082  | procedure_occurrence.procedure_occurrence_id  | Metadata            | CDM             | Field           | S
 1147094  | drug_exposure.drug_exposure_id                | Metadata            | CDM             | Field           | S
-1635564  | T1                                            | Measurement         | Cancer Modifier | Staging/Grading | S
+1635564  | T1                                            | Measurement         | Cancer Modifier | Staging/Grading | S | AJCC/UICC-T1
 36769180 | Metastasis                                    | Measurement         | Cancer Modifier | Metastasis      | S
 36768664 | Dimension of tumour                           | Measurement         | Cancer Modifier | Dimension       | S
 4162253  | Primary malignant neoplasm of breast          | Condition           | SNOMED          | Disorder        | S
-44498348 | Infiltrating duct carcinoma of breast         | Condition           | ICDO3           | ICDO Condition  |
+44498348 | Infiltrating duct carcinoma of breast         | Condition           | ICDO3           | ICDO Condition  | | 8500/3-C50.9
 4273629  | Chemotherapy                                  | Procedure           | SNOMED          | Procedure       | S
 1308433  | doxorubicin 10 MG injection                   | Drug                | RxNorm          | Clinical Drug   | S
 1308432  | doxorubicin                                   | Drug                | RxNorm          | Ingredient      | S
@@ -46,6 +46,23 @@ CONCEPTS = """
 38004446 | General Practice                              | Provider            | Medicare Specialty | Physician Specialty | S
 42048428 | Germany                                       | Geography           | OSM             | 2nd level       | S
 4145666  | Menopause                                     | Observation         | SNOMED          | Clinical Finding| S
+1634434  | N1                                            | Measurement         | Cancer Modifier | Staging/Grading | S | AJCC/UICC-N1
+1635142  | M1                                            | Measurement         | Cancer Modifier | Staging/Grading | S | AJCC/UICC-M1
+1635624  | M0                                            | Measurement         | Cancer Modifier | Staging/Grading | S | AJCC/UICC-M0
+1633306  | Stage 1                                       | Measurement         | Cancer Modifier | Staging/Grading | S | AJCC/UICC-Stage-1
+9000001  | Stage 4 (made-up id)                          | Measurement         | Cancer Modifier | Staging/Grading | S | AJCC/UICC-Stage-4
+9000002  | Stage 0 (made-up id)                          | Measurement         | Cancer Modifier | Staging/Grading | S | p-7th_AJCC/UICC-Stage-0
+9000003  | pathological Tis (made-up id)                 | Measurement         | Cancer Modifier | Staging/Grading | S | p-7th_AJCC/UICC-Tis
+9000004  | N0 after therapy (made-up id)                 | Measurement         | Cancer Modifier | Staging/Grading | S | yp-AJCC/UICC-N0
+1634371  | Grade 1 tumor                                 | Measurement         | Cancer Modifier | Staging/Grading | S | Grade-1
+9000005  | Carcinoma in situ of breast (made-up id)      | Condition           | ICDO3           | ICDO Condition  | S | 8500/2-C50.9
+9000006  | Neoplasm defined only by histology (made-up)  | Condition           | ICDO3           | ICDO Condition  | S | 8500/3-NULL
+9000007  | Secondary malignant neoplasm of bone (made up)| Condition           | SNOMED          | Disorder        | S
+9000008  | Acute myeloid leukemia (made-up id)           | Condition           | ICDO3           | ICDO Condition  | S | 9861/3-C42.1
+9000009  | Unspecified site (made-up id)                 | Condition           | ICDO3           | ICDO Condition  | S | 8000/3-C80.9
+9000010  | Metastatic tumour (made-up id)                | Condition           | ICDO3           | ICDO Condition  | S | 8500/6-C77.3
+9191     | Positive                                      | Meas Value          | SNOMED          | Qualifier Value | S
+21490742 | Histologic grade of tumor (made up)           | Measurement         | LOINC           | Clinical Observation | S
 """
 
 ROWS = """
@@ -98,9 +115,9 @@ VALUES (2, '2002-06-30', 32879, NULL);
 INSERT INTO episode (episode_id, person_id, episode_concept_id, episode_start_date, episode_end_date,
     episode_object_concept_id, episode_type_concept_id, episode_number)
 VALUES (71, 1, 32531, '2000-03-01', '2000-03-10', 4273629, 32879, 1);
-INSERT INTO condition_era VALUES (121, 1, 4162253, '2000-02-01', '2001-02-01', 1), (122, 1, 4162253, '2001-03-04', '2001-04-01', 1);
-INSERT INTO drug_era VALUES (131, 1, 1308432, '2000-03-01', '2000-03-10', 1, 0), (132, 1, 1308432, '2000-04-10', '2000-04-12', 2, 1);
-INSERT INTO dose_era VALUES (141, 1, 1308432, 8576, 5, '2000-03-01', '2000-03-10'), (142, 1, 1308432, 8576, 9, '2000-03-11', '2000-03-15');
+INSERT INTO condition_era VALUES (121, 1, 4162253, '2000-02-01', '2001-02-01', 1);
+INSERT INTO drug_era VALUES (131, 1, 1308432, '2000-03-01', '2000-03-10', 1, 0);
+INSERT INTO dose_era VALUES (141, 1, 1308432, 8576, 5, '2000-03-01', '2000-03-10');
 INSERT INTO location (location_id, city, state, country_concept_id, country_source_value)
 VALUES (101, 'Bath', 'BA', 42048428, 'DE'), (102, 'Bath', NULL, NULL, NULL);
 INSERT INTO care_site (care_site_id, care_site_name, place_of_service_concept_id, location_id, place_of_service_source_value)
@@ -171,7 +188,8 @@ def vocabulary(folder: Path) -> Path:
     connection.execute("INSERT INTO VOCABULARY VALUES ('None', ?)", [folder.name])
     for line in CONCEPTS.strip().splitlines():
         values = [value.strip() or None for value in line.split("|")]
-        connection.execute("INSERT INTO CONCEPT VALUES (?, ?, ?, ?, ?, ?, '', NULL)", values)
+        values += [None] * (7 - len(values))  # the last two, standard and code, may be left out
+        connection.execute("INSERT INTO CONCEPT VALUES (?, ?, ?, ?, ?, ?, coalesce(?, ''), NULL)", values)
     for table in ("CONCEPT", "CONCEPT_RELATIONSHIP", "RELATIONSHIP", "VOCABULARY"):
         connection.execute(f"COPY {table} TO '{folder / table}.parquet' (FORMAT parquet)")
     connection.close()

@@ -135,6 +135,81 @@ CHRONOLOGY: tuple[Definition, ...] = (
         ),
     ),
     ours(
+        "expect_datetimes_to_agree",
+        "The time that a row gives is of the day that it gives.",
+        RowSql("CAST($datetime AS DATE) <> $column", "$datetime IS NOT NULL AND $column IS NOT NULL"),
+        column=DATE,
+        datetime=Parameter("column", "The target field that holds date and time."),
+    ),
+    ours(
+        "expect_dates_within_visit",
+        "The date lies within the visit that the row belongs to.",
+        RowSql(
+            "$column NOT BETWEEN v.visit_start_date AND v.visit_end_date",
+            "$column IS NOT NULL AND v.visit_start_date IS NOT NULL AND v.visit_end_date IS NOT NULL",
+            "LEFT JOIN visit_occurrence AS v ON v.visit_occurrence_id = $visit",
+        ),
+        column=DATE,
+        visit=Parameter("column", "The field that holds the id of the visit."),
+    ),
+    ours(
+        "expect_ages_to_be_between",
+        "The person's age in years on the date lies within bounds; judged where a birth is known.",
+        RowSql(
+            "date_sub('year', b.birth, $column) NOT BETWEEN $min_value AND $max_value",
+            "$column IS NOT NULL AND b.birth IS NOT NULL",
+            "LEFT JOIN check_birth AS b ON b.person_id = r.person_id",
+        ),
+        column=DATE,
+        min_value=Parameter("integer", "Lowest age."),
+        max_value=Parameter("integer", "Highest age."),
+    ),
+    ours(
+        "expect_first_dates_within_observation",
+        "The first of a person's dates lies in one of the person's observation periods.",
+        RowSql(
+            "NOT EXISTS (SELECT 1 FROM observation_period AS o WHERE o.person_id = r.person_id AND $column "
+            "BETWEEN o.observation_period_start_date AND o.observation_period_end_date)",
+            "$column = r.check_first",
+            rows="SELECT *, min($column) OVER (PARTITION BY r.person_id) AS check_first FROM batch AS r",
+        ),
+        column=DATE,
+    ),
+    ours(
+        "expect_persons_not_active_long_after_death",
+        "Nothing of a person who died, in any table, starts more than so many days after the death.",
+        RowSql(
+            "l.last_start > d.death + $days", "d.death IS NOT NULL AND l.last_start IS NOT NULL",
+            "LEFT JOIN check_death AS d ON d.person_id = r.person_id LEFT JOIN check_activity AS l ON l.person_id = r.person_id",
+        ),
+        column=Parameter("column", "The target field that holds the person."),
+        days=Parameter("integer", "Days after death that are tolerated."),
+    ),
+    ours(
+        "expect_eras_within_records",
+        "An era starts on the day of one of the person's records, and ends no later than the day after the last of them.",
+        RowSql(
+            "NOT EXISTS (SELECT 1 FROM $table AS t WHERE t.person_id = r.person_id AND t.$first = $start) "
+            "OR $end > t.check_last + 1",
+            "$start IS NOT NULL AND $end IS NOT NULL",
+            "LEFT JOIN (SELECT person_id, max(greatest($first, coalesce($last, $first))) AS check_last FROM $table GROUP BY person_id) AS t "
+            "ON t.person_id = r.person_id",
+        ),
+        start=Parameter("column", "First day of the era."),
+        end=Parameter("column", "Last day of the era."),
+        table=Parameter("table", "The table of the records."),
+        first=Parameter("field", "Its field with the first day."),
+        last=Parameter("field", "Its field with the last day."),
+    ),
+    ours(
+        "expect_days_within_span",
+        "A number of days is not more than the span has that it is part of.",
+        RowSql("$column > $end - $start", "$column IS NOT NULL AND $start IS NOT NULL AND $end IS NOT NULL"),
+        column=COLUMN,
+        start=Parameter("column", "First day of the span."),
+        end=Parameter("column", "Last day of the span."),
+    ),
+    ours(
         "expect_rows_to_meet",
         "Every row meets a condition over its fields; one that cannot be told, because a field is empty, is not judged.",
         RowSql("NOT $condition", "($condition) IS NOT NULL"),

@@ -60,6 +60,20 @@ CONCEPTS: tuple[Definition, ...] = (
         domains=DOMAINS,
     ),
     ours(
+        "expect_concepts_to_be_in_vocabulary",
+        "The concept is of a vocabulary that the OMOP CDM has for the field; 0 passes.",
+        RowSql("coalesce(c.vocabulary_id, '') NOT IN $vocabularies", _KNOWN_CONCEPT, CONCEPT_JOIN),
+        column=CONCEPT,
+        vocabularies=Parameter("texts", "vocabulary_id as OMOP spells it, one or more."),
+    ),
+    ours(
+        "expect_zero_to_come_from_a_source_value",
+        "Where the source says nothing, an optional concept is empty, not 0.",
+        RowSql("coalesce($column, 1) = 0", "$source IS NULL"),
+        column=CONCEPT,
+        source=Parameter("column", "The field that holds the source value."),
+    ),
+    ours(
         "expect_concepts_to_be_mapped",
         "The concept is not 0: the code has a standard concept.",
         RowSql("$column = 0", "$column IS NOT NULL"),

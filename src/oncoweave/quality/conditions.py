@@ -6,6 +6,7 @@ text is written as a literal. They come from a suite file, never from data.
 
 from __future__ import annotations
 
+import re
 from string import Template
 
 from oncoweave.engine.parquet import identifier, literal
@@ -17,6 +18,10 @@ from oncoweave.quality.faults import Argument
 
 KEYS_A_CHECK = 10_000
 """At most so many keys of failing rows are kept for one check."""
+
+
+_NAMED_PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")
+"""What SQLAlchemy would take for a parameter of that name, were it not escaped: `(?:x)` in a regular expression."""
 
 
 def query(check: Check) -> str | None:
@@ -32,6 +37,7 @@ def query(check: Check) -> str | None:
         f"count(*) FILTER (WHERE {condition} AND ({_filled(sql.unexpected, check)}) IS NOT FALSE) AS unexpected"
     )
     judged = f"SELECT {counts} {_from(sql, check)}".replace("{", "{{").replace("}", "}}")
+    judged = _NAMED_PARAMETER.sub(r"\\:", judged)
     return f"WITH batch AS (SELECT * FROM {{batch}}) {judged}"
 
 

@@ -13,6 +13,7 @@ from oncoweave.quality.concepts import CONCEPTS
 from oncoweave.quality.expectation import Definition
 from oncoweave.quality.gx_catalogue import GREAT_EXPECTATIONS
 from oncoweave.quality.links import REFERENCES, RELATIONSHIPS
+from oncoweave.quality.tumours import TUMOURS
 
 MODEL = Definition(
     "expect_columns_of_the_model",
@@ -23,5 +24,5 @@ MODEL = Definition(
 """The one expectation of ours that judges the catalogue's columns and not the table's rows."""
 
 CATALOGUE: Mapping[str, Definition] = {
-    d.name: d for d in (*GREAT_EXPECTATIONS, MODEL, *REFERENCES, *RELATIONSHIPS, *CONCEPTS, *CHRONOLOGY)
+    d.name: d for d in (*GREAT_EXPECTATIONS, MODEL, *REFERENCES, *RELATIONSHIPS, *CONCEPTS, *CHRONOLOGY, *TUMOURS)
 }

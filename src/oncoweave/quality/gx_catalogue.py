@@ -170,7 +170,7 @@ _FIELDS_TOGETHER = (
         "expect_compound_columns_to_be_unique",
         "No combination of the fields occurs twice.",
         RowSql(
-            "r.check_times > 1", "coalesce($column_list) IS NOT NULL",
+            "r.check_times > 1", "concat($column_list) <> ''",
             rows="SELECT *, count(*) OVER (PARTITION BY $column_list) AS check_times FROM batch AS r",
         ),
         column_list=Parameter("columns", "The fields that together are unique."),

@@ -35,6 +35,30 @@ REFERENCES: tuple[Definition, ...] = (
         field=Parameter("field", "The field in which the value must occur."),
     ),
     ours(
+        "expect_references_of_the_same_person",
+        "The row pointed at is one of the same person; judged where there is such a row.",
+        RowSql(
+            "NOT EXISTS (SELECT 1 FROM $table AS t WHERE t.$field = $column AND t.person_id = r.person_id)",
+            "EXISTS (SELECT 1 FROM $table AS t WHERE t.$field = $column)",
+        ),
+        column=COLUMN,
+        table=Parameter("table", "The table pointed at."),
+        field=Parameter("field", "Its key."),
+    ),
+    ours(
+        "expect_references_not_to_start_later",
+        "The row pointed at does not start later; judged where there is such a row.",
+        RowSql(
+            "NOT EXISTS (SELECT 1 FROM $table AS t WHERE t.$field = $column AND t.$first <= $start)",
+            "EXISTS (SELECT 1 FROM $table AS t WHERE t.$field = $column)",
+        ),
+        column=COLUMN,
+        start=Parameter("column", "First day of the row."),
+        table=Parameter("table", "The table pointed at."),
+        field=Parameter("field", "Its key."),
+        first=Parameter("field", "Its field with the first day."),
+    ),
+    ours(
         "expect_events_to_exist",
         "Event id and field concept are filled together, and point at an existing row of the table so named.",
         RowSql(f"NOT EXISTS ({_POINTED_AT})", "$event IS NOT NULL OR $field IS NOT NULL"),

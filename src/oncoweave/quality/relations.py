@@ -36,9 +36,37 @@ _START = {
     "specimen": "specimen_date",
     "episode": "episode_start_date",
 }
-_CONCEPT_FIELDS = (
-    "concept_id, concept_name, domain_id, vocabulary_id, concept_class_id, standard_concept, invalid_reason"
+_CATEGORY = r"""
+CREATE TABLE check_category AS
+SELECT measurement_id, person_id, measurement_date AS day,
+    CASE WHEN table_name = 'condition_occurrence' THEN measurement_event_id END AS condition_id,
+    parts.category AS category, translate(parts.prefix, 'yra', '') AS kind, translate(parts.prefix, 'cp', '') AS later,
+    coalesce(nullif(parts.edition, ''), regexp_extract(measurement_source_value, '\b([678])(th|\.)', 1), '') AS edition
+FROM (
+    SELECT m.*, f.concept_name.split_part('.', 1) AS table_name, regexp_extract(
+        c.concept_code, '^(?:([cpyra]{1,3})-)?(?:([678])th_)?(?:AJCC/UICC-)?(.+)$', ['prefix', 'edition', 'category']) AS parts
+    FROM measurement AS m JOIN check_concept AS c ON c.concept_id = m.measurement_concept_id
+    LEFT JOIN check_concept AS f ON f.concept_id = m.meas_event_field_concept_id AND f.vocabulary_id = 'CDM'
+    WHERE c.vocabulary_id = 'Cancer Modifier' AND c.concept_class_id = 'Staging/Grading'
+) QUALIFY row_number() OVER (PARTITION BY measurement_id ORDER BY parts.category) = 1
+"""
+"""Stages, categories and grades, by the grammar of their codes: `p-7th_AJCC/UICC-T1c` is T1c, of kind p, in the 7th edition.
+An edition that the concept does not know may be in the source value. `later` is y (after therapy), r or a."""
+
+_TUMOUR = """
+CREATE TABLE check_tumour AS
+SELECT d.condition_occurrence_id,
+    any_value(concat_ws(' ', s.concept_code, c.concept_code, d.condition_source_value, c.concept_name, s.concept_name)) AS tumour
+FROM condition_occurrence AS d LEFT JOIN check_concept AS c ON c.concept_id = d.condition_concept_id
+LEFT JOIN check_concept AS s ON s.concept_id = d.condition_source_concept_id AND s.concept_id <> 0
+WHERE d.condition_occurrence_id IN (SELECT condition_id FROM check_category) GROUP BY d.condition_occurrence_id
+"""
+_NO_CATEGORY = (
+    "CREATE TABLE check_category (measurement_id BIGINT, person_id BIGINT, day DATE, condition_id BIGINT, category VARCHAR, "
+    "kind VARCHAR, later VARCHAR, edition VARCHAR)"
 )
+_NO_TUMOUR = "CREATE TABLE check_tumour (condition_occurrence_id BIGINT, tumour VARCHAR)"
+_CONCEPT_FIELDS = "concept_id, concept_name, concept_code, domain_id, vocabulary_id, concept_class_id, standard_concept, invalid_reason"
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, folder: Path, concepts: Path, delivery: date) -> None:
@@ -57,6 +85,8 @@ def prepare(connection: duckdb.DuckDBPyConnection, folder: Path, concepts: Path,
         connection.execute(_DEATH)
         connection.execute(_DELIVERY, [delivery])
         connection.execute(_linked_sql())
+        connection.execute(_activity_sql())
+        _prepare_oncology(connection)
         connection.execute(_related_sql(connection))
         connection.execute(_relationship_sql(concepts.with_name("RELATIONSHIP.parquet")))
 
@@ -95,6 +125,23 @@ def _linked_sql() -> str:
         f"FROM ({rows}) AS k JOIN check_concept AS c ON c.vocabulary_id = 'CDM' "
         "AND c.concept_name = k.table_name || '.' || k.table_name || '_id'"
     )
+
+
+def _activity_sql() -> str:
+    """The last day on which something of a person starts, in any table of events."""
+    rows = " UNION ALL ".join(
+        f"SELECT person_id, {identifier(start)} AS start FROM {identifier(table)}" for table, start in _START.items()
+    )
+    return f"CREATE VIEW check_activity AS SELECT person_id, max(start) AS last_start FROM ({rows}) GROUP BY person_id"
+
+
+def _prepare_oncology(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the categories and the tumours that they qualify; without rows where a table lacks the fields."""
+    for sql, empty in ((_CATEGORY, _NO_CATEGORY), (_TUMOUR, _NO_TUMOUR)):
+        try:
+            connection.execute(sql)
+        except duckdb.Error:  # a table that is not the model's: expect_columns_of_the_model says so
+            connection.execute(empty)
 
 
 def _related_sql(connection: duckdb.DuckDBPyConnection) -> str:

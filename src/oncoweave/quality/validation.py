@@ -145,12 +145,13 @@ def _counts(check: Check, result: Any) -> tuple[int | None, int | None]:
     values (their mean, say) stays here.
     """
     found = result.result
-    if "unexpected_count" in found:
+    if "element_count" in found:
         judged = int(found["element_count"]) - int(found.get("missing_count") or 0)
         return judged, int(found["unexpected_count"] or 0)  # None where there is no row
     if check.spec.expect in _ROW_COUNTS:
         return int(found["observed_value"]), None
-    nothing = found.get("observed_value") is None
+    of_sets = "missing_count" in found or "unexpected_count" in found  # sets of values, which are not told
+    nothing = found.get("observed_value") is None and not of_sets
     return (0, 0) if nothing else (1, 0 if result.success else 1)
 
 
