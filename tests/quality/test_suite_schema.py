@@ -10,6 +10,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from oncoweave import content
+from oncoweave.project import Project
 from oncoweave.quality.definitions import CATALOGUE
 from oncoweave.quality.suite_schema import suite_schema
 from oncoweave.spec.schema import json_schema
@@ -32,7 +33,7 @@ def errors(expect: str, parameters: dict[str, object], table: str = "measurement
 
 
 def test_the_standard_suites_are_what_the_schema_says() -> None:
-    for path in (content.standard() / "expectations").glob("*.yaml"):
+    for path in content.suites(Project.at(content.standard()), "registry"):
         found = [e.message for e in validator().iter_errors(yaml.safe_load(path.read_text(encoding="utf-8")))]
         assert found == [], path.name
 

@@ -189,17 +189,17 @@ CHRONOLOGY: tuple[Definition, ...] = (
         "expect_eras_within_records",
         "An era starts on the day of one of the person's records, and ends no later than the day after the last of them.",
         RowSql(
-            "NOT EXISTS (SELECT 1 FROM $table AS t WHERE t.person_id = r.person_id AND t.$first = $start) "
+            "NOT EXISTS (SELECT 1 FROM $table AS t WHERE t.person_id = r.person_id AND t.$other_start = $start) "
             "OR $end > t.check_last + 1",
             "$start IS NOT NULL AND $end IS NOT NULL",
-            "LEFT JOIN (SELECT person_id, max(greatest($first, coalesce($last, $first))) AS check_last FROM $table GROUP BY person_id) AS t "
+            "LEFT JOIN (SELECT person_id, max(greatest($other_start, coalesce($other_end, $other_start))) AS check_last FROM $table GROUP BY person_id) AS t "
             "ON t.person_id = r.person_id",
         ),
         start=Parameter("column", "First day of the era."),
         end=Parameter("column", "Last day of the era."),
         table=Parameter("table", "The table of the records."),
-        first=Parameter("field", "Its field with the first day."),
-        last=Parameter("field", "Its field with the last day."),
+        other_start=Parameter("field", "Its field with the first day."),
+        other_end=Parameter("field", "Its field with the last day."),
     ),
     ours(
         "expect_days_within_span",

@@ -49,14 +49,14 @@ REFERENCES: tuple[Definition, ...] = (
         "expect_references_not_to_start_later",
         "The row pointed at does not start later; judged where there is such a row.",
         RowSql(
-            "NOT EXISTS (SELECT 1 FROM $table AS t WHERE t.$field = $column AND t.$first <= $start)",
+            "NOT EXISTS (SELECT 1 FROM $table AS t WHERE t.$field = $column AND t.$other_start <= $start)",
             "EXISTS (SELECT 1 FROM $table AS t WHERE t.$field = $column)",
         ),
         column=COLUMN,
         start=Parameter("column", "First day of the row."),
         table=Parameter("table", "The table pointed at."),
         field=Parameter("field", "Its key."),
-        first=Parameter("field", "Its field with the first day."),
+        other_start=Parameter("field", "Its field with the first day."),
     ),
     ours(
         "expect_events_to_exist",
