@@ -37,7 +37,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Measure:
-    """A measurement: the concepts that it has, and for one without a concept its role or unit; its ranges and their source.
+    """A measurement: the concepts that it has, and the clinical role or unit by which it is known otherwise; its ranges and their source.
 
     With `any_unit` the first range holds whatever the unit.
     """
@@ -94,7 +94,9 @@ def _has_numbers(file: EventFile) -> bool:
 
 
 def _of_measures(connection: duckdb.DuckDBPyConnection, values: str) -> Iterator[Finding]:
-    measure = "CASE " + " ".join(f"WHEN {_is(m)} THEN {literal(m.name)}" for m in MEASURES) + " END"
+    by_concept = [(f"concept_id IN ({_listed(m.concepts)})", m) for m in MEASURES if m.concepts]
+    ways = [*by_concept, *((way, m) for m in MEASURES for way in _otherwise(m))]
+    measure = "CASE " + " ".join(f"WHEN {way} THEN {literal(m.name)}" for way, m in ways) + " END"
     ranges = [(m, r) for m in MEASURES for r in m.ranges]
     known = " OR ".join(f"(m = {literal(m.name)}{_in_unit(m, r)})" for m, r in ranges)
     outside = " OR ".join(
@@ -115,14 +117,12 @@ def _of_measures(connection: duckdb.DuckDBPyConnection, values: str) -> Iterator
             )
 
 
-def _is(measure: Measure) -> str:
-    """The condition by which an event is of a measure."""
-    ways = [f"concept_id IN ({_listed(measure.concepts)})"] if measure.concepts else []
+def _otherwise(measure: Measure) -> Iterator[str]:
+    """The conditions by which an event is of a measure though its concept is none that the table knows."""
     if measure.role:
-        ways.append(f"(concept_id = 0 AND kind = {literal(measure.role)})")
+        yield f"kind = {literal(measure.role)}"
     if measure.by_unit:
-        ways.append(f"unit_concept_id IN ({_listed(measure.ranges[0].units)})")
-    return f"({' OR '.join(ways)})"
+        yield f"unit_concept_id IN ({_listed(measure.ranges[0].units)})"
 
 
 def _in_unit(measure: Measure, range_: Range) -> str:
