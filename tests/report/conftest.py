@@ -147,8 +147,7 @@ def look(browser: Any, path: Path, width: int = 1280, scheme: str = "light") -> 
     page.on("pageerror", lambda error: seen.console.append(str(error)))
     page.on("dialog", lambda dialog: dismiss(dialog, seen))
     page.goto(path.as_uri())
-    for summary in page.query_selector_all("summary"):
-        summary.click()
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
     seen.text, seen.title = page.inner_text("body"), page.title()
     for name in ("script", "img", "style", "svg", "iframe", "link", "object", "form", "b"):
         seen.elements[name] = len(page.query_selector_all(name))

@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, ExtractRecord
 from oncoweave.report.banners import Banner
 from oncoweave.report.page import LONGEST, TEMPLATES, policy, render, visible
 from oncoweave.report.quality_page import quality_page
 from oncoweave.report.recap import RunSummary
 from oncoweave.report.release_page import release_page
 from oncoweave.report.run_page import run_page
-from oncoweave.report.unmapped import UnmappedCode, UnmappedCodes, withheld
 from oncoweave.report.write import PAGES, write_pages
 from tests.report.conftest import HOSTILE, look
+from tests.report.made_up import hostile_material, material
 
 PAGE_NAMES = tuple(PAGES)
 LINKS = [{"file": name, "title": title, "here": False} for name, title in PAGES.items()]
@@ -27,18 +26,17 @@ LINKS = [{"file": name, "title": title, "here": False} for name, title in PAGES.
 
 def hostile_pages(records: Any) -> dict[str, str]:
     identity, extracted, mapped, checked, manifest = records
-    signoff = Banner("warn", HOSTILE[0], " ".join(HOSTILE))
-    codes = tuple(UnmappedCode("r", None, text, text, text, 9, 9) for text in HOSTILE)
     summary = RunSummary(
         source="tiny", run_id=extracted.run_id, delivery_date=extracted.delivery_date, records=9, unreadable=1, read=9,
         mapped=7, quarantined=1, excluded=1, unmapped=2, persons=3, events={**dict.fromkeys(HOSTILE, 0), "<b>": 4},
         verdict="fail", release=Path("/x/<b>"), repeated=False, unconfirmed_concepts=(1,),
         synthetic_origin=(date(1990, 1, 1), HOSTILE[0]), warnings=HOSTILE, reasons={HOSTILE[1]: 1}, imputed={},
     )  # fmt: skip
+    of = hostile_material(identity, extracted, mapped, checked, manifest)
     return {
-        "run.html": run_page(summary, (identity, extracted, mapped, checked), UnmappedCodes(codes, 3), signoff, LINKS),
-        "report.html": quality_page(extracted, checked, signoff, LINKS),
-        "release.html": release_page(manifest, signoff, LINKS),
+        "run.html": run_page(summary, of, LINKS),
+        "report.html": quality_page(of, LINKS),
+        "release.html": release_page(manifest, of.signoff, LINKS),
     }
 
 
@@ -95,7 +93,7 @@ def test_the_page_in_the_release_names_no_place_and_no_neighbour(site: tuple[Pro
 
 
 def test_no_template_switches_escaping_off() -> None:
-    for template in TEMPLATES.glob("*.html"):
+    for template in TEMPLATES.rglob("*.html"):
         text = template.read_text(encoding="utf-8")
         assert not re.search(r"\|\s*safe|autoescape|<script|\son\w+=|\bstyle=|url\(|https?:", text), template.name
     assert "@import" not in (TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -111,31 +109,7 @@ def test_long_text_is_cut_and_unseen_signs_are_named() -> None:
 
 
 def quality_of_nothing(signoff: Banner) -> str:
-    extracted = ExtractRecord(source="one", run_id="r", delivery_date=date(2024, 1, 1), tables=())
-    return quality_page(extracted, CheckRecord(verdict="fail", results=()), signoff, [])
-
-
-def code(text: str, persons: int) -> UnmappedCode:
-    return UnmappedCode("r", None, "m", text, "", persons, persons)
-
-
-@pytest.mark.parametrize(
-    ("persons", "shown"),
-    [
-        ([9, 7, 5], [9, 7, 5]),
-        ([9, 7, 4], [9]),
-        ([9, 4, 1], [9]),
-        ([9, 4, 3], [9]),
-        ([4], []),
-        ([9, 1], []),
-        ([50, 40, 2, 2, 2], [50, 40]),
-    ],
-)
-def test_small_cells_are_not_named_nor_told_by_a_sum(persons: list[int], shown: list[int]) -> None:
-    named, hidden = withheld([code(f"c{i}", n) for i, n in enumerate(persons)], 5)
-    assert [c.persons for c in named] == shown
-    assert len(named) + len(hidden) == len(persons)
-    assert not hidden or sum(c.persons for c in hidden) >= 5 or not named
+    return quality_page(material((), signoff=signoff), [])
 
 
 def luminance(colour: str) -> float:

@@ -6,37 +6,19 @@ Made once, of the verified files, when a release is taken in; catalogue and comp
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from types import MappingProxyType
 
 import duckdb
 
 from oncoweave.engine.connection import connect, without_values
 from oncoweave.files import read_record, sha256_of
+from oncoweave.omop.clinical import CLINICAL, SEXES
+from oncoweave.privacy.small_cells import Count, suppressed, told_count
 from oncoweave.record import Record
 from oncoweave.records import ReleaseManifest
 from oncoweave.release.verify import MANIFEST
 
-Count = int | None
-"""A count of persons or of their records; None where it is small, or would let a small one be worked out."""
-
-CLINICAL = MappingProxyType(
-    {
-        "visit_occurrence": ("visit_concept_id", "visit_start_date"),
-        "condition_occurrence": ("condition_concept_id", "condition_start_date"),
-        "procedure_occurrence": ("procedure_concept_id", "procedure_date"),
-        "drug_exposure": ("drug_concept_id", "drug_exposure_start_date"),
-        "measurement": ("measurement_concept_id", "measurement_date"),
-        "observation": ("observation_concept_id", "observation_date"),
-        "device_exposure": ("device_concept_id", "device_exposure_start_date"),
-        "specimen": ("specimen_concept_id", "specimen_date"),
-        "episode": ("episode_concept_id", "episode_start_date"),
-    }
-)
-"""The clinical tables, with the field of their concept and of their day."""
-SEXES = MappingProxyType({8507: "male", 8532: "female", 0: "no matching concept"})
 OF_NOBODY = frozenset({"location", "care_site", "provider", "cdm_source", "metadata"})
 """Tables whose rows tell of no person."""
 MOST = 10
@@ -136,31 +118,6 @@ def facts_of(release: Path, smallest: int) -> Facts:
         concepts=concepts,
         ledger=_ledger(manifest, smallest),
     )
-
-
-def told_count(count: int, smallest: int) -> Count:
-    """The count, or None where it is too small to be told; 0 is told."""
-    return None if 0 < count < smallest else count
-
-
-def suppressed(counts: Mapping[str, int], smallest: int) -> dict[str, Count]:
-    """Counts that add up to a total which is told: the small ones are left out, and of the others the least, one by one, until
-    two are left out at least and they come to more than `smallest`; else the total would tell them, or nearly.
-
-    >>> suppressed({"female": 683, "male": 3}, 5)
-    {'female': None, 'male': None}
-    >>> suppressed({"a": 90, "b": 7, "c": 2}, 5)
-    {'a': 90, 'b': None, 'c': None}
-    >>> suppressed({"a": 90, "b": 1, "c": 1}, 5)
-    {'a': None, 'b': None, 'c': None}
-    >>> suppressed({"a": 90, "b": 7}, 5)
-    {'a': 90, 'b': 7}
-    """
-    hidden = {name for name, count in counts.items() if told_count(count, smallest) is None}
-    others = sorted((count, name) for name, count in counts.items() if name not in hidden and count)
-    while hidden and others and (len(hidden) == 1 or sum(counts[name] for name in hidden) <= smallest):
-        hidden.add(others.pop(0)[1])
-    return {name: None if name in hidden else count for name, count in counts.items()}
 
 
 def _rows(manifest: ReleaseManifest, smallest: int) -> dict[str, Count]:

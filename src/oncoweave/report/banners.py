@@ -12,22 +12,23 @@ from oncoweave.project import Project, RunFolder
 from oncoweave.quality.judge import open_failures
 from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, ReleaseManifest
 from oncoweave.release.question import is_open, read_question
-from oncoweave.release.signoff import LONGEST_COMMENT, standing_by, told
+from oncoweave.release.signoff import LONGEST_COMMENT, Standing, standing_by, told
+from oncoweave.report.language import N_, _, ngettext
 from oncoweave.spec.load import load_source
 
 Tone = Literal["good", "bad", "warn", "calm"]
 _STANDINGS: Mapping[str, tuple[Tone, str]] = MappingProxyType(
     {
-        "not needed": ("calm", "Not signed off"),
-        "open failures": ("bad", "Conventions fail, and nobody accepted it"),
-        "waiting": ("warn", "Waits for an approval"),
-        "approved": ("good", "Approved"),
-        "auto-approved": ("warn", "Auto-approved: nobody looked"),
-        "rejected": ("bad", "Rejected"),
-        "expired": ("bad", "Expired: nobody answered in time"),
-        "superseded": ("warn", "Superseded"),
-        "void": ("warn", "The sign-off is void"),
-        "not accepted": ("warn", "The sign-off does not count"),
+        "not needed": ("calm", N_("Not signed off")),
+        "open failures": ("bad", N_("Conventions fail, and nobody accepted it")),
+        "waiting": ("warn", N_("Waits for an approval")),
+        "approved": ("good", N_("Approved")),
+        "auto-approved": ("warn", N_("Auto-approved: nobody looked")),
+        "rejected": ("bad", N_("Rejected")),
+        "expired": ("bad", N_("Expired: nobody answered in time")),
+        "superseded": ("warn", N_("Superseded")),
+        "void": ("warn", N_("The sign-off is void")),
+        "not accepted": ("warn", N_("The sign-off does not count")),
     }
 )
 
@@ -44,27 +45,21 @@ class Banner:
 def of_the_verdict(checked: CheckRecord) -> Banner:
     """What the checks mean for publication."""
     if not checked.results:
-        return Banner("bad", "Nothing was checked", "A run that was not checked is not published.")
+        return Banner("bad", _("Nothing was checked"), _("A run that was not checked is not published."))
     fatal, convention, told = (len(open_failures(checked.results, severity)) for severity in SEVERITIES)
     waived = sum(1 for result in checked.results if result.waiver and result.severity == "convention")
-    others = f"{_checks(told, 'characterization')} failed, for information"
+    others = [_waived(waived)] if waived else []
+    others += [_informing(told)] if told else []
     if fatal:
-        conventions = f"{_checks(convention, 'convention')} and {_checks(told, 'characterization')} failed"
-        return Banner(
-            "bad", "Did not pass", f"{_checks(fatal, 'fatal')} failed, so nothing is published; {conventions}."
-        )
+        first = [_fatal(fatal), *([_convention(convention)] if convention else [])]
+        return Banner("bad", _("Did not pass"), " ".join([*first, *others]))
     if convention:
-        meaning = f"{_checks(convention, 'convention')} failed without a waiver, so nothing is published unless somebody accepts "
-        return Banner("bad", "Did not pass", f"{meaning}it by name; {others}.")
+        accept = _("Nothing is published unless it is mended or waived, or somebody accepts it by name.")
+        return Banner("bad", _("Did not pass"), " ".join([_convention(convention), accept, *others]))
     if waived:
-        return Banner(
-            "warn",
-            "Passed, with waivers",
-            f"{_checks(waived, 'convention')} failed and {'is' if waived == 1 else 'are'} waived; {others}.",
-        )
-    return Banner(
-        "good", "Passed", f"No fatal and no convention check failed; {_checks(told, 'characterization')} did."
-    )
+        passed = _("No check failed that stops publication and is not waived.")
+        return Banner("warn", _("Passed, with waivers"), " ".join([passed, *others]))
+    return Banner("good", _("Passed"), " ".join([_("No fatal and no convention check failed."), *others]))
 
 
 def failed(results: Sequence[ExpectationResult], severity: str) -> int:
@@ -72,8 +67,28 @@ def failed(results: Sequence[ExpectationResult], severity: str) -> int:
     return sum(1 for result in results if result.severity == severity and not result.success)
 
 
-def _checks(count: int, kind: str) -> str:
-    return f"{count or 'no'} {kind} check{'' if count == 1 else 's'}"
+def _fatal(count: int) -> str:
+    return ngettext(
+        "{count} fatal check failed, so nothing is published.",
+        "{count} fatal checks failed, so nothing is published.",
+        count,
+    )
+
+
+def _convention(count: int) -> str:
+    return ngettext(
+        "{count} check of a convention failed without a waiver.",
+        "{count} checks of conventions failed without a waiver.",
+        count,
+    )
+
+
+def _waived(count: int) -> str:
+    return ngettext("{count} failing check is waived.", "{count} failing checks are waived.", count)
+
+
+def _informing(count: int) -> str:
+    return ngettext("{count} check failed for information.", "{count} checks failed for information.", count)
 
 
 def of_the_run(run: RunFolder, project: Project) -> Banner:
@@ -82,12 +97,18 @@ def of_the_run(run: RunFolder, project: Project) -> Banner:
         spec, _ = load_source(project, run.source)
         stands = standing_by(run, spec)
     except OncoweaveError as error:
-        return Banner("warn", "It cannot be told who signed", error.message)
+        return Banner("warn", _("It cannot be told who signed"), error.message)
+    return of_the_standing(stands, _asked(run) if stands.asks else "")
+
+
+def of_the_standing(stands: Standing, asked: str = "") -> Banner:
+    """How a run stands with those who sign; `asked` says since when Airflow asks."""
     if stands.signoff is None and stands.lets_pass:
-        return Banner("calm", "Not signed off", "Nobody has signed this run, and source.yaml does not ask for it.")
+        meaning = _("Nobody has signed this run, and source.yaml does not ask for it.")
+        return Banner("calm", _("Not signed off"), meaning)
     tone, title = _STANDINGS[stands.state]
-    why = stands.why or "source.yaml asks for an approval, and nobody has decided."
-    return Banner(tone, title, why + (_asked(run) if stands.asks else ""))
+    why = stands.why or _("source.yaml asks for an approval, and nobody has decided.")
+    return Banner(tone, _(title), why + asked)
 
 
 def _asked(run: RunFolder) -> str:
@@ -95,18 +116,22 @@ def _asked(run: RunFolder) -> str:
     question = read_question(run)
     if question is None or not is_open(run, question):
         return ""
-    until = f", and waits until {question.until:%Y-%m-%d %H:%M} UTC" if question.until else ""
-    asked = f" Airflow asks since {question.asked_at:%Y-%m-%d %H:%M} UTC{until}."
+    asked = " " + _("Airflow asks since {when} UTC.").format(when=f"{question.asked_at:%Y-%m-%d %H:%M}")
+    if question.until:
+        asked += " " + _("It waits until {when} UTC.").format(when=f"{question.until:%Y-%m-%d %H:%M}")
     if not question.refused:
         return asked
     last = question.refused[-1]
-    who = f" of {last.by.name}" if last.by else ""
-    return f"{asked} The last answer{who}, at {last.at:%H:%M} UTC, was not accepted: {last.why}."
+    refused = _("The last answer, at {when} UTC, was not accepted: {why}.")
+    if last.by:
+        refused = _("The last answer of {who}, at {when} UTC, was not accepted: {why}.")
+    return f"{asked} {refused.format(who=last.by.name if last.by else '', when=f'{last.at:%H:%M}', why=last.why)}"
 
 
 def of_the_release(manifest: ReleaseManifest) -> Banner:
     """Who let the release be published, as its manifest says."""
     if manifest.signoff is None:
-        return Banner("calm", "Not signed off", "Nobody has signed this release; its source does not ask for it.")
+        meaning = _("Nobody has signed this release; its source does not ask for it.")
+        return Banner("calm", _("Not signed off"), meaning)
     tone, title = _STANDINGS[manifest.signoff.decision]
-    return Banner(tone, title, told(manifest.signoff, longest=LONGEST_COMMENT))
+    return Banner(tone, _(title), told(manifest.signoff, longest=LONGEST_COMMENT))

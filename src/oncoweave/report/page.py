@@ -16,6 +16,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from oncoweave.report import language
+from oncoweave.report.language import day, month, number, percent, spoken
+
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST, LONGEST_WORDS = 400, 4_000
 """A longer text is cut, and what is left out is counted; the words of somebody who signs may be longer."""
@@ -26,8 +29,9 @@ _RIGHT_TO_LEFT = {"R", "AL", "AN"}
 
 
 def render(template: str, **values: object) -> str:
-    """The page that a template makes of the values; the same values give the same bytes."""
-    return _environment().get_template(template).render(style=Markup(_style()), policy=policy(), **values)  # noqa: S704
+    """The page that a template makes of the values, in the language that is spoken; the same values give the same bytes."""
+    page = _environment().get_template(template)
+    return page.render(style=Markup(_style()), policy=policy(), language=spoken().code, **values)  # noqa: S704
 
 
 def policy() -> str:
@@ -39,7 +43,10 @@ def policy() -> str:
 def visible(text: str, longest: int = LONGEST) -> str:
     """The text with its unseen characters named, cut after `longest` characters."""
     head = _UNSEEN.sub(lambda sign: f"[U+{ord(sign[0]):04X}]", text[:longest])
-    return head if len(text) <= longest else f"{head}… ({len(text) - longest:,} more characters)"
+    if len(text) <= longest:
+        return head
+    more = len(text) - longest
+    return f"{head}… ({language.ngettext('{count} more character', '{count} more characters', more)})"
 
 
 @cache
@@ -51,9 +58,30 @@ def _environment() -> Environment:
         finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
-    environment.filters |= {"number": _number, "percent": _percent, "size": _size, "plural": _plural, "whole": _whole}
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.newstyle_gettext = True  # type: ignore[attr-defined]  # set by the extension; values come to the functions
+    environment.globals |= {"gettext": _message, "_": _message, "ngettext": _messages}
+    environment.filters |= {
+        "number": number, "percent": percent, "size": _size, "day": day, "month": month, "whole": _whole, "word": language._, "uncut": _uncut,
+    }  # fmt: skip
     return environment
+
+
+def _message(text: str, /, **values: object) -> Markup:
+    """The message with its values, which are shown as any other text is."""
+    return Markup(language._(text)) % {name: _value(value) for name, value in values.items()}  # noqa: S704  ours
+
+
+def _messages(one: str, many: str, count: int, /, **values: object) -> Markup:
+    """The message for so many."""
+    text = spoken().many(one, many, count)
+    return Markup(text) % {name: _value(value) for name, value in {"count": count, **values}.items()}  # noqa: S704  ours
+
+
+def _value(value: object) -> object:
+    return number(value) if isinstance(value, int) else _shown(value)
 
 
 @cache
@@ -74,20 +102,14 @@ def _whole(text: str) -> Markup:
     return _set_apart(visible(text, LONGEST_WORDS))
 
 
+def _uncut(text: str) -> Markup:
+    """A list of names of ours, which is as long as it is."""
+    return _set_apart(visible(text, len(text)))
+
+
 def _set_apart(text: str) -> Markup:
     backwards = any(unicodedata.bidirectional(sign) in _RIGHT_TO_LEFT for sign in text)
     return Markup("<bdi>{}</bdi>").format(text) if backwards else escape(text)
-
-
-def _number(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}"
-
-
-def _percent(share: float) -> str:
-    """A share (0–1) in percent; what is little is not rounded to nothing, nor nearly all to all."""
-    if share in (0, 1):
-        return f"{share * 100:.0f} %"
-    return f"{min(max(share * 100, 0.1), 99.9):.1f} %" if 0 < share < 1 else f"{share * 100:.1f} %"
 
 
 def _size(count: int) -> str:
@@ -97,9 +119,6 @@ def _size(count: int) -> str:
         if size < 1000 or unit == "GB":
             break
         size /= 1000
-    return f"{count:,} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
-
-
-def _plural(count: int, one: str, many: str = "") -> str:
-    """`3 rows`, `1 row`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    if unit == "bytes":
+        return language.ngettext("{count} byte", "{count} bytes", count)
+    return f"{number(round(size, 1))} {unit}"

@@ -1,172 +1,186 @@
-"""The quality page: what the checks found, what it means for publication, and what failed first."""
+"""The quality report: what the checks found, what it means, what to do, and what the tables are made of. A reviewer signs it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from types import MappingProxyType
-from typing import Literal
 
-from oncoweave.quality.definitions import CATALOGUE
-from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord
-from oncoweave.report.banners import Banner, Tone, of_the_verdict
+from oncoweave.records import LedgerEntry
+from oncoweave.report import matrix
+from oncoweave.report.banners import of_the_verdict
+from oncoweave.report.changes import changes_of, mapped_share, rows_of
+from oncoweave.report.check_views import ORIGINS, CheckView, name_of, rank, reference_of, view
+from oncoweave.report.earlier import NO_TREND
+from oncoweave.report.flow import flow_of
+from oncoweave.report.language import _
+from oncoweave.report.material import Material
+from oncoweave.report.next_steps import next_steps
 from oncoweave.report.page import render
-
-Outcome = Literal["failed", "could not run", "passed", "not applicable"]
-
-SEVERITIES: Mapping[str, str] = MappingProxyType(
-    {
-        "fatal": "Nothing is published when one fails",
-        "convention": "A warning: the OMOP conventions ask for it",
-        "characterization": "For information: what a study can use",
-    }
-)
-CATEGORIES: Mapping[str, str] = MappingProxyType(
-    {
-        "conformance": "The form of the values: types, keys, vocabularies",
-        "completeness": "Whether values are there",
-        "plausibility": "Whether values can be true",
-    }
-)
-_TONES: Mapping[str, Tone] = MappingProxyType({"fatal": "bad", "convention": "warn", "characterization": "calm"})
+from oncoweave.report.pictures import pictures_of
 
 
 @dataclass(frozen=True)
-class CheckView:
-    """A validation result in words."""
-
-    suite: str
-    place: str
-    expectation: str
-    meaning: str
-    severity: str
-    category: str
-    outcome: Outcome
-    tone: Tone
-    evaluated: int | None
-    unexpected: int | None
-    found: str
-    allowed: str
-    most: str
-    why: str
-    owner: str
-    error: str | None
-
-
-@dataclass(frozen=True)
-class Tally:
-    """How the checks of one severity or category came out; `judged` leaves out those without a row to judge."""
+class Kind:
+    """The checks of one kind in a group: their places by outcome."""
 
     name: str
     meaning: str
-    failed: int
-    error: int
-    passed: int
-    idle: int
-
-    @property
-    def judged(self) -> int:
-        return self.failed + self.error + self.passed
-
-    @property
-    def share(self) -> float:
-        return self.passed / self.judged
+    tally: matrix.Tally
+    passed: Sequence[str]
+    idle: Sequence[str]
+    bad: Sequence[CheckView]
 
 
 @dataclass(frozen=True)
-class SuiteView:
-    """The checks of a suite, those that failed first."""
+class Group:
+    """A suite, or the checks of one origin: what came out, and its checks by kind."""
 
     name: str
-    checks: Sequence[CheckView]
-    failed: int
+    origin: str
+    tally: matrix.Tally
+    kinds: Sequence[Kind]
 
 
-def quality_page(
-    extracted: ExtractRecord, checked: CheckRecord, signoff: Banner, pages: Sequence[Mapping[str, object]]
-) -> str:
+@dataclass(frozen=True)
+class FactCoverage:
+    """Of the events of one kind of fact, how many have a standard concept."""
+
+    fact: str
+    events: int
+    mapped: int
+
+
+def quality_page(of: Material, pages: Sequence[Mapping[str, object]]) -> str:
     """The page; no clock and no path in it."""
-    checks = [view(result) for result in checked.results]
+    checks = sorted(views(of), key=rank)
+    bad = [check for check in checks if check.is_bad]
+    informing = [check for check in bad if check.is_open and check.is_for_information]
+    references = _references(bad)
     return render(
         "quality.html",
-        source=extracted.source,
-        run_id=extracted.run_id,
-        delivery_date=extracted.delivery_date,
-        verdict=of_the_verdict(checked),
-        signoff=signoff,
+        of=of,
         pages=pages,
-        severities=_tallies(checks, SEVERITIES, lambda check: check.severity),
-        categories=_tallies(checks, CATEGORIES, lambda check: check.category),
-        failing=sorted((check for check in checks if _is_bad(check)), key=_rank),
-        suites=list(_suites(checks)),
+        source=of.extracted.source,
+        run_id=of.extracted.run_id,
+        verdict=of_the_verdict(of.checked),
+        steps=next_steps(of, checks),
+        total=matrix.tally(checks),
+        matrix=matrix.by_category_and_context(checks),
+        contexts=matrix.CONTEXTS,
+        severities=matrix.by_severity(checks),
+        origins=matrix.by_origin(checks),
+        stopping=[check for check in bad if check.is_open and not check.is_for_information],
+        informing=_by_kind(informing),
+        informed=len(informing),
+        waived=[check for check in bad if check.outcome == "waived"],
+        references=references,
+        referenced={name for name, _text in references},
+        groups=list(_groups(checks)),
+        flow=flow_of(of.mapped.ledger),
+        coverage=of.evidence.coverage,
+        covered=mapped_share(of.mapped.ledger),
+        facts=_facts(of.mapped.ledger),
+        pictures=pictures_of(of.evidence.distributions),
+        distributions=of.evidence.distributions,
+        rows=rows_of(of),
+        changes=changes_of(of),
+        provenance=_provenance(of),
+        contents=_contents(),
+        anchors={**dict(_contents()), "open": _("those checks")},
     )
 
 
-def view(result: ExpectationResult) -> CheckView:
-    """A validation result as the page shows it."""
-    definition = CATALOGUE.get(result.expectation)
-    return CheckView(
-        suite=result.suite,
-        place=f"{result.table}.{result.column}" if result.column else result.table,
-        expectation=result.expectation,
-        meaning=definition.doc if definition else result.expectation.replace("_", " "),
-        severity=result.severity,
-        category=result.category,
-        outcome=_outcome(result),
-        tone=_TONES[result.severity],
-        evaluated=result.evaluated,
-        unexpected=result.unexpected,
-        found=_found(result),
-        allowed=_allowed(result),
-        most="none" if result.mostly is None else f"{(1 - result.mostly) * 100:.3g} %",
-        why=result.why,
-        owner=result.owner,
-        error=result.error,
-    )
+def views(of: Material) -> Iterator[CheckView]:
+    """Every result in words."""
+    for result in of.checked.results:
+        trend = of.history.of(result.check) if of.history and not result.success else NO_TREND
+        yield view(result, trend, of.evidence.queries.get(result.check, ""))
 
 
-def _outcome(result: ExpectationResult) -> Outcome:
-    if result.error is not None:
-        return "could not run"
-    if not result.success:
-        return "failed"
-    return "not applicable" if result.not_applicable else "passed"
+def _contents() -> list[tuple[str, str]]:
+    """The sections of the page by their anchors."""
+    return [
+        ("matrix", _("At a glance")),
+        ("failing", _("Checks that failed")),
+        ("waivers", _("Waivers")),
+        ("flow", _("Where the rows went")),
+        ("coverage", _("What is mapped")),
+        ("distributions", _("Distributions")),
+        ("changes", _("What changed")),
+        ("all", _("All checks")),
+        ("run-facts", _("Delivery and run")),
+    ]
 
 
-def _found(result: ExpectationResult) -> str:
-    if result.unexpected is None:
-        return f"{result.evaluated:,} rows in the table" if result.evaluated is not None else "not told"
-    share = f" ({result.unexpected / result.evaluated * 100:.3g} %)" if result.evaluated else ""
-    return f"{result.unexpected:,} of {result.evaluated or 0:,} judged fail{share}"
-
-
-def _allowed(result: ExpectationResult) -> str:
-    if result.unexpected is None:
-        return "as the suite says"
-    return "none may fail" if result.mostly is None else f"at most {(1 - result.mostly) * 100:.3g} % may fail"
-
-
-def _is_bad(check: CheckView) -> bool:
-    return check.outcome in ("failed", "could not run")
-
-
-def _rank(check: CheckView) -> tuple[int, int, int, str, str, str]:
-    """Fatal before convention before the rest; what could not run first, then by rows."""
-    could_run = int(check.error is None)
-    severity = list(SEVERITIES).index(check.severity)
-    return severity, could_run, -(check.unexpected or 0), check.suite, check.place, check.expectation
-
-
-def _tallies(checks: Iterable[CheckView], names: Mapping[str, str], of: Callable[[CheckView], str]) -> list[Tally]:
-    outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
+def _by_kind(checks: Iterable[CheckView]) -> list[tuple[str, str, list[CheckView]]]:
+    """Checks by the kind of check, the kinds with the most first: name, reference text, checks."""
+    kinds: dict[str, list[CheckView]] = defaultdict(list)
     for check in checks:
-        outcomes[of(check)].append(check.outcome)
-    order: tuple[Outcome, ...] = ("failed", "could not run", "passed", "not applicable")
-    return [Tally(name, names[name], *(found.count(kind) for kind in order)) for name, found in outcomes.items()]
+        kinds[check.result.expectation].append(check)
+    ordered = sorted(kinds.items(), key=lambda kind: (-len(kind[1]), kind[0]))
+    return [(name, reference_of(name), found) for name, found in ordered]
 
 
-def _suites(checks: Iterable[CheckView]) -> Iterable[SuiteView]:
-    for name, group in groupby(sorted(checks, key=lambda check: check.suite), key=lambda check: check.suite):
-        of_suite = sorted(group, key=lambda check: not _is_bad(check))
-        yield SuiteView(name, of_suite, sum(map(_is_bad, of_suite)))
+def _references(checks: Iterable[CheckView]) -> list[tuple[str, str]]:
+    """The reference text of every kind of check that failed."""
+    names = sorted({check.result.expectation for check in checks})
+    return [(name, text) for name in names if (text := reference_of(name))]
+
+
+def _groups(checks: Iterable[CheckView]) -> Iterator[Group]:
+    """All checks: a group for each suite, and one for what was generated of each origin."""
+    origins = list(ORIGINS)
+
+    def place(check: CheckView) -> tuple[int, str]:
+        return origins.index(check.result.origin), check.result.suite if check.result.origin == "suite" else ""
+
+    for (origin, suite), found in groupby(sorted(checks, key=place), key=place):
+        of_group = list(found)
+        name = suite or _(ORIGINS[origins[origin]])
+        yield Group(name, origins[origin], matrix.tally(of_group), list(_kinds(of_group)))
+
+
+def _kinds(checks: Sequence[CheckView]) -> Iterator[Kind]:
+    by_name: dict[str, list[CheckView]] = defaultdict(list)
+    for check in checks:
+        by_name[check.result.expectation].append(check)
+    for name, found in sorted(by_name.items()):
+        found.sort(key=lambda check: name_of(check.result))
+        yield Kind(
+            name=name,
+            meaning=reference_of(name),
+            tally=matrix.tally(found),
+            passed=[_short(check) for check in found if check.outcome == "passed"],
+            idle=[_short(check) for check in found if check.outcome == "not applicable"],
+            bad=[check for check in found if check.is_bad],
+        )
+
+
+def _short(check: CheckView) -> str:
+    """The place of a check, in few signs: a page names thousands."""
+    concept = "" if check.result.concept is None else f" {check.result.concept}"
+    return f"{check.place}{concept}{f' {check.result.unit}' if check.result.unit else ''}"
+
+
+def _facts(ledger: Iterable[LedgerEntry]) -> list[FactCoverage]:
+    """The coverage of each kind of fact, by the ledger."""
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for entry in ledger:
+        counts[entry.fact][0] += entry.events
+        counts[entry.fact][1] += entry.events - entry.unmapped
+    return [FactCoverage(fact, events, mapped) for fact, (events, mapped) in sorted(counts.items()) if events]
+
+
+def _provenance(of: Material) -> list[tuple[str, str]]:
+    return [
+        (_("Run"), of.extracted.run_id),
+        (_("Software"), of.identity.software),
+        (_("Vocabulary"), of.mapped.vocabulary),
+        (_("Code, SHA-256"), of.identity.code_sha256),
+        (_("Mapping, SHA-256"), of.identity.mapping_sha256),
+        (_("Plan, SHA-256"), of.mapped.plan_sha256),
+        (_("Pseudonymisation domain"), of.identity.domain),
+        (_("Key id"), of.identity.key_id),
+    ]

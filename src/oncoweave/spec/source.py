@@ -19,6 +19,9 @@ from oncoweave.spec.notify import Notify
 from oncoweave.spec.schedule import Scheduling
 from oncoweave.spec.view import View
 
+Language = Literal["en", "de"]
+"""The languages that pages are written in; each but English has a catalogue in report/languages."""
+
 
 class SyntheticOrigin(Spec):
     """A made-up day zero for a source that has durations but no calendar dates."""
@@ -261,6 +264,16 @@ class Source(Scheduling):
     )
     notify: Notify | None = Field(
         default=None, description="Who is told by mail or webhook when something happens to the source in Airflow."
+    )
+    small_cells: int = Field(
+        default=5,
+        ge=2,
+        le=100,
+        description="The least number of persons that is told: counts from 1 to one less are left out of distributions and lists of codes, and others by which they could be worked out.",
+    )
+    language: Language = Field(
+        default="en",
+        description="Language of the quality report and the other pages of a run: en, de. ONCOWEAVE_LANGUAGE and `oncoweave report --language` win over it, but not for the pages of a release.",
     )
     tables: dict[Name, Table] = Field(min_length=1, description="The source tables by name.")
 

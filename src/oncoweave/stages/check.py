@@ -20,6 +20,7 @@ from oncoweave.files import (
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.compilation import Check, checks, told_anew
 from oncoweave.quality.conditions import keys_query
+from oncoweave.quality.evidence import write_evidence
 from oncoweave.quality.failing import keep_failing
 from oncoweave.quality.judge import judge
 from oncoweave.quality.overrides import as_it_asks, overrides
@@ -56,6 +57,7 @@ def check(run: RunFolder, project: Project) -> CheckRecord:
         of_tables = check_tables(run, planned, concepts, extracted.delivery_date)
         record = _judged(run, project, [*of_tables, *judge_run(run, project, of_run, concepts, of_tables)])
         _write_results(folder, record)
+        write_evidence(folder, run, project, planned, record.results)
     write_json(run.path / "check.json", record)
     return record
 

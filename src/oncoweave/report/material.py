@@ -1,0 +1,62 @@
+"""What the quality report is made of: the records of a run, what its check stage counted, and what came before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oncoweave.errors import OncoweaveError
+from oncoweave.files import read_record
+from oncoweave.project import Project, RunFolder
+from oncoweave.quality.evidence import Evidence, read_evidence
+from oncoweave.records import CheckRecord, ExtractRecord, MapRecord
+from oncoweave.release.signoff import NOT_NEEDED, Standing, standing_by
+from oncoweave.report.banners import Banner, of_the_run
+from oncoweave.report.earlier import Before, History, history_of, release_before
+from oncoweave.run_identity import Identity, read_identity
+from oncoweave.spec.load import load_source
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything that the report of a run tells; nothing of it is read from data. `release` is empty while there is none."""
+
+    identity: Identity
+    extracted: ExtractRecord
+    mapped: MapRecord
+    checked: CheckRecord
+    evidence: Evidence
+    signoff: Banner
+    standing: Standing = NOT_NEEDED
+    title: str = ""
+    holder: str = ""
+    release: str = ""
+    history: History | None = None
+    before: Before | None = None
+
+
+def gather(run: RunFolder, project: Project, release: str) -> Material:
+    """The material of a run that has been checked; raises UsageError when it has not."""
+    title, holder, standing = _of_the_source(run, project)
+    return Material(
+        identity=read_identity(run),
+        extracted=read_record(run.path / "extract.json", ExtractRecord),
+        mapped=read_record(run.path / "map.json", MapRecord),
+        checked=read_record(run.path / "check.json", CheckRecord),
+        evidence=read_evidence(run),
+        signoff=of_the_run(run, project),
+        standing=standing,
+        title=title,
+        holder=holder,
+        release=release,
+        history=history_of(run, project),
+        before=release_before(run, project),
+    )
+
+
+def _of_the_source(run: RunFolder, project: Project) -> tuple[str, str, Standing]:
+    """Title and holder of the source and how the run stands, as source.yaml says now; nothing where it is broken."""
+    try:
+        spec, _ = load_source(project, run.source)
+        return spec.title, spec.holder, standing_by(run, spec)
+    except OncoweaveError:
+        return "", "", NOT_NEEDED
