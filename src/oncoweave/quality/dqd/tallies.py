@@ -20,13 +20,13 @@ ASKED_OF_CONCEPTS = ("isForeignKey", "fkDomain", "fkClass", "isStandardValidConc
 
 @dataclass(frozen=True)
 class Found:
-    """So many rows have a concept of this kind in a field; `domain` and `concept_class` are None where it is not known."""
+    """So many rows have a concept of this kind in a field: one domain and class, unless CONCEPT has it more than once."""
 
     field: str
     zero: bool
     known: bool
-    domain: str | None
-    concept_class: str | None
+    domains: list[str]
+    classes: list[str]
     standard: bool
     rows: int
 
@@ -45,14 +45,14 @@ def _judged(check: DqdCheck, found: Sequence[Found], rows: int) -> Counts:
     return Counts(violated, sum(f.rows for f in found) if check.name == "isStandardValidConcept" else rows)
 
 
-def _is_other(value: str | None, wanted: str) -> bool:
-    return value is not None and value != wanted
+def _differ(values: list[str], wanted: str) -> bool:
+    return any(value != wanted for value in values)
 
 
 _FAILS: dict[str, Callable[[Found, DqdCheck], bool]] = {
     "isForeignKey": lambda f, check: not f.known,
-    "fkDomain": lambda f, check: f.known and not f.zero and _is_other(f.domain, check.parameters.fk_domain),
-    "fkClass": lambda f, check: f.known and not f.zero and _is_other(f.concept_class, check.parameters.fk_class),
+    "fkDomain": lambda f, check: f.known and not f.zero and _differ(f.domains, check.parameters.fk_domain),
+    "fkClass": lambda f, check: f.known and not f.zero and _differ(f.classes, check.parameters.fk_class),
     "isStandardValidConcept": lambda f, check: f.known and not f.zero and not f.standard,
 }
 
@@ -68,13 +68,17 @@ def _kinds(table: str, checks: Iterable[DqdCheck]) -> str:
     names = ", ".join(f"'{name}'" for name in fields)
     return (
         f"WITH tally AS MATERIALIZED ({tally}), used AS MATERIALIZED ("
-        "SELECT concept_id, min(domain_id) AS domain_id, min(concept_class_id) AS concept_class_id, "
+        f"SELECT concept_id, {_texts('domain_id')} AS domains, {_texts('concept_class_id')} AS classes, "
         f"NOT bool_or({NOT_STANDARD}) AS standard FROM concept "
         "WHERE concept_id IN (SELECT concept_id FROM tally) GROUP BY concept_id) "
-        f"SELECT [{names}][1 + t.field], t.concept_id = 0, c.concept_id IS NOT NULL, c.domain_id, c.concept_class_id, "
-        "coalesce(c.standard, false), CAST(sum(t.n) AS BIGINT) "
+        f"SELECT [{names}][1 + t.field], t.concept_id = 0, c.concept_id IS NOT NULL, "
+        "coalesce(c.domains, []), coalesce(c.classes, []), coalesce(c.standard, false), CAST(sum(t.n) AS BIGINT) "
         "FROM tally AS t LEFT JOIN used AS c ON c.concept_id = t.concept_id GROUP BY ALL"
     )
+
+
+def _texts(field: str) -> str:
+    return f"list_sort(list(DISTINCT {field}) FILTER (WHERE {field} IS NOT NULL))"
 
 
 def genders(connection: duckdb.DuckDBPyConnection, table: str, checks: Sequence[DqdCheck]) -> dict[str, Counts]:
