@@ -37,7 +37,7 @@ from oncoweave.spec.waivers_file import with_waiver
 from oncoweave.stages.publish import release_manifest
 
 __all__ = [
-    "RunSummary", "approval_of", "candidate", "changes", "check", "extract", "map", "map_events", "map_record", "publish",
+    "RunSummary", "approval_of", "candidate", "changes", "check", "data_docs", "extract", "map", "map_events", "map_record", "publish",
     "published", "run", "sample", "signoff", "summary", "waive", "write_report", "write_table",
 ]  # fmt: skip
 
@@ -203,6 +203,14 @@ def waive(run: RunFolder, project: Project, entry: Waiver) -> CheckRecord:
 def _mode_of(path: Path) -> int:
     """The mode that a file of the project has; of a new one, what git would give it."""
     return path.stat().st_mode & 0o777 if path.exists() else 0o644
+
+
+def data_docs(run: RunFolder, project: Project, folder: Path) -> Path:
+    """Great Expectations' Data Docs of a run that has been checked, written into `folder`; the first page. Raises UsageError."""
+    from oncoweave.report.data_docs import write_data_docs
+
+    refuse_changed(run, project)
+    return write_data_docs(run, project, folder)
 
 
 def publish(run: RunFolder, project: Project) -> Path:

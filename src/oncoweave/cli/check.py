@@ -11,14 +11,23 @@ from oncoweave.cli import options
 
 @click.command(
     short_help="Judge the tables by the suites.",
-    epilog="\b\nExamples:\n  oncoweave check gbsg\n  oncoweave check gbsg --again\n  oncoweave check gbsg --json",
+    epilog="\b\nExamples:\n  oncoweave check gbsg\n  oncoweave check gbsg --again\n  oncoweave check gbsg --data-docs docs\n"
+    "  oncoweave check gbsg --json",
 )
 @options.source
 @options.project
 @options.run_id
 @click.option("--again", is_flag=True, help="Run the checks of a checked run once more, rather than judge it again.")
+@click.option(
+    "--data-docs",
+    "docs",
+    default=None,
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also write Great Expectations' Data Docs of the suites into DIR: pages for use on site, without any network.",
+)
 @options.machine
-def check(source: str, folder: Path | None, run_id: str | None, again: bool, machine: bool) -> int:
+def check(source: str, folder: Path | None, run_id: str | None, again: bool, docs: Path | None, machine: bool) -> int:
     """Judge the OMOP tables of SOURCE by the expectation suites; exit code 3 when the run does not pass.
 
     A run that has been checked is judged again, in a second and without reading its data, by the severities and shares of the
@@ -26,7 +35,7 @@ def check(source: str, folder: Path | None, run_id: str | None, again: bool, mac
     """
     from oncoweave import run as stages
     from oncoweave.cli.judged import tell_results
-    from oncoweave.cli.output import print_json
+    from oncoweave.cli.output import print_json, shown
     from oncoweave.cli.progress import progress
 
     project = options.project_at(folder)
@@ -34,8 +43,11 @@ def check(source: str, folder: Path | None, run_id: str | None, again: bool, mac
     with progress(1) as tell:
         tell(f"{source}: check")
         record = stages.check(run, project, again=again)
+        index = stages.data_docs(run, project, docs) if docs else None
     if machine:
         print_json(record)
     else:
         tell_results(run, record)
+        if index:
+            click.echo(f"Data Docs: {shown(index)}")
     return 0 if record.verdict == "pass" else 3
