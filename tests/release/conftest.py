@@ -13,7 +13,8 @@ from oncoweave.engine.parquet import copy
 from oncoweave.files import file_record, make_private_folder, stage_folder, write_json
 from oncoweave.omop.model import tables
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, ExtractRecord, FileRecord, LedgerEntry, MapRecord
+from oncoweave.quality.judge import judge
+from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, FileRecord, LedgerEntry, MapRecord
 from oncoweave.run_identity import Identity
 
 IDENTITY = Identity(
@@ -47,7 +48,11 @@ def make_run(project: Project) -> MakeRun:
     """Makes the run folder of a number of persons; named parts of its map record can be given."""
 
     def make(
-        run_id: str = "0123456789abcdef0123", persons: int = 3, verdict: str = "pass", **parts: object
+        run_id: str = "0123456789abcdef0123",
+        persons: int = 3,
+        verdict: str = "pass",
+        results: tuple[ExpectationResult, ...] = (),
+        **parts: object,
     ) -> RunFolder:
         run = RunFolder(project.runs / "one" / run_id)
         make_private_folder(run.path)
@@ -55,7 +60,8 @@ def make_run(project: Project) -> MakeRun:
         write_json(run.path / "identity.json", IDENTITY)
         write_json(run.path / "extract.json", _extracted(run))
         write_json(run.path / "map.json", _mapped(persons, written).model_copy(update=parts))
-        write_json(run.path / "check.json", CheckRecord.model_validate({"verdict": verdict, "results": ()}))
+        checked = judge(results) if results else CheckRecord.model_validate({"verdict": verdict, "results": ()})
+        write_json(run.path / "check.json", checked)
         return run
 
     return make

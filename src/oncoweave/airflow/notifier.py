@@ -59,6 +59,7 @@ class Notifier(BaseNotifier):
                 log.warning("no notice by %s: it took longer than %d seconds", name, LONGEST)
 
     def _happened(self, context: Context) -> Any:
+        from oncoweave.airflow.project import project_here
         from oncoweave.orchestration.notices import Occurrence
 
         task = context.get("ti") or context.get("task_instance")
@@ -71,6 +72,7 @@ class Notifier(BaseNotifier):
             run=run,
             error=error if isinstance(error, BaseException) else None,
             links=_links(task, self.occasion, run),
+            project=project_here(),
         )
 
 

@@ -150,22 +150,28 @@ class CheckOperator(StageOperator):
     def stage(self, context: Context, project: Project) -> str:
         logging.getLogger("great_expectations").setLevel(logging.WARNING)
         from oncoweave.orchestration.events import candidate_event, is_current
+        from oncoweave.release.signoff import open_conventions
         from oncoweave.run import candidate, check
 
         run = self.run_of(context, project)
-        check(run, project)
+        checked = check(run, project)
         manifest = candidate(run)
+        passed = f"may be approved ({failing})" if (failing := open_conventions(checked)) else "passed"
         if context["params"].get("dry_run"):
             self.outlets = []
-            self.log.info("Run %s passed; a dry run puts nothing up for publication.", run.run_id)
+            self.log.info("Run %s %s; a dry run puts nothing up for publication.", run.run_id, passed)
         elif is_current(run, project):
             self.outlets = []
-            self.log.info("Run %s passed; its release %s is the current one.", run.run_id, manifest.release_id)
+            self.log.info("Run %s %s; its release %s is the current one.", run.run_id, passed, manifest.release_id)
         else:
             told = candidate_event(manifest, context["dag_run"].triggering_user_name)
             context["outlet_events"][self.candidate].extra = told
             self.log.info(
-                "Run %s passed and is a candidate: %s persons, %s rows.", run.run_id, told["persons"], told["rows"]
+                "Run %s %s and is a candidate: %s persons, %s rows.",
+                run.run_id,
+                passed,
+                told["persons"],
+                told["rows"],
             )
         return run.run_id
 

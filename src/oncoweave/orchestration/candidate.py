@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from oncoweave.decisions import Question
 from oncoweave.errors import OncoweaveError
 from oncoweave.files import read_record
 from oncoweave.orchestration.markdown import plain, table
 from oncoweave.project import Project, RunFolder
+from oncoweave.quality.judge import open_failures
+from oncoweave.quality.new_failures import new_failures
 from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, MapRecord, ReleaseManifest
 from oncoweave.release.signoff import read_signoff, starters, told
 from oncoweave.report.recap import RunSummary, notes_of, summary
@@ -30,11 +32,12 @@ def body(project: Project, run: RunFolder, spec: Source, question: Question, rep
     approval = spec.airflow_approval or Approval()
     numbers, current = summary(run, None), current_release(project, spec.source)
     mapped = read_record(run.path / "map.json", MapRecord)
+    checked = read_record(run.path / "check.json", CheckRecord)
     parts = [
         *_earlier(run),
         f"**{plain(spec.title)}** ({plain(spec.holder)}), delivery of {numbers.delivery_date}, run `{run.run_id}`",
+        *_checks(checked, report, new_failures(project, run) or ()),
         _numbers(numbers, mapped, current),
-        *_checks(read_record(run.path / "check.json", CheckRecord), report),
         _tables(mapped, current),
         *_notes(numbers),
         _terms(approval, question, starters(run)),
@@ -76,20 +79,40 @@ def _numbers(numbers: RunSummary, mapped: MapRecord, current: ReleaseManifest | 
     return table(("", "this run", release, "change"), lines)
 
 
-def _checks(checked: CheckRecord, report: str) -> Iterator[str]:
-    failed = [result for result in checked.results if not result.success]
+def _checks(checked: CheckRecord, report: str, new: Sequence[str]) -> Iterator[str]:
+    """What failed, the open conventions first, for whoever approves accepts them; then what is waived or for information."""
     link = f" [Quality report]({report})" if report else ""
+    open_, failed = open_failures(checked.results, "convention"), [r for r in checked.results if not r.success]
+    if open_:
+        rows = sum(result.unexpected or 0 for result in open_)
+        yield (
+            f"**{len(open_):,} convention check{'s fail' if len(open_) > 1 else ' fails'} ({rows:,} rows).** To approve is to "
+            f"accept this: your sign-off and the release name each of them.{link}"
+        )
+        yield from _listed(open_, new)
+        link = ""
     counts = ", ".join(_of_severity(severity, failed) for severity in SEVERITIES)
     passed = "passed" if checked.verdict == "pass" else "**did not pass**"
-    yield (
-        f"**Checks: {passed}**, {len(checked.results) - len(failed):,} of {len(checked.results):,} met. "
-        f"Failed: {counts}.{link}"
-    )
-    failed.sort(key=lambda result: SEVERITIES.index(result.severity))
-    rows = [(_what(r), r.severity, _count(r.unexpected)) for r in failed[:MOST_CHECKS]]
-    yield table(("failed check", "severity", "rows"), rows)
+    met = f"{len(checked.results) - len(failed):,} of {len(checked.results):,} met"
+    yield f"**Checks: {passed}**, {met}. Failed: {counts}; {checked.waived:,} waived.{link}"
+    others = [result for result in failed if result not in open_]
+    yield from _listed(sorted(others, key=lambda result: SEVERITIES.index(result.severity)), new)
+
+
+def _listed(failed: Sequence[ExpectationResult], new: Sequence[str]) -> Iterator[str]:
+    """The first of the failed checks as a table."""
+    rows = [(_what(r), r.severity, _count(r.unexpected), _remark(r, new)) for r in failed[:MOST_CHECKS]]
+    yield table(("failed check", "severity", "rows", ""), rows)
     if len(failed) > MOST_CHECKS:
         yield f"… and {len(failed) - MOST_CHECKS:,} more"
+
+
+def _remark(result: ExpectationResult, new: Sequence[str]) -> str:
+    """Whether it is waived, why a waiver does not count, or that it did not fail in the last delivery."""
+    if result.waiver:
+        return f"waived until {result.waiver.expires} by {plain(result.waiver.owner)}"
+    said = [plain(result.lapsed)] if result.lapsed else []
+    return ", ".join([*(["new"] if result.check in new else []), *said])
 
 
 def _of_severity(severity: str, failed: list[ExpectationResult]) -> str:

@@ -6,7 +6,7 @@ Of an error a notice gives the kind, the file and line of each fault in a specif
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from oncoweave.errors import (
@@ -19,13 +19,17 @@ from oncoweave.errors import (
     UsageError,
 )
 from oncoweave.files import read_record
-from oncoweave.project import RunFolder
+from oncoweave.project import Project, RunFolder
+from oncoweave.quality.new_failures import new_failures
 from oncoweave.records import SEVERITIES, CheckRecord, ExtractRecord, MapRecord
 from oncoweave.report.banners import failed
 from oncoweave.spec.notify import Occasion
 
 PLACES = 20
 """How many faults of a specification a notice lists."""
+
+NAMED = 5
+"""How many newly failing checks a notice names."""
 
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (SpecError, "a specification is wrong"),
@@ -44,7 +48,8 @@ _TITLES: Mapping[Occasion, str] = {
 
 @dataclass(frozen=True)
 class Occurrence:
-    """What happened: in which task of which DAG run, about which run of ours, with which error; `links` are addresses by name."""
+    """What happened: in which task of which DAG run, about which run of which project, with which error; `links` are addresses
+    by name."""
 
     occasion: Occasion
     source: str
@@ -52,6 +57,7 @@ class Occurrence:
     run: RunFolder | None = None
     error: BaseException | None = None
     links: Mapping[str, str] = field(default_factory=dict)
+    project: Project | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ def notice_of(happened: Occurrence) -> Notice:
         facts["What"] = _kind(happened.error, known)
         places = tuple(_places(known.problems)) if known else ()
     if happened.run is not None:
-        facts |= dict(_counts(happened.run))
+        facts |= dict(_counts(happened.run, happened.project))
     links = {name: url for name, url in happened.links.items() if url}
     return Notice(happened.occasion, happened.source, _line(subject), facts, places, links)
 
@@ -131,7 +137,7 @@ def _places(problems: tuple[Problem, ...]) -> Iterator[str]:
         yield f"and {len(wrong) - PLACES:,} more"
 
 
-def _counts(run: RunFolder) -> Iterator[tuple[str, str | int]]:
+def _counts(run: RunFolder, project: Project | None) -> Iterator[tuple[str, str | int]]:
     """What is known of a run so far, in counts."""
     yield "Run", run.run_id
     try:
@@ -146,8 +152,18 @@ def _counts(run: RunFolder) -> Iterator[tuple[str, str | int]]:
         yield "Verdict", checked.verdict
         for severity in SEVERITIES:
             yield f"Checks failed, {severity}", failed(checked.results, severity)
+        if checked.waived:
+            yield "Of these waived", checked.waived
+        if project is not None and (new := new_failures(project, run)):
+            yield "New failures", _named(new)
     except OncoweaveError:
         return  # the run has not come further
+
+
+def _named(checks: Sequence[str]) -> str:
+    """How many checks there are, and the first of them by id."""
+    more = f" and {len(checks) - NAMED:,} more" if len(checks) > NAMED else ""
+    return _line(f"{len(checks):,}: {', '.join(checks[:NAMED])}{more}")
 
 
 def _line(text: str) -> str:

@@ -62,6 +62,11 @@ def may_be_accepted(checked: CheckRecord) -> bool:
     return not open_failures(checked.results, "fatal") and bool(open_failures(checked.results, "convention"))
 
 
+def expired_since(results: Iterable[ExpectationResult], today: date) -> list[ExpectationResult]:
+    """The results that are let pass by a waiver that has expired since they were judged."""
+    return [result for result in results if result.waiver is not None and result.waiver.expires < today]
+
+
 def accepted(results: Iterable[ExpectationResult]) -> tuple[Accepted, ...]:
     """The failing conventions, open and waived, that whoever approves a run accepts; by the id of the check."""
     failed = [result for result in results if result.severity == "convention" and not result.success]

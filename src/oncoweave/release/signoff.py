@@ -10,14 +10,14 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 
 from oncoweave.decisions import Decision, Person, ReleaseSignOff, SignOff, Starters
 from oncoweave.errors import DataError, EnvironmentFault, UsageError
 from oncoweave.files import patient_lock, read_record, sha256_of, write_json
 from oncoweave.project import RunFolder
-from oncoweave.quality.judge import accepted, may_be_accepted, open_failures
+from oncoweave.quality.judge import accepted, expired_since, may_be_accepted, open_failures
 from oncoweave.records import CheckRecord
 from oncoweave.release.plain_words import one_line, words
 from oncoweave.spec.approval import Approval
@@ -300,7 +300,19 @@ def _refuse_unchecked(run: RunFolder, decision: Chosen) -> CheckRecord:
         raise DataError(f"run {run.run_id} of `{run.source}` did not pass: it cannot be approved", mend=lists)
     if decision == "auto-approved" and (failing := open_conventions(checked)):
         raise DataError(f"run {run.run_id} of `{run.source}` is not approved by itself: {failing}", mend=lists)
+    if decision in ("approved", "auto-approved"):
+        refuse_expired(run, checked)
     return checked
+
+
+def refuse_expired(run: RunFolder, checked: CheckRecord) -> None:
+    """Raise DataError when a waiver by which a run passed has expired since it was judged."""
+    if expired := expired_since(checked.results, date.today()):
+        names = ", ".join(f"`{result.check}`" for result in expired[:5])
+        raise DataError(
+            f"run {run.run_id} of `{run.source}` was judged by waivers that have expired since: {names}",
+            mend=f"`oncoweave check {run.source} --run {run.run_id[:12]}` judges it again",
+        )
 
 
 def hashes(run: RunFolder) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from oncoweave.project import Project, RunFolder
 from oncoweave.quality.judge import may_be_accepted, open_failures
 from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, FileRecord, MapRecord, ReleaseManifest
 from oncoweave.release.package import preflight, put, sweep
-from oncoweave.release.signoff import for_release, how_to_sign, standing_by
+from oncoweave.release.signoff import for_release, how_to_sign, refuse_expired, standing_by
 from oncoweave.release.verify import PAGE, release_id
 from oncoweave.report.banners import of_the_release
 from oncoweave.report.release_page import release_page
@@ -86,6 +86,8 @@ def _approved(run: RunFolder, project: Project) -> ReleaseSignOff | None:
     checked = _passed(run)
     spec, _ = load_source(project, run.source)
     stands = standing_by(run, spec)
+    if stands.state != "approved":  # a person who approved knew until when each waiver counts
+        refuse_expired(run, checked)
     if stands.lets_pass:
         return for_release(stands.signoff) if stands.state != "not needed" else None
     told = stands.why or "source.yaml asks for an approval, and nobody has decided"
