@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from oncoweave.engine.parquet import identifier, literal
+from oncoweave.engine.parquet import literal
 from oncoweave.quality.dqd.check import Bound, DqdCheck
 
 DAYS_AFTER_DEATH = 60
@@ -60,9 +60,17 @@ def form(check: DqdCheck, today: str = TODAY) -> Form:
     return _FORMS[check.name](check, today)
 
 
+def named(name: str) -> str:
+    """The name of a table or field of the CDM as SQL, quoted only where it must be, for people read these queries."""
+    return f'"{name}"' if name in _RESERVED else name
+
+
+_RESERVED = ("offset",)
+
+
 def field(check: DqdCheck) -> str:
     """The field of the check in the row `r`."""
-    return f"r.{identifier(check.field)}"
+    return f"r.{named(check.field)}"
 
 
 def day(sql: str) -> str:
@@ -100,7 +108,7 @@ def listed(numbers: tuple[int, ...]) -> str:
 
 
 def _persons(check: DqdCheck, _today: str) -> Form:
-    there = f"SELECT 1 FROM {identifier(check.table)} AS t WHERE t.person_id = r.person_id"
+    there = f"SELECT 1 FROM {named(check.table)} AS t WHERE t.person_id = r.person_id"
     needs = (("person", "person_id"), (check.table, "person_id"))
     return Form(f"NOT EXISTS ({there})", rows="SELECT * FROM person", key_of="person", needs=needs)
 
@@ -109,7 +117,7 @@ def _condition_eras(check: DqdCheck, _today: str) -> Form:
     rows = (
         "SELECT DISTINCT person_id FROM condition_occurrence WHERE condition_concept_id <> 0 AND person_id IS NOT NULL"
     )
-    there = f"SELECT 1 FROM {identifier(check.table)} AS t WHERE t.person_id = r.person_id"
+    there = f"SELECT 1 FROM {named(check.table)} AS t WHERE t.person_id = r.person_id"
     needs = tuple(("condition_occurrence", name) for name in ("person_id", "condition_concept_id"))
     return Form(f"NOT EXISTS ({there})", rows=rows, key_of="person", needs=(*needs, (check.table, "person_id")))
 
@@ -139,13 +147,13 @@ def _datatype(check: DqdCheck, _today: str) -> Form:
 
 
 def _key(check: DqdCheck, _today: str) -> Form:
-    key, table = identifier(check.field), identifier(check.table)
+    key, table = named(check.field), named(check.table)
     return Form(f"{field(check)} IN (SELECT {key} FROM {table} GROUP BY {key} HAVING count(*) > 1)")
 
 
 def _foreign_key(check: DqdCheck, _today: str) -> Form:
     table, key = check.parameters.fk_table, check.parameters.fk_field
-    keys = f"SELECT {identifier(key)} FROM {identifier(table)} WHERE {identifier(key)} IS NOT NULL"
+    keys = f"SELECT {named(key)} FROM {named(table)} WHERE {named(key)} IS NOT NULL"
     return Form(f"{field(check)} IS NOT NULL AND {field(check)} NOT IN ({keys})", needs=((table, key),))
 
 
@@ -176,7 +184,7 @@ def _mapped(check: DqdCheck, _today: str) -> Form:
     concept, source = field(check), coded_from(check)
     if source is None:
         return Form(f"{concept} = 0", f"{concept} IS NOT NULL")
-    filled = f"r.{identifier(source)} IS NOT NULL"
+    filled = f"r.{named(source)} IS NOT NULL"
     return Form(
         f"{concept} = 0 OR ({concept} IS NULL AND {filled})",
         f"{concept} IS NOT NULL OR {filled}",
@@ -186,8 +194,8 @@ def _mapped(check: DqdCheck, _today: str) -> Form:
 
 def _source_values(check: DqdCheck, _today: str) -> Form:
     """Different values are judged, not rows; being empty is one of them."""
-    value, standard = identifier(check.field), identifier(check.parameters.standard_concept_field)
-    rows = f"SELECT {value}, bool_or({standard} = 0) AS unmapped FROM {identifier(check.table)} GROUP BY {value}"
+    value, standard = named(check.field), named(check.parameters.standard_concept_field)
+    rows = f"SELECT {value}, bool_or({standard} = 0) AS unmapped FROM {named(check.table)} GROUP BY {value}"
     return Form("r.unmapped", rows=rows, needs=((check.table, check.parameters.standard_concept_field),))
 
 
@@ -211,7 +219,7 @@ def _temporal_after(check: DqdCheck, _today: str) -> Form:
     """Rows are judged whether the field is filled or not, as DQD does."""
     table, after = check.parameters.after_table, check.parameters.after_field
     if table != "person":
-        return Form(f"{day(f'r.{identifier(after)}')} > {day(field(check))}", needs=((check.table, after),))
+        return Form(f"{day(f'r.{named(after)}')} > {day(field(check))}", needs=((check.table, after),))
     later = (
         f"SELECT 1 FROM person AS p WHERE p.person_id = r.person_id AND {MIDDLE_OF_BIRTH_YEAR} > {day(field(check))}"
     )
@@ -257,7 +265,7 @@ def _within_visit(check: DqdCheck, _today: str) -> Form:
 
 
 def _start_before_end(check: DqdCheck, _today: str) -> Form:
-    end = f"r.{identifier(check.parameters.end_field)}"
+    end = f"r.{named(check.parameters.end_field)}"
     return Form(
         f"{day(field(check))} > {day(end)}",
         f"{field(check)} IS NOT NULL AND {end} IS NOT NULL",
@@ -275,8 +283,8 @@ def _gender(check: DqdCheck, _today: str) -> Form:
 def _gender_of_descendants(check: DqdCheck, today: str) -> Form:
     """As in DQD, a row counts for each of the listed concepts that its concept is below."""
     rows = (
-        f"SELECT t.* FROM {identifier(check.table)} AS t JOIN concept_ancestor AS a "
-        f"ON a.descendant_concept_id = t.{identifier(check.field)} WHERE a.ancestor_concept_id IN {listed(check.concepts)}"
+        f"SELECT t.* FROM {named(check.table)} AS t JOIN concept_ancestor AS a "
+        f"ON a.descendant_concept_id = t.{named(check.field)} WHERE a.ancestor_concept_id IN {listed(check.concepts)}"
     )
     ancestry = tuple(("concept_ancestor", name) for name in ("ancestor_concept_id", "descendant_concept_id"))
     gender = _gender(check, today)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from oncoweave.engine.parquet import identifier, literal
+from oncoweave.engine.parquet import literal
 from oncoweave.omop.model import tables
 from oncoweave.quality.conditions import KEYS_A_CHECK, row_key
 from oncoweave.quality.dqd.check import DqdCheck
-from oncoweave.quality.dqd.forms import Form, form
+from oncoweave.quality.dqd.forms import Form, form, named
 
 EXISTENCE = ("cdmTable", "cdmField")
 """The checks that judge no rows, but whether something is there."""
@@ -17,11 +17,10 @@ def query(check: DqdCheck) -> str:
     if check.name in EXISTENCE:
         return _existence(check)
     wanted = form(check)
-    failing = wanted.failing if not wanted.judged else f"({wanted.judged}) AND ({wanted.failing})"
-    judged = f" FILTER (WHERE {wanted.judged})" if wanted.judged else ""
+    judged = f"\nWHERE {wanted.judged}" if wanted.judged else ""
     return (
-        f"SELECT count(*) FILTER (WHERE {failing}) AS violated,\n       count(*){judged} AS denominator\n"
-        f"FROM {_rows(check, wanted)} AS r"
+        f"SELECT count(*) FILTER (WHERE {wanted.failing}) AS violated,\n       count(*) AS denominator\n"
+        f"FROM {_rows(check, wanted)} AS r{judged}"
     )
 
 
@@ -37,9 +36,9 @@ def keys_query(check: DqdCheck) -> str | None:
     key = f"{table}_id" if table not in tables() else row_key(tables()[table])
     if key is None or table in _WITHOUT_KEY:
         return None
-    columns = f'{literal(table)} AS "table", r.{identifier(key)} AS "key", {literal(check.id)} AS "check"'
+    columns = f'{literal(table)} AS "table", r.{named(key)} AS "key", {literal(check.id)} AS "check"'
     where = f"({wanted.judged}) AND ({wanted.failing})" if wanted.judged else wanted.failing
-    filled = f"r.{identifier(key)} IS NOT NULL"
+    filled = f"r.{named(key)} IS NOT NULL"
     return (
         f"SELECT DISTINCT {columns} FROM {_rows(check, wanted)} AS r WHERE {where} AND {filled} "
         f'ORDER BY "key" LIMIT {KEYS_A_CHECK}'
@@ -56,11 +55,11 @@ def _of_rows(check: DqdCheck) -> Form:
     """What fails, told of rows: those of a source value that fails, as the value has no key."""
     if check.name != "sourceValueCompleteness":
         return form(check)
-    return Form(f"r.{identifier(check.parameters.standard_concept_field)} = 0")
+    return Form(f"r.{named(check.parameters.standard_concept_field)} = 0")
 
 
 def _rows(check: DqdCheck, wanted: Form) -> str:
-    return f"({wanted.rows})" if wanted.rows else identifier(check.table)
+    return f"({wanted.rows})" if wanted.rows else named(check.table)
 
 
 def _existence(check: DqdCheck) -> str:

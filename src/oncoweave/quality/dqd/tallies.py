@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from oncoweave.engine.parquet import identifier
 from oncoweave.quality.dqd.check import DqdCheck
 from oncoweave.quality.dqd.counts import Counts
-from oncoweave.quality.dqd.forms import NOT_STANDARD, listed
+from oncoweave.quality.dqd.forms import NOT_STANDARD, listed, named
 
 ASKED_OF_CONCEPTS = ("isForeignKey", "fkDomain", "fkClass", "isStandardValidConcept")
 
@@ -61,8 +60,8 @@ def _kinds(table: str, checks: Iterable[DqdCheck]) -> str:
     """Counts rows by field and kind of concept. CONCEPT is read once, and of it the concepts that the fields have."""
     fields = sorted({check.field for check in checks})
     tally = " UNION ALL ".join(
-        f"SELECT {number} AS field, {identifier(name)} AS concept_id, count(*) AS n FROM {identifier(table)} "
-        f"WHERE {identifier(name)} IS NOT NULL GROUP BY {identifier(name)}"
+        f"SELECT {number} AS field, {named(name)} AS concept_id, count(*) AS n FROM {named(table)} "
+        f"WHERE {named(name)} IS NOT NULL GROUP BY {named(name)}"
         for number, name in enumerate(fields)
     )
     names = ", ".join(f"'{name}'" for name in fields)
@@ -85,7 +84,7 @@ def genders(connection: duckdb.DuckDBPyConnection, table: str, checks: Sequence[
     """Plausible genders: of the concepts listed, and of what is below them, in one field."""
     wanted = listed(tuple(sorted({concept for check in checks for concept in check.concepts})))
     below = any(check.name == "plausibleGenderUseDescendants" for check in checks)
-    field = identifier(checks[0].field)
+    field = named(checks[0].field)
     found = connection.execute(_by_descendant(table, field, wanted) if below else _by_concept(table, field, wanted))
     return _summed(checks, {concept: counts for concept, *counts in found.fetchall()})
 
@@ -108,7 +107,7 @@ _GENDERS = (
 
 def _tally(table: str, field: str, among: str) -> str:
     return (
-        f"SELECT r.{field} AS concept_id, p.not_male, p.not_female, count(*) AS n FROM {identifier(table)} AS r "
+        f"SELECT r.{field} AS concept_id, p.not_male, p.not_female, count(*) AS n FROM {named(table)} AS r "
         f"LEFT JOIN dqd_person AS p ON p.person_id = r.person_id WHERE r.{field} IN {among} GROUP BY ALL"
     )
 
@@ -129,9 +128,9 @@ def _by_descendant(table: str, field: str, wanted: str) -> str:
 def units(connection: duckdb.DuckDBPyConnection, table: str, checks: Sequence[DqdCheck]) -> dict[str, Counts]:
     """Plausible units of the concepts listed, in one field."""
     wanted = listed(tuple(sorted({concept for check in checks for concept in check.concepts})))
-    field = identifier(checks[0].field)
+    field = named(checks[0].field)
     found = connection.execute(
-        f"SELECT {field}, unit_concept_id, count(*) FROM {identifier(table)} WHERE {field} IN {wanted} "
+        f"SELECT {field}, unit_concept_id, count(*) FROM {named(table)} WHERE {field} IN {wanted} "
         "AND unit_concept_id IS DISTINCT FROM 0 GROUP BY ALL"
     ).fetchall()
     counts: dict[str, Counts] = {}
