@@ -11,14 +11,20 @@ from oncoweave.cli import options
 
 @click.command(
     short_help="Write the pages of a run.",
-    epilog="\b\nExamples:\n  oncoweave report gbsg\n  oncoweave report gbsg 3f2a --open",
+    epilog="\b\nExamples:\n  oncoweave report gbsg\n  oncoweave report gbsg 3f2a --open\n  oncoweave report gbsg --language de",
 )
 @options.source
 @click.argument("run_id", required=False, metavar="[RUN]")
 @options.project
+@click.option(
+    "--language",
+    default="",
+    metavar="CODE",
+    help="Language of the pages: en, de; else $ONCOWEAVE_LANGUAGE, else source.yaml.",
+)
 @click.option("--open", "show", is_flag=True, help="Open the quality report in the browser.")
 @options.machine
-def report(source: str, run_id: str | None, folder: Path | None, show: bool, machine: bool) -> None:
+def report(*, source: str, run_id: str | None, folder: Path | None, language: str, show: bool, machine: bool) -> None:
     """Write the recap, the quality report and the release page of a RUN of SOURCE (the last one if not given) anew, and
     print where they lie.
 
@@ -29,7 +35,7 @@ def report(source: str, run_id: str | None, folder: Path | None, show: bool, mac
 
     project = options.project_at(folder)
     run = options.run_of(project, source, run_id)
-    pages = write_pages(run, project)
+    pages = write_pages(run, project, language)
     if machine:
         print_json({"source": source, "run_id": run.run_id, "pages": pages})
     else:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
 from oncoweave.quality.definitions import CATALOGUE
-from oncoweave.quality.dqd.catalogue import kinds
+from oncoweave.quality.dqd.catalogue import catalogue, kinds
+from oncoweave.quality.dqd.check import DqdCheck
+from oncoweave.quality.dqd.queries import query as dqd_query
+from oncoweave.quality.run_checks.catalogue import RUN_CHECKS
 from oncoweave.records import ExpectationResult, Severity
 from oncoweave.report.banners import Tone
 from oncoweave.report.earlier import NO_TREND, Trend
@@ -36,7 +40,7 @@ ORIGINS: Mapping[str, str] = MappingProxyType(
     }
 )
 _SAID = (N_("fatal"), N_("convention"), N_("characterization"), N_("conformance"), N_("completeness"),
-         N_("plausibility"), N_("verification"), N_("validation"))  # fmt: skip
+         N_("plausibility"), N_("verification"), N_("validation"), N_("expired"), N_("exceeded"), N_("unused"))  # fmt: skip
 """Words of the records that are translated where they are shown."""
 
 
@@ -80,10 +84,19 @@ class CheckView:
         if self.result.severity == "fatal":
             return _("Mend the delivery or the mapping, and run again: it can be neither waived nor signed away.")
         if self.result.severity == "convention":
-            return _(
-                "Mend it. If it is expected here: an entry in waivers.yaml with reason, owner and expiry, or a sign-off that names it."
-            )
+            return _("Mend it. If it is expected here, waive it for a while, or sign the run off knowing it.")
         return _("Nothing has to follow. Say so to those who will use the data, if a study may need it.")
+
+    @property
+    def commands(self) -> list[str]:
+        """What to call on site, after the name of the source is filled in: for the failing rows, and to let it pass."""
+        name = self.result.check
+        if not name or self.outcome == "could not run":
+            return []
+        rows = [f"oncoweave failing {{source}} {name} --rows"] if self.result.origin in ("suite", "dqd") else []
+        if self.result.severity == "convention" and self.outcome == "failed":
+            return [*rows, f"oncoweave waive {{source}} {name} --reason … --owner … --until YYYY-MM-DD"]
+        return rows
 
     @property
     def is_open(self) -> bool:
@@ -113,25 +126,40 @@ def name_of(result: ExpectationResult) -> str:
 
 
 def place_of(result: ExpectationResult) -> str:
-    """The target field or table that a check looks at."""
+    """Where a check looks: the target field or table, and for a check of the whole run what its id says after the origin."""
+    if result.origin in ("source", "mapping", "trend"):
+        return result.check.partition(".")[2] or result.check
     return f"{result.table}.{result.column}" if result.column else result.table
 
 
 def meaning_of(result: ExpectationResult) -> str:
     """What must hold, as the reference of its kind says it."""
-    definition = CATALOGUE.get(result.expectation)
-    if definition is not None:
-        return _(definition.doc)
-    return result.why if result.origin != "suite" else result.expectation.replace("_", " ")
+    if result.origin == "dqd":
+        return result.why
+    return reference_of(result.expectation) or result.expectation.replace("_", " ")
 
 
 def reference_of(expectation: str) -> str:
     """The reference text of a kind of check; empty where there is none."""
-    definition = CATALOGUE.get(expectation)
-    if definition is not None:
+    if (definition := CATALOGUE.get(expectation)) is not None:
         return _(definition.doc)
-    kind = kinds().get(expectation)
-    return kind.description if kind else ""
+    if (of_run := RUN_CHECKS.get(expectation)) is not None:
+        judged, bad = (*of_run.counts, "")[:2]
+        return _("{doc} Judged: {judged}; failing: {failing}.").format(doc=_(of_run.doc), judged=judged, failing=bad)
+    return kind.description if (kind := kinds().get(expectation)) else ""
+
+
+def query_of(result: ExpectationResult, known: Mapping[str, str]) -> str:
+    """How a failing check was asked; `known` are the queries that the check stage wrote down. Empty where it is not known."""
+    if result.origin != "dqd":
+        return known.get(result.check, "")
+    check = _dqd_checks().get(result.check) or _dqd_checks().get(result.check.removeprefix("dqd."))
+    return dqd_query(check) if check else ""
+
+
+@cache
+def _dqd_checks() -> Mapping[str, DqdCheck]:
+    return {check.id: check for check in catalogue()}
 
 
 def rank(check: CheckView) -> tuple[int, int, int, str]:
@@ -141,15 +169,19 @@ def rank(check: CheckView) -> tuple[int, int, int, str]:
 
 
 def _about(result: ExpectationResult) -> str:
-    """The concept and unit that a check of a concept is about."""
-    if result.concept is None:
+    """What tells checks of one place apart: what must hold, and the concept and unit where it is about one."""
+    if result.origin in ("source", "mapping", "trend"):
         return ""
+    what = result.expectation.removeprefix("expect_").replace("_", " ")
+    if result.concept is None:
+        return what
     concept = _("concept {id}").format(id=result.concept)
-    return f"{concept}, {_('unit {id}').format(id=result.unit)}" if result.unit else concept
+    unit = [_("unit {id}").format(id=result.unit)] if result.unit else []
+    return ", ".join([what, concept, *unit])
 
 
 def _outcome(result: ExpectationResult) -> Outcome:
-    if not result.success and result.waiver is not None:
+    if not result.success and result.waiver is not None and result.severity != "fatal":
         return "waived"
     if result.error is not None:
         return "could not run"

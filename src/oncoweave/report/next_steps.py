@@ -21,10 +21,10 @@ class Step:
 
 def next_steps(of: Material, checks: Sequence[CheckView]) -> list[Step]:
     """The steps, in the order in which to take them; the last one says what follows when all is done."""
-    return [*_for_checks(checks), *_for_codes(of), *_for_the_signer(of, checks)]
+    return [*_for_checks(of, checks), *_for_codes(of), *_for_the_signer(of, checks)]
 
 
-def _for_checks(checks: Sequence[CheckView]) -> Iterator[Step]:
+def _for_checks(of: Material, checks: Sequence[CheckView]) -> Iterator[Step]:
     fatal, convention = (_open(checks, severity) for severity in ("fatal", "convention"))
     if fatal:
         yield Step(
@@ -44,6 +44,12 @@ def _for_checks(checks: Sequence[CheckView]) -> Iterator[Step]:
             ),
             "open",
         )
+    lapsed = sum(1 for waiver in of.checked.idle_waivers if waiver.state != "unused")
+    if lapsed:
+        yield Step(
+            ngettext("{count} waiver has expired or covers too few rows: renew it with a reason, or remove it.",
+                     "{count} waivers have expired or cover too few rows: renew them with a reason, or remove them.", lapsed), "waivers",
+        )  # fmt: skip
     fresh = sum(1 for check in checks if check.trend.is_new and not check.is_for_information)
     if fresh:
         yield Step(

@@ -73,11 +73,16 @@ class Chart:
         return sum(1 for bar in self.bars if bar.count is None)
 
     @property
+    def years(self) -> Sequence[Bar]:
+        """The groups that are a year, for columns."""
+        return [bar for bar in self.bars if bar.name.isdigit()]
+
+    @property
     def columns(self) -> Sequence[Column]:
         """The columns of the groups that have one."""
-        width = WIDTH / len(self.bars)
+        width = WIDTH / len(self.years)
         found = []
-        for place, bar in enumerate(self.bars):
+        for place, bar in enumerate(self.years):
             height = 4 if bar.count is None else bar.length * (HEIGHT - 5) / 100
             kind = "left-out" if bar.count is None else "share"
             if height:

@@ -11,7 +11,7 @@ from oncoweave.records import LedgerEntry
 from oncoweave.report import matrix
 from oncoweave.report.banners import of_the_verdict
 from oncoweave.report.changes import changes_of, mapped_share, rows_of
-from oncoweave.report.check_views import ORIGINS, CheckView, name_of, rank, reference_of, view
+from oncoweave.report.check_views import ORIGINS, CheckView, name_of, query_of, rank, reference_of, view
 from oncoweave.report.earlier import NO_TREND
 from oncoweave.report.flow import flow_of
 from oncoweave.report.language import _
@@ -75,6 +75,8 @@ def quality_page(of: Material, pages: Sequence[Mapping[str, object]]) -> str:
         informing=_by_kind(informing),
         informed=len(informing),
         waived=[check for check in bad if check.outcome == "waived"],
+        idle_waivers=of.checked.idle_waivers,
+        overridden=[check for check in checks if check.result.override],
         references=references,
         referenced={name for name, _text in references},
         groups=list(_groups(checks)),
@@ -96,7 +98,7 @@ def views(of: Material) -> Iterator[CheckView]:
     """Every result in words."""
     for result in of.checked.results:
         trend = of.history.of(result.check) if of.history and not result.success else NO_TREND
-        yield view(result, trend, of.evidence.queries.get(result.check, ""))
+        yield view(result, trend, query_of(result, of.evidence.queries) if result.unexpected or result.error else "")
 
 
 def _contents() -> list[tuple[str, str]]:
