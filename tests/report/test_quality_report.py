@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -182,7 +183,7 @@ def test_every_detail_opens_by_the_keyboard_in_the_order_of_the_page(opened: Any
 def test_headings_are_in_order_and_every_section_is_named(opened: Any) -> None:
     levels = opened.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(one => +one.tagName[1])")
     assert levels[0] == 1 and levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
     anchors = opened.evaluate("[...document.querySelectorAll('a[href^=\"#\"]')].map(one => one.hash.slice(1))")
     ids = opened.evaluate("[...document.querySelectorAll('[id]')].map(one => one.id)")
     assert set(anchors) <= set(ids)
