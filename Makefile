@@ -62,8 +62,9 @@ bench-synthea: setup ## measure OMOP rows per CPU-second on replicated Synthea p
 schema: setup ## write the JSON Schemas that editors use into .schema/
 	@$(BIN)/oncoweave schema
 
-reference: setup ## write docs/mapping-language.md anew from the code
+reference: setup ## write docs/mapping-language.md and docs/checks anew from the code
 	@$(BIN)/python docs/reference.py
+	@$(BIN)/python docs/check_pages.py
 
 requirements: setup ## write requirements.txt, the locked and hashed list for users of pip
 	@$(PYTHON) .ci/bootstrap --uv export --frozen --quiet --no-dev --no-emit-project --output-file requirements.txt

@@ -56,5 +56,5 @@ def test_good_tables_pass_and_a_planted_defect_is_counted(cdm: Cdm, tmp_path: Pa
 
 def keys(cdm: Cdm) -> int:
     """How many failing rows the quarantine names."""
-    found = duckdb.sql(f"SELECT count(*) FROM '{cdm.run.quarantine / 'check.parquet'}'").fetchone()
+    found = duckdb.sql(f"SELECT count(*) FROM '{cdm.run.quarantine / 'failing' / '*.parquet'}'").fetchone()
     return int(found[0]) if found else 0
