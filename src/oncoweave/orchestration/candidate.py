@@ -9,8 +9,8 @@ from oncoweave.errors import OncoweaveError
 from oncoweave.files import read_record
 from oncoweave.orchestration.markdown import plain, table
 from oncoweave.project import Project, RunFolder
+from oncoweave.quality.failures_since import new_failures
 from oncoweave.quality.judge import open_failures
-from oncoweave.quality.new_failures import new_failures
 from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, MapRecord, ReleaseManifest
 from oncoweave.release.signoff import read_signoff, starters, told
 from oncoweave.report.recap import RunSummary, notes_of, summary

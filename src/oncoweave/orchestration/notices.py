@@ -20,7 +20,7 @@ from oncoweave.errors import (
 )
 from oncoweave.files import read_record
 from oncoweave.project import Project, RunFolder
-from oncoweave.quality.new_failures import new_failures
+from oncoweave.quality.failures_since import new_failures
 from oncoweave.records import SEVERITIES, CheckRecord, ExtractRecord, MapRecord
 from oncoweave.report.banners import failed
 from oncoweave.spec.notify import Occasion
