@@ -7,20 +7,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from types import MappingProxyType
 
 from oncoweave.content import suites
-from oncoweave.errors import Problem, SpecError, nearest
+from oncoweave.errors import OncoweaveError, Problem, SpecError, nearest
 from oncoweave.omop.model import CdmTable, tables
 from oncoweave.project import Project
 from oncoweave.quality.definitions import CATALOGUE
 from oncoweave.quality.expectation import Definition
 from oncoweave.quality.faults import Argument, Fault, arguments_of, faults_of
 from oncoweave.quality.row_conditions import row_condition
+from oncoweave.quality.snapshot_suites import snapshot_faults, snapshot_table
 from oncoweave.records import ExpectationResult
 from oncoweave.spec.document import Document
-from oncoweave.spec.load import load_suite
+from oncoweave.spec.load import load_source, load_suite
+from oncoweave.spec.source import Table
 from oncoweave.spec.suite import JUDGED, ExpectationSpec, Suite
 
 
@@ -53,7 +56,7 @@ def checks(project: Project, source: str) -> list[Check]:
 
     Raises SpecError with all problems of all suites.
     """
-    found, problems = _compile(suites(project, source), project.root)
+    found, problems = _compile(project, source)
     if problems:
         raise SpecError(f"the expectations of `{source}` are wrong", problems=problems)
     return found
@@ -61,7 +64,7 @@ def checks(project: Project, source: str) -> list[Check]:
 
 def known_checks(project: Project, source: str) -> list[Check]:
     """The checks of the suites of `source`, without those that are wrong."""
-    return _compile(suites(project, source), project.root)[0]
+    return _compile(project, source)[0]
 
 
 def told_anew(facts: Iterable[ExpectationResult], planned: Sequence[Check]) -> list[ExpectationResult]:
@@ -76,20 +79,25 @@ def _told_by(spec: ExpectationSpec, fact: ExpectationResult) -> ExpectationResul
 
 def lint_suites(project: Project, source: str) -> list[Problem]:
     """Every problem of the suites of `source`; reads no data."""
-    return _compile(suites(project, source), project.root)[1]
+    return _compile(project, source)[1]
 
 
-def compile_suite(suite: Suite, document: Document) -> tuple[list[Check], list[Problem]]:
-    """The checks of one suite, and what is wrong with it."""
-    table = tables().get(suite.table)
-    if table is None:
-        message = f"`{suite.table}` is not a table of the CDM"
-        return [], [document.problem("table", message, ("table",), help=nearest(suite.table, tables()))]
+def compile_suite(
+    suite: Suite, document: Document, delivered: Mapping[str, Table] = MappingProxyType({})
+) -> tuple[list[Check], list[Problem]]:
+    """The checks of one suite, and what is wrong with it; `delivered` are the source tables that it may name."""
+    known: Mapping[str, object] = delivered if suite.snapshot else tables()
+    key, named = ("snapshot", suite.snapshot) if suite.snapshot else ("table", suite.table or "")
+    if named not in known:
+        of = "source.yaml" if suite.snapshot else "the CDM"
+        return [], [document.problem("table", f"`{named}` is not a table of {of}", (key,), help=nearest(named, known))]
     found: list[Check] = []
     problems: list[Problem] = []
     taken: Counter[str] = Counter()
     for number, spec in enumerate(suite.expectations):
-        faults = list(faults_of(spec, table, ("expectations", number)))
+        place = ("expectations", number)
+        table = snapshot_table(named, delivered[named], spec) if suite.snapshot else tables()[named]
+        faults = [*faults_of(spec, table, place), *(snapshot_faults(spec, place) if suite.snapshot else ())]
         name = spec.id or _name(spec)
         taken[name] += 1
         if spec.id and taken[name] > 1:
@@ -104,13 +112,14 @@ def compile_suite(suite: Suite, document: Document) -> tuple[list[Check], list[P
     return found, problems
 
 
-def _compile(paths: Sequence[Path], root: Path) -> tuple[list[Check], list[Problem]]:
+def _compile(project: Project, source: str) -> tuple[list[Check], list[Problem]]:
     found: list[Check] = []
     problems: list[Problem] = []
     names: dict[str, str] = {}
-    for path in paths:
+    delivered: Mapping[str, Table] | None = None
+    for path in suites(project, source):
         try:
-            suite, document = load_suite(path, root)
+            suite, document = load_suite(path, project.root)
         except SpecError as error:
             problems += error.problems
             continue
@@ -118,10 +127,19 @@ def _compile(paths: Sequence[Path], root: Path) -> tuple[list[Check], list[Probl
             message = f"the suite `{suite.suite}` is also in {names[suite.suite]}"
             problems.append(document.problem("duplicate suite", message, ("suite",), help="give it a name of its own"))
         names[suite.suite] = document.name
-        checks_of_suite, problems_of_suite = compile_suite(suite, document)
+        if suite.snapshot and delivered is None:
+            delivered = _delivered(project, source)
+        checks_of_suite, problems_of_suite = compile_suite(suite, document, delivered or {})
         found += checks_of_suite
         problems += problems_of_suite
     return found, problems
+
+
+def _delivered(project: Project, source: str) -> Mapping[str, Table]:
+    """The source tables of a source; none where source.yaml cannot be read, which lint tells."""
+    with suppress(OncoweaveError):
+        return load_source(project, source)[0].tables
+    return {}
 
 
 def _name(spec: ExpectationSpec) -> str:

@@ -15,6 +15,7 @@ from oncoweave.quality.compilation import Check
 from oncoweave.quality.definitions import MODEL
 from oncoweave.quality.expectation import RowSql
 from oncoweave.quality.faults import Argument
+from oncoweave.quality.snapshot_suites import failing_keys, is_snapshot
 
 KEYS_A_CHECK = 10_000
 """At most so many keys of failing rows are kept for one check."""
@@ -50,9 +51,15 @@ def rows_of(check: Check) -> str:
 def keys_query(check: Check) -> str | None:
     """The keys of failing rows as columns "table", "key" and "check"; None where rows have none or it is unknown."""
     sql, key = check.definition.failing, row_key(check.table)
-    if sql is None or key is None:
+    if is_snapshot(check.table):
+        columns = failing_keys(check.table)
+    elif key is None:
         return None
-    columns = f'{_literal(check.table.name)} AS "table", r.{identifier(key)} AS "key", {_literal(check.id)} AS "check"'
+    else:
+        columns = f'{_literal(check.table.name)} AS "table", r.{identifier(key)} AS "key"'
+    if sql is None:
+        return None
+    columns += f', {_literal(check.id)} AS "check"'
     where = f"({_filled(sql.evaluated, check)}) AND ({_filled(sql.unexpected, check)}) IS NOT FALSE"
     batch = f"WITH batch AS (SELECT * FROM {rows_of(check)})"
     return f'{batch} SELECT DISTINCT {columns} {_from(sql, check)} WHERE {where} ORDER BY "key" LIMIT {KEYS_A_CHECK}'

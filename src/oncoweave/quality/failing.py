@@ -15,13 +15,15 @@ from dataclasses import dataclass
 import duckdb
 
 from oncoweave.engine.connection import connect, without_values
-from oncoweave.engine.parquet import copy_sorted, row_count
+from oncoweave.engine.parquet import copy_sorted, identifier, row_count
 from oncoweave.events import union_of
 from oncoweave.files import make_private_folder, read_record, stage_folder, work_folder
 from oncoweave.project import RunFolder
 from oncoweave.records import EventIndex
 
 FOLDER = "failing"
+KEY = ("table", "key", "file")
+"""What is kept of a failing row: `key` is its id; of a row of the snapshot its line, and then `file` is there too."""
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_.,-]{0,150}")
 _BY = {"person": "person_id", "death": "person_id", "location": "location"}
 """The event column that the key of a row is, where it is not the event's own id."""
@@ -63,8 +65,10 @@ def keep_failing(connection: duckdb.DuckDBPyConnection, run: RunFolder, queries:
     with stage_folder(RunFolder(run.quarantine), FOLDER) as folder:
         for check, sql in queries.items():
             if sql is not None and _can_run(connection, sql):
-                keys = 'SELECT "table", "key" FROM check_keys'
-                copy_sorted(connection, keys, folder / _file(check), order_by=["table", "key"])
+                given = [column[0] for column in connection.execute("FROM check_keys LIMIT 0").description or ()]
+                columns = [name for name in KEY if name in given]
+                keys = f"SELECT {', '.join(map(identifier, columns))} FROM check_keys"
+                copy_sorted(connection, keys, folder / _file(check), order_by=columns)
 
 
 def _can_run(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
@@ -89,10 +93,18 @@ def failing_rows(run: RunFolder, check: str, most: int, *, places: bool = False)
         without_values("reading the keys of failing rows"),
     ):
         number = row_count(connection, kept)
-        sql = 'SELECT "table", "key" FROM read_parquet(?) ORDER BY ALL LIMIT ?'
+        sql = "SELECT * FROM read_parquet(?) ORDER BY ALL LIMIT ?"
         rows = connection.execute(sql, [str(kept), most]).fetchall()
-        failing = [FailingRow(str(table), int(key)) for table, key in rows]
-        return (_placed(connection, run, failing) if places else failing), number
+        failing = [_of_key(*row) for row in rows]
+        known = all(row.file for row in failing)
+        return (_placed(connection, run, failing) if places and not known else failing), number
+
+
+def _of_key(table: str, key: int, file: str | None = None) -> FailingRow:
+    """The row of a key that was kept; a row of the snapshot is its own place."""
+    if file is None:
+        return FailingRow(table, int(key))
+    return FailingRow(table, int(key), source_table=table, file=file, line=int(key))
 
 
 def _file(check: str) -> str:

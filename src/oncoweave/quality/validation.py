@@ -22,6 +22,7 @@ from oncoweave.pandas_guard import let_pandas_in
 from oncoweave.quality.compilation import Check
 from oncoweave.quality.conditions import query, rows_of
 from oncoweave.quality.dialect import URL, engine_options
+from oncoweave.quality.snapshot_suites import shown
 from oncoweave.records import ExpectationResult
 
 logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells 200 lines of itself while it is imported
@@ -212,7 +213,7 @@ def _record(check: Check, result: Any) -> ExpectationResult:
     return ExpectationResult(
         check=check.id,
         suite=check.suite,
-        table=check.table.name,
+        table=shown(check.table),
         expectation=check.spec.expect,
         column=check.column,
         severity=check.spec.severity,

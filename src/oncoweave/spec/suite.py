@@ -6,9 +6,9 @@ type that the expectation takes.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from oncoweave.spec.language import Label, Name, Spec
 
@@ -68,11 +68,18 @@ class Owners(Spec):
 
 
 class Suite(Spec):
-    """A suite: the expectations of one target table."""
+    """A suite: the expectations of one target table, or of one source table as it was delivered."""
 
     version: Literal[1] = Field(description="Version of this language.")
     suite: Name = Field(description="Name of the suite, unique in the project.")
-    table: Name = Field(description="The target table, as the CDM names it: person, condition_occurrence …")
+    table: Name | None = Field(
+        default=None,
+        description="The target table, as the CDM names it: person, condition_occurrence … Or give `snapshot`.",
+    )
+    snapshot: Name | None = Field(
+        default=None,
+        description="The source table, as source.yaml names it: its declared fields as delivered. In a suite of one source.",
+    )
     description: str = Field(default="", description="What the suite is about, for people.")
     owners: Owners | None = Field(
         default=None, description="Who answers for the expectations that name no owner of their own."
@@ -81,6 +88,12 @@ class Suite(Spec):
         default="", description="Since when the expectations hold that do not say it: a date (YYYY-MM-DD) or a version."
     )
     expectations: tuple[ExpectationSpec, ...] = Field(min_length=1, description="The expectations.")
+
+    @model_validator(mode="after")
+    def _table_or_snapshot(self) -> Self:
+        if (self.table is None) == (self.snapshot is None):
+            raise ValueError("give either `table` or `snapshot`")
+        return self
 
     def told(self, spec: ExpectationSpec) -> ExpectationSpec:
         """An expectation of the suite with the owner and the time that hold for it."""

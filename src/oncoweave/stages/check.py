@@ -28,10 +28,13 @@ from oncoweave.quality.relations import prepare
 from oncoweave.quality.run_checks.compilation import run_check_specs
 from oncoweave.quality.run_checks.finding import told_by
 from oncoweave.quality.run_checks.judged import judge_run
+from oncoweave.quality.snapshot_suites import is_snapshot, prepare_snapshots
 from oncoweave.quality.waivers import waivers
 from oncoweave.record import Record
 from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, MapRecord
 from oncoweave.run_identity import read_identity, suite_hashes
+from oncoweave.spec.load import load_source
+from oncoweave.spec.source import Source
 from oncoweave.vocabulary.bundle import open_release
 
 
@@ -54,7 +57,7 @@ def check(run: RunFolder, project: Project) -> CheckRecord:
     forget(run.path / "check.json")
     concepts = open_release(project, mapped.vocabulary).table("CONCEPT")
     with stage_folder(run, "results") as folder:
-        of_tables = check_tables(run, planned, concepts, extracted.delivery_date)
+        of_tables = check_tables(run, planned, concepts, extracted.delivery_date, _delivered(run, project, planned))
         record = _judged(run, project, [*of_tables, *judge_run(run, project, of_run, concepts, of_tables)])
         _write_results(folder, record)
         write_evidence(folder, run, project, planned, record.results)
@@ -80,6 +83,11 @@ def judge_again(run: RunFolder, project: Project) -> CheckRecord:
     return record
 
 
+def _delivered(run: RunFolder, project: Project, planned: Sequence[Check]) -> Source | None:
+    """The source's specification, where a check looks at the snapshot."""
+    return load_source(project, run.source)[0] if any(is_snapshot(check.table) for check in planned) else None
+
+
 def _judged(run: RunFolder, project: Project, facts: Sequence[ExpectationResult]) -> CheckRecord:
     """The only place that reads the clock: what has expired today."""
     thresholds, waived = overrides(project, run.source), waivers(project, run.source)
@@ -92,17 +100,22 @@ def _write_results(folder: Path, record: CheckRecord) -> None:
         write_json(folder / f"{suite}.json", SuiteResults(suite=suite, results=tuple(of_suite)))
 
 
-def check_tables(run: RunFolder, planned: Sequence[Check], concepts: Path, delivery: date) -> list[ExpectationResult]:
+def check_tables(
+    run: RunFolder, planned: Sequence[Check], concepts: Path, delivery: date, source: Source | None = None
+) -> list[ExpectationResult]:
     """The result of every check of the tables of `run`; keys of failing rows go to the quarantine.
 
-    `concepts` is the CONCEPT table of the vocabulary release. Great Expectations is imported here, not before.
+    `concepts` is the CONCEPT table of the vocabulary release, `source` what the source declares, where checks look at the
+    snapshot. Great Expectations is imported here, not before.
     """
     from oncoweave.quality.validation import validate
 
     make_private_folder(run.quarantine)
-    allowed = [run.tables, concepts.parent, run.quarantine]
+    allowed = [run.tables, concepts.parent, run.quarantine, *([run.snapshot] if source else [])]
     with work_folder(run, "check") as work, closing(connect(work=work, allow=allowed)) as connection:
         prepare(connection, run.tables, concepts, delivery)
+        if source:
+            prepare_snapshots(connection, run, source)
         results = validate(connection, planned)
         failed = [check for check, result in zip(planned, results, strict=True) if not result.success]
         keep_failing(connection, run, {check.id: keys_query(check) for check in failed})
