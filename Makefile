@@ -8,7 +8,7 @@ SETUP := $(if $(CI),setup-airflow,setup)
 WITHOUT_AIRFLOW := src transforms bench tests docs --exclude '^(src/oncoweave/airflow|tests/airflow)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-airflow airflow airflow-demo demo test lint format types imports check faults bench bench-vocab bench-synthea bench-quality schema reference requirements wheel lock clean
+.PHONY: help setup setup-airflow airflow airflow-demo demo test lint format types imports check faults bench bench-vocab bench-synthea bench-quality schema reference messages requirements wheel lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ schema: setup ## write the JSON Schemas that editors use into .schema/
 reference: setup ## write docs/mapping-language.md and docs/checks anew from the code
 	@$(BIN)/python docs/reference.py
 	@$(BIN)/python docs/check_pages.py
+
+messages: setup ## bring the message catalogues of the pages in step with the code
+	@$(BIN)/python docs/messages.py
 
 requirements: setup ## write requirements.txt, the locked and hashed list for users of pip
 	@$(PYTHON) .ci/bootstrap --uv export --frozen --quiet --no-dev --no-emit-project --output-file requirements.txt

@@ -33,6 +33,10 @@ _STANDINGS: Mapping[str, tuple[Tone, str]] = MappingProxyType(
 )
 
 
+_SAID = (N_("approved"), N_("auto-approved"))
+"""Words of the records that are translated where they are shown."""
+
+
 @dataclass(frozen=True)
 class Banner:
     """A statement in a coloured field: its title says it without the colour."""

@@ -172,7 +172,7 @@ def _about(result: ExpectationResult) -> str:
     """What tells checks of one place apart: what must hold, and the concept and unit where it is about one."""
     if result.origin in ("source", "mapping", "trend"):
         return ""
-    what = result.expectation.removeprefix("expect_").replace("_", " ")
+    what = result.expectation
     if result.concept is None:
         return what
     concept = _("concept {id}").format(id=result.concept)

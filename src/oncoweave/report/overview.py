@@ -10,6 +10,7 @@ from oncoweave.files import read_record
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import CheckRecord, ExtractRecord
 from oncoweave.report.banners import Tone, of_the_run, of_the_verdict
+from oncoweave.report.language import _, day
 from oncoweave.report.page import render
 from oncoweave.report.write import PAGES, release_of
 
@@ -73,15 +74,15 @@ def line_of(run: RunFolder, project: Project) -> RunLine:
         release = release_of(run, project)
         return RunLine(
             run_id=run.run_id,
-            delivered=extracted.delivery_date.isoformat(),
+            delivered=day(extracted.delivery_date),
             verdict=verdict.title if verdict else "",
             tone=verdict.tone if verdict else "calm",
             signoff=of_the_run(run, project).title if judged else "",
             release=release.name if release else "",
-            pages=tuple({"file": name, "title": PAGES[name]} for name in PAGES if (run.path / name).is_file()),
+            pages=tuple({"file": name, "title": _(PAGES[name])} for name in PAGES if (run.path / name).is_file()),
         )
     except OncoweaveError:
-        return RunLine(run.run_id, "", "Damaged", "bad", "", "", ())
+        return RunLine(run.run_id, "", _("Damaged"), "bad", "", "", ())
 
 
 def current_release(project: Project, source: str) -> str:

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from oncoweave.report import language
-from oncoweave.report.language import day, month, number, percent, spoken
+from oncoweave.report.language import day, month, ngettext, number, percent, spoken
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST, LONGEST_WORDS = 400, 4_000
@@ -45,8 +45,8 @@ def visible(text: str, longest: int = LONGEST) -> str:
     head = _UNSEEN.sub(lambda sign: f"[U+{ord(sign[0]):04X}]", text[:longest])
     if len(text) <= longest:
         return head
-    more = len(text) - longest
-    return f"{head}… ({language.ngettext('{count} more character', '{count} more characters', more)})"
+    more = ngettext("{count} more character", "{count} more characters", len(text) - longest)
+    return f"{head}… ({more})"
 
 
 @cache
@@ -120,5 +120,5 @@ def _size(count: int) -> str:
             break
         size /= 1000
     if unit == "bytes":
-        return language.ngettext("{count} byte", "{count} bytes", count)
+        return ngettext("{count} byte", "{count} bytes", count)
     return f"{number(round(size, 1))} {unit}"

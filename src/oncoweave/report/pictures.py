@@ -109,7 +109,7 @@ def pictures_of(counted: Distributions | None) -> Pictures:
         _chart(
             _title(d.by, counted.since),
             _("persons"),
-            [(_(_GROUPS.get(g.name, g.name)), g.persons) for g in d.groups],
+            [(_group(d.by, g.name), g.persons) for g in d.groups],
             d.by == "year" and len(d.groups) > MOST_ROWS,
         )
         for d in counted.persons_by
@@ -122,6 +122,12 @@ def pictures_of(counted: Distributions | None) -> Pictures:
         for t in counted.records_by_year
     ]
     return Pictures(persons, records)
+
+
+def _group(by: str, name: str) -> str:
+    """The name of a group for people; the name of a care site is the data's, whatever it says."""
+    is_ours = name in _GROUPS and (by != "care_site" or name in (UNKNOWN, OTHERS))
+    return _(_GROUPS[name]) if is_ours else name
 
 
 def _title(by: str, since: str) -> str:

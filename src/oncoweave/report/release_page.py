@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from oncoweave.records import ReleaseManifest
 from oncoweave.report.banners import Banner
+from oncoweave.report.language import N_, _
 from oncoweave.report.page import render
+
+_PRECISIONS = (N_("day"), N_("month"), N_("year"), N_("ongoing"))
+"""Words of the record that are translated where they are shown."""
 
 
 def release_page(manifest: ReleaseManifest, signoff: Banner, pages: Sequence[Mapping[str, object]] = ()) -> str:
@@ -33,8 +37,8 @@ def release_page(manifest: ReleaseManifest, signoff: Banner, pages: Sequence[Map
 
 def _provenance(manifest: ReleaseManifest) -> list[tuple[str, str]]:
     return [
-        ("Run", manifest.run_id),
-        ("Software", manifest.software),
-        ("Vocabulary", manifest.vocabulary),
-        ("Key id", manifest.key_id),
+        (_("Run"), manifest.run_id),
+        (_("Software"), manifest.software),
+        (_("Vocabulary"), manifest.vocabulary),
+        (_("Key id"), manifest.key_id),
     ]
