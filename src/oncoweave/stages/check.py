@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import date
-from itertools import groupby
 from pathlib import Path
 
 from oncoweave.engine.connection import connect
@@ -95,8 +94,11 @@ def _judged(run: RunFolder, project: Project, facts: Sequence[ExpectationResult]
 
 
 def _write_results(folder: Path, record: CheckRecord) -> None:
-    """One file a suite, and the dashboard's."""
-    for suite, of_suite in groupby(record.results, key=lambda result: result.suite):
+    """One file a suite."""
+    by_suite: dict[str, list[ExpectationResult]] = {}
+    for result in record.results:
+        by_suite.setdefault(result.suite, []).append(result)
+    for suite, of_suite in by_suite.items():
         write_json(folder / f"{suite}.json", SuiteResults(suite=suite, results=tuple(of_suite)))
 
 
