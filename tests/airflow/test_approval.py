@@ -10,6 +10,7 @@ import pytest
 
 from oncoweave.project import Project, RunFolder
 from oncoweave.release.signoff import read_signoff
+from tests.run.test_judge_again import CHECK, SUITE
 
 Run = Callable[..., dict[str, str]]
 Dags = Callable[[Project], dict[str, Any]]
@@ -114,3 +115,24 @@ def test_what_is_no_answer_is_asked_for_again(
     assert len(answers) == 2, "it was shown twice"
     signed = read_signoff(run)
     assert signed is not None and signed.by is not None and signed.by.id == "qa"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("severity", ["convention", "fatal"])
+def test_open_conventions_are_asked_about_and_a_fatal_failure_is_not(
+    severity: str, asking: Project, run_dag: Run, answers: list[Any]
+) -> None:
+    suites = asking.root / "expectations" / "sources"
+    suites.mkdir(parents=True)
+    (suites / "tiny.yaml").write_text(SUITE.replace("convention", severity))
+    if severity == "fatal":
+        states = run_dag(asking, "harmonise__tiny")
+        assert states["check"] == "failed" and not (asking.releases / "tiny").exists()
+        return
+    run = candidate(asking, run_dag)
+    answers.append((["Approve"], {"comment": "known"}, "qa"))
+    assert run_dag(asking, "publish__tiny", run_id=run.run_id) == {"approve": "success", "publish": "success"}
+    signed = read_signoff(run)
+    assert signed is not None and [one.check for one in signed.accepts] == [CHECK]
+    (shown,) = answers
+    assert "**1 convention check fails (5 rows).**" in shown["body"].split("\n\n")[1]
