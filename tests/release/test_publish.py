@@ -35,6 +35,7 @@ def test_release_holds_tables_page_manifest_and_checksums(run: RunFolder, projec
         "one/2024-01-31-0123456789ab/manifest.json",
         "one/2024-01-31-0123456789ab/omop/death.parquet",
         "one/2024-01-31-0123456789ab/omop/person.parquet",
+        "one/2024-01-31-0123456789ab/qa/report.html",
         "one/2024-01-31-0123456789ab/release.html",
         "one/current",
     ]

@@ -221,3 +221,24 @@ def test_thousands_of_checks_stay_below_a_megabyte() -> None:
     assert page.count('<details class="check') == sum(1 for one in thousands() if not one.success)
     named = re.sub(r"<[^>]+>", "", page)
     assert all(f"field_{n}" in named for n in range(700))
+
+
+def test_what_is_shared_tells_no_small_count_and_nothing_of_the_site() -> None:
+    of = full()
+    page = quality_page(of, [], shared=True)
+    read = re.sub(r"<[^>]+>", " ", page)
+    assert "fewer than 5 rows fail" in read and "3 of 100 judged fail" not in read
+    assert "oncoweave failing" not in page.split("<footer")[0]
+    assert 'id="flow"' not in page and 'id="changes"' not in page and "no day of diagnosis" not in page
+    assert "the waiver expired" not in page
+    assert "SELECT 1 AS evaluated" in page
+    assert page == quality_page(replace(of, before=None), [], shared=True)
+
+
+def test_shared_coverage_leaves_out_what_would_tell_few_unmapped_records() -> None:
+    few = (entry(mapped=90, unmapped=2), entry(rule="sex", fact="person", mapped=40))
+    of = material(RESULTS)
+    of = replace(of, mapped=of.mapped.model_copy(update={"ledger": few}))
+    shared, ours = (re.sub(r"<[^>]+>", " ", quality_page(of, [], shared=is_shared)) for is_shared in (True, False))
+    assert "88" in ours and "97.8 %" in ours
+    assert "88" not in shared and "left out" in shared

@@ -5,8 +5,10 @@ Written into results/ by the check stage, so that the pages of a run are made of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+
+from pydantic import Field
 
 from oncoweave.errors import EnvironmentFault, OncoweaveError
 from oncoweave.files import read_record, work_folder, write_json
@@ -19,7 +21,7 @@ from oncoweave.record import Record
 from oncoweave.records import ExpectationResult
 from oncoweave.spec.load import load_source
 
-COVERAGE, DISTRIBUTIONS, QUERIES = "coverage.json", "distributions.json", "queries.json"
+COVERAGE, DISTRIBUTIONS, QUERIES, SOURCE = "coverage.json", "distributions.json", "queries.json", "source.json"
 
 
 class Queries(Record):
@@ -28,19 +30,32 @@ class Queries(Record):
     queries: dict[str, str]
 
 
+class SourceFacts(Record):
+    """source.json: what source.yaml said of the source when its run was checked, as far as a page tells it."""
+
+    title: str = ""
+    holder: str = ""
+    language: str = "en"
+    small_cells: int = 5
+
+
 class Evidence(Record):
     """What results/ of a run holds beside the results; None for what could not be counted, or was not by an older version."""
 
     coverage: Coverage | None = None
     distributions: Distributions | None = None
-    queries: Mapping[str, str] = {}
+    queries: dict[str, str] = Field(default_factory=dict)
+    source: SourceFacts = Field(default_factory=SourceFacts)
 
 
 def write_evidence(
     folder: Path, run: RunFolder, project: Project, planned: Sequence[Check], results: Sequence[ExpectationResult]
 ) -> None:
     """Write the evidence of a run that is being checked into `folder`, its results."""
-    smallest = load_source(project, run.source)[0].small_cells
+    spec, _ = load_source(project, run.source)
+    smallest = spec.small_cells
+    facts = SourceFacts(title=spec.title, holder=spec.holder, language=spec.language, small_cells=smallest)
+    write_json(folder / SOURCE, facts)
     with work_folder(run, "evidence") as work:
         write_json(folder / COVERAGE, coverage(run, project, work, smallest))
         try:
@@ -56,11 +71,12 @@ def write_evidence(
 
 def read_evidence(run: RunFolder) -> Evidence:
     """The evidence of a run that has been checked."""
-    there = {name: (run.results / name).is_file() for name in (COVERAGE, DISTRIBUTIONS, QUERIES)}
+    there = {name: (run.results / name).is_file() for name in (COVERAGE, DISTRIBUTIONS, QUERIES, SOURCE)}
     return Evidence(
         coverage=read_record(run.results / COVERAGE, Coverage) if there[COVERAGE] else None,
         distributions=read_record(run.results / DISTRIBUTIONS, Distributions) if there[DISTRIBUTIONS] else None,
         queries=read_record(run.results / QUERIES, Queries).queries if there[QUERIES] else {},
+        source=read_record(run.results / SOURCE, SourceFacts) if there[SOURCE] else SourceFacts(),
     )
 
 

@@ -1,6 +1,6 @@
 """Packs a release folder and puts it in place: written beside, verified, renamed in, `current` switched last.
 
-A release is releases/<source>/<release_id>/ with omop/<table>.parquet, release.html, manifest.json and SHA256SUMS
+A release is releases/<source>/<release_id>/ with omop/<table>.parquet, release.html, qa/, manifest.json and SHA256SUMS
 (which `sha256sum -c` reads). Once it has its name nothing here touches it again.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from oncoweave.errors import EnvironmentFault
 from oncoweave.files import clear_away, faults, remove, sha256_of, sync, sync_tree, write_json, write_whole
 from oncoweave.records import ReleaseManifest
-from oncoweave.release.verify import CHECKSUMS, MANIFEST, files_of, refuse_findings, verify
+from oncoweave.release.verify import CHECKSUMS, FOLDERS, MANIFEST, files_of, refuse_findings, verify
 
 FOLDER = 0o750
 FILE = 0o440
@@ -86,7 +86,7 @@ def _write(
 
 def _fill(beside: Path, manifest: ReleaseManifest, tables: Sequence[Path], pages: Mapping[str, bytes]) -> None:
     with faults(beside):
-        for folder in (beside, beside / "omop"):
+        for folder in (beside, *(beside / name for name in FOLDERS if name == "omop" or _holds(pages, name))):
             folder.mkdir()
             _open_to_group(folder)
         for table in tables:
@@ -101,6 +101,10 @@ def _fill(beside: Path, manifest: ReleaseManifest, tables: Sequence[Path], pages
     write_whole(beside / CHECKSUMS, "".join(sums).encode(), FILE)
     with faults(beside):
         sync_tree(beside)
+
+
+def _holds(pages: Mapping[str, bytes], folder: str) -> bool:
+    return any(name.startswith(f"{folder}/") for name in pages)
 
 
 def _refuse_other(target: Path, manifest: ReleaseManifest) -> None:

@@ -24,6 +24,10 @@ from oncoweave.records import FileRecord, ReleaseManifest
 from oncoweave.release.signoff import for_release
 
 MANIFEST, CHECKSUMS, PAGE = "manifest.json", "SHA256SUMS", "release.html"
+QUALITY = "qa/report.html"
+PAGES = (PAGE, QUALITY)
+"""What a release may hold besides its tables, in its folder and in the folders of `FOLDERS`."""
+FOLDERS = ("omop", "qa")
 _TABLE = re.compile(r"omop/([a-z_]+)\.parquet")
 
 
@@ -52,7 +56,9 @@ def verify(release: Path) -> list[Finding]:
     unsafe = [
         Finding(file.name, "is no name of a CDM table's file in omop/") for file in manifest.tables if not _cdm(file)
     ]
-    unsafe += [Finding(file.name, "is no name of a page of a release") for file in manifest.pages if file.name != PAGE]
+    unsafe += [
+        Finding(file.name, "is no name of a page of a release") for file in manifest.pages if file.name not in PAGES
+    ]
     if unsafe:
         return unsafe
     with faults(release):
@@ -101,7 +107,7 @@ def _names(release: Path, manifest: ReleaseManifest) -> Iterator[Finding]:
     for name, path in found.items():
         if path.is_symlink():
             yield Finding(name, "is a link; a release holds its own files")
-        elif name not in expected and not (name == "omop" and path.is_dir()):
+        elif name not in expected and not (name in FOLDERS and path.is_dir()):
             yield Finding(name, "added: the manifest does not know it")
     for name in expected - found.keys():
         yield Finding(name, "missing")

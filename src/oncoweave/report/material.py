@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oncoweave.errors import OncoweaveError
 from oncoweave.files import read_record
@@ -36,27 +36,30 @@ class Material:
 
 def gather(run: RunFolder, project: Project, release: str) -> Material:
     """The material of a run that has been checked; raises UsageError when it has not."""
-    title, holder, standing = _of_the_source(run, project)
+    alone = material_of(run, read_evidence(run), of_the_run(run, project), release)
+    return replace(
+        alone, standing=_standing(run, project), history=history_of(run, project), before=release_before(run, project)
+    )
+
+
+def material_of(run: RunFolder, evidence: Evidence, signoff: Banner, release: str) -> Material:
+    """What the run itself says, whatever was before it and wherever it is published."""
     return Material(
         identity=read_identity(run),
         extracted=read_record(run.path / "extract.json", ExtractRecord),
         mapped=read_record(run.path / "map.json", MapRecord),
         checked=read_record(run.path / "check.json", CheckRecord),
-        evidence=read_evidence(run),
-        signoff=of_the_run(run, project),
-        standing=standing,
-        title=title,
-        holder=holder,
+        evidence=evidence,
+        signoff=signoff,
+        title=evidence.source.title,
+        holder=evidence.source.holder,
         release=release,
-        history=history_of(run, project),
-        before=release_before(run, project),
     )
 
 
-def _of_the_source(run: RunFolder, project: Project) -> tuple[str, str, Standing]:
-    """Title and holder of the source and how the run stands, as source.yaml says now; nothing where it is broken."""
+def _standing(run: RunFolder, project: Project) -> Standing:
+    """How the run stands, as source.yaml says now; nothing where it is broken."""
     try:
-        spec, _ = load_source(project, run.source)
-        return spec.title, spec.holder, standing_by(run, spec)
+        return standing_by(run, load_source(project, run.source)[0])
     except OncoweaveError:
-        return "", "", NOT_NEEDED
+        return NOT_NEEDED

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from oncoweave.privacy.small_cells import suppressed
 from oncoweave.records import LedgerEntry
 from oncoweave.report import matrix
 from oncoweave.report.banners import of_the_verdict
@@ -44,17 +45,29 @@ class Group:
 
 
 @dataclass(frozen=True)
-class FactCoverage:
-    """Of the events of one kind of fact, how many have a standard concept."""
+class Covered:
+    """Of some records (and codes, where they are counted) how many have a standard concept; None where that is not told."""
 
-    fact: str
-    events: int
-    mapped: int
+    name: str
+    records: int
+    mapped: int | None
+    codes: int = 0
+    codes_mapped: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """Mapped of all."""
+        return None if self.mapped is None else self.mapped / self.records
 
 
-def quality_page(of: Material, pages: Sequence[Mapping[str, object]]) -> str:
-    """The page; no clock and no path in it."""
-    checks = sorted(views(of), key=rank)
+def quality_page(of: Material, pages: Sequence[Mapping[str, object]], *, shared: bool = False) -> str:
+    """The page; no clock and no path in it.
+
+    What is `shared` with a hub tells no count of failing rows or unmapped records that is small, not how to go on at the site,
+    and nothing of earlier runs; where the rows went, the page of the release says.
+    """
+    smallest = of.evidence.source.small_cells if shared else 0
+    checks = sorted(views(of, smallest), key=rank)
     bad = [check for check in checks if check.is_bad]
     informing = [check for check in bad if check.is_open and check.is_for_information]
     references = _references(bad)
@@ -65,7 +78,8 @@ def quality_page(of: Material, pages: Sequence[Mapping[str, object]]) -> str:
         source=of.extracted.source,
         run_id=of.extracted.run_id,
         verdict=of_the_verdict(of.checked),
-        steps=next_steps(of, checks),
+        shared=shared,
+        steps=[] if shared else next_steps(of, checks),
         total=matrix.tally(checks),
         matrix=matrix.by_category_and_context(checks),
         contexts=matrix.CONTEXTS,
@@ -83,26 +97,33 @@ def quality_page(of: Material, pages: Sequence[Mapping[str, object]]) -> str:
         flow=flow_of(of.mapped.ledger),
         coverage=of.evidence.coverage,
         covered=mapped_share(of.mapped.ledger),
-        facts=_facts(of.mapped.ledger),
+        facts=_facts(of.mapped.ledger, smallest),
+        maps=_maps(of, smallest),
         pictures=pictures_of(of.evidence.distributions),
         distributions=of.evidence.distributions,
         rows=rows_of(of),
         changes=changes_of(of),
         provenance=_provenance(of),
-        contents=_contents(),
-        anchors={**dict(_contents()), "open": _("those checks")},
+        contents=_contents(shared),
+        anchors={**dict(_contents(shared)), "open": _("those checks")},
     )
 
 
-def views(of: Material) -> Iterator[CheckView]:
-    """Every result in words."""
+def views(of: Material, hidden_below: int = 0) -> Iterator[CheckView]:
+    """Every result in words; counts of failing rows from 1 to `hidden_below` - 1 are not told."""
     for result in of.checked.results:
         trend = of.history.of(result.check) if of.history and not result.success else NO_TREND
-        yield view(result, trend, query_of(result, of.evidence.queries) if result.unexpected or result.error else "")
+        asked = query_of(result, of.evidence.queries) if result.unexpected or result.error else ""
+        yield view(result, trend, asked, hidden_below)
 
 
-def _contents() -> list[tuple[str, str]]:
+def _contents(shared: bool) -> list[tuple[str, str]]:
     """The sections of the page by their anchors."""
+    on_site = ("flow", "changes") if shared else ()
+    return [(anchor, title) for anchor, title in _sections() if anchor not in on_site]
+
+
+def _sections() -> list[tuple[str, str]]:
     return [
         ("matrix", _("At a glance")),
         ("failing", _("Checks that failed")),
@@ -166,13 +187,36 @@ def _short(check: CheckView) -> str:
     return f"{check.place}{concept}{f' {check.result.unit}' if check.result.unit else ''}"
 
 
-def _facts(ledger: Iterable[LedgerEntry]) -> list[FactCoverage]:
+def _facts(ledger: Iterable[LedgerEntry], smallest: int) -> list[Covered]:
     """The coverage of each kind of fact, by the ledger."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for entry in ledger:
         counts[entry.fact][0] += entry.events
-        counts[entry.fact][1] += entry.events - entry.unmapped
-    return [FactCoverage(fact, events, mapped) for fact, (events, mapped) in sorted(counts.items()) if events]
+        counts[entry.fact][1] += entry.unmapped
+    return [
+        Covered(fact, events, _mapped(events, unmapped, smallest))
+        for fact, (events, unmapped) in sorted(counts.items())
+        if events
+    ]
+
+
+def _maps(of: Material, smallest: int) -> list[Covered]:
+    """The coverage of each concept map."""
+    return [
+        Covered(
+            m.concept_map,
+            m.records,
+            _mapped(m.records, m.records - m.records_mapped, smallest),
+            m.codes,
+            m.codes_mapped,
+        )
+        for m in (of.evidence.coverage.maps if of.evidence.coverage else ())
+    ]
+
+
+def _mapped(records: int, unmapped: int, smallest: int) -> int | None:
+    """How many are mapped; None where that, or how many are not, is small."""
+    return suppressed({"mapped": records - unmapped, "unmapped": unmapped}, smallest)["mapped"]
 
 
 def _provenance(of: Material) -> list[tuple[str, str]]:

@@ -10,12 +10,16 @@ from oncoweave.errors import DataError, EnvironmentFault
 from oncoweave.files import lock, read_record, sha256_of
 from oncoweave.omop.model import CDM_VERSION
 from oncoweave.project import Project, RunFolder
+from oncoweave.quality.evidence import read_evidence
 from oncoweave.quality.judge import may_be_accepted, open_failures
 from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, FileRecord, MapRecord, ReleaseManifest
 from oncoweave.release.package import preflight, put, sweep
 from oncoweave.release.signoff import for_release, how_to_sign, refuse_expired, standing_by
-from oncoweave.release.verify import PAGE, release_id
+from oncoweave.release.verify import PAGE, QUALITY, release_id
 from oncoweave.report.banners import of_the_release
+from oncoweave.report.language import language_named, speaking
+from oncoweave.report.material import material_of
+from oncoweave.report.quality_page import quality_page
 from oncoweave.report.release_page import release_page
 from oncoweave.run_identity import read_identity
 from oncoweave.spec.load import load_source
@@ -37,7 +41,7 @@ def publish(run: RunFolder, project: Project) -> Path:
     with lock(run.path.parent / ".release.lock", f"publish {run.source}", run.run_id):
         sweep(place)
         preflight(place, sum(file.bytes for file in manifest.tables))
-        return put(place, manifest, tables, {PAGE: _page(manifest)})
+        return put(place, manifest, tables, _pages(run, manifest))
 
 
 def release_manifest(run: RunFolder, signoff: ReleaseSignOff | None = None) -> ReleaseManifest:
@@ -68,14 +72,22 @@ def release_manifest(run: RunFolder, signoff: ReleaseSignOff | None = None) -> R
         released_text=mapped.released_text,
         signoff=signoff,
     )
-    page = _page(manifest)
-    record = FileRecord(name=PAGE, bytes=len(page), sha256=hashlib.sha256(page).hexdigest())
-    return manifest.model_copy(update={"pages": (record,)})
+    pages = tuple(
+        FileRecord(name=name, bytes=len(page), sha256=hashlib.sha256(page).hexdigest())
+        for name, page in _pages(run, manifest).items()
+    )
+    return manifest.model_copy(update={"pages": pages})
 
 
-def _page(manifest: ReleaseManifest) -> bytes:
-    """What the manifest says, for people; it tells nothing of itself."""
-    return release_page(manifest, of_the_release(manifest)).encode()
+def _pages(run: RunFolder, manifest: ReleaseManifest) -> dict[str, bytes]:
+    """The pages of the release, in the language of its source: what the manifest says, for people, and the shareable part of
+    the quality report. They tell nothing of themselves."""
+    evidence = read_evidence(run)
+    told = manifest.model_copy(update={"pages": ()})
+    with speaking(language_named(evidence.source.language)):
+        signoff = of_the_release(told)
+        of = material_of(run, evidence, signoff, told.release_id)
+        return {PAGE: release_page(told, signoff).encode(), QUALITY: quality_page(of, (), shared=True).encode()}
 
 
 def _approved(run: RunFolder, project: Project) -> ReleaseSignOff | None:
