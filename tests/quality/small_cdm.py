@@ -61,6 +61,21 @@ CONCEPTS = """
 9000008  | Acute myeloid leukemia (made-up id)           | Condition           | ICDO3           | ICDO Condition  | S | 9861/3-C42.1
 9000009  | Unspecified site (made-up id)                 | Condition           | ICDO3           | ICDO Condition  | S | 8000/3-C80.9
 9000010  | Metastatic tumour (made-up id)                | Condition           | ICDO3           | ICDO Condition  | S | 8500/6-C77.3
+197500   | Primary malignant neoplasm of colon           | Condition           | SNOMED          | Disorder        | S
+200962   | Primary malignant neoplasm of prostate        | Condition           | SNOMED          | Disorder        | S
+133424   | Primary malignant neoplasm of thyroid gland   | Condition           | SNOMED          | Disorder        | S
+1635320  | N3                                            | Measurement         | Cancer Modifier | Staging/Grading | S | AJCC/UICC-N3
+9000011  | N1mi (made-up id)                             | Measurement         | Cancer Modifier | Staging/Grading | S | 7th_AJCC/UICC-N1mi
+9000012  | clinical Stage 2A (made-up id)                | Measurement         | Cancer Modifier | Staging/Grading | S | c-7th_AJCC/UICC-Stage-2A
+9000013  | Stage 1 after therapy (made-up id)            | Measurement         | Cancer Modifier | Staging/Grading | S | yp-7th_AJCC/UICC-Stage-1
+9000014  | T1c (made-up id)                              | Measurement         | Cancer Modifier | Staging/Grading | S | AJCC/UICC-T1c
+9000015  | T2                                            | Measurement         | Cancer Modifier | Staging/Grading | S | AJCC/UICC-T2
+9000016  | pathological M1 (made-up id)                  | Measurement         | Cancer Modifier | Staging/Grading | S | c-AJCC/UICC-M1
+9000017  | Gleason score (made-up id)                    | Measurement         | SNOMED          | Observable      | S
+9000018  | ECOG performance status (made-up id)          | Measurement         | SNOMED          | Observable      | S
+9000019  | Karnofsky index (made-up id)                  | Measurement         | SNOMED          | Observable      | S
+9189     | Negative                                      | Meas Value          | SNOMED          | Qualifier Value | S
+8582     | centimeter                                    | Unit                | UCUM            | Unit            | S
 9191     | Positive                                      | Meas Value          | SNOMED          | Qualifier Value | S
 21490742 | Histologic grade of tumor (made up)           | Measurement         | LOINC           | Clinical Observation | S
 """
