@@ -37,7 +37,8 @@ class Parameter:
 class RowSql:
     """A condition over the rows of a table.
 
-    `evaluated` says which rows are judged, `unexpected` which of these fail (unknown counts as failing); `joins` must keep one row a row.
+    `evaluated` says which rows are judged, `unexpected` which of these fail (unknown counts as failing); `joins` must keep one row a row,
+    or may leave out rows that are not judged.
     `rows` replaces the table where rows must first be compared with each other.
     """
 

@@ -38,8 +38,8 @@ REFERENCES: tuple[Definition, ...] = (
         "expect_references_of_the_same_person",
         "The row pointed at is one of the same person; judged where there is such a row.",
         RowSql(
-            "NOT EXISTS (SELECT 1 FROM $table AS t WHERE t.$field = $column AND t.person_id = r.person_id)",
-            "EXISTS (SELECT 1 FROM $table AS t WHERE t.$field = $column)",
+            "t.person_id <> r.person_id",
+            joins="JOIN $table AS t ON t.$field = $column",
         ),
         column=COLUMN,
         table=Parameter("table", "The table pointed at."),
@@ -49,8 +49,8 @@ REFERENCES: tuple[Definition, ...] = (
         "expect_references_not_to_start_later",
         "The row pointed at does not start later; judged where there is such a row.",
         RowSql(
-            "NOT EXISTS (SELECT 1 FROM $table AS t WHERE t.$field = $column AND t.$other_start <= $start)",
-            "EXISTS (SELECT 1 FROM $table AS t WHERE t.$field = $column)",
+            "t.$other_start > $start",
+            joins="JOIN $table AS t ON t.$field = $column",
         ),
         column=COLUMN,
         start=Parameter("column", "First day of the row."),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from oncoweave.quality.expectation import (
     CONCEPT,
-    CONCEPT_JOIN,
     DATE,
     Definition,
     Parameter,
@@ -16,8 +15,8 @@ from oncoweave.quality.expectation import (
     ours,
 )
 
-_CATEGORY = "LEFT JOIN check_category AS k ON k.measurement_id = r.measurement_id"
-_TUMOUR = "LEFT JOIN check_tumour AS t ON t.condition_occurrence_id = k.condition_id"
+_CATEGORY = "JOIN check_category AS k ON k.measurement_id = r.measurement_id"
+_TUMOUR = "JOIN check_tumour AS t ON t.condition_occurrence_id = k.condition_id"
 _ONE_STAGING = (
     "o.condition_id = k.condition_id AND o.day = k.day AND o.later = k.later "
     "AND (o.kind = k.kind OR o.kind = '' OR k.kind = '' OR o.category LIKE 'M%' OR k.category LIKE 'M%')"
@@ -28,7 +27,10 @@ _OF = Parameter(
     "pattern", "Which are judged: a regular expression that matches the whole category, such as Stage-.* or T[0-4].*."
 )
 _TUMOURS = Parameter("pattern", "Only tumours with a match in the text of their codes and names.", required=False)
-_TEXT = "coalesce(c.concept_code, '') || ' ' || coalesce(c.concept_name, '')"
+_TEXT = "concat_ws(' ', concept_code, concept_name)"
+_MEANT = f"JOIN (SELECT concept_id FROM check_concept WHERE concept_id <> 0 AND regexp_matches({_TEXT}, $of)) AS c ON c.concept_id = $column"
+"""Keeps the rows whose concept is meant, so that the pattern is tried once a concept and not once a row."""
+
 _OF_CONCEPTS = Parameter("pattern", "Which concepts are meant: a regular expression found in `code name`.")
 _VALUE = Parameter("column", "The field that holds the value.")
 
@@ -38,7 +40,7 @@ TUMOURS: tuple[Definition, ...] = (
         "A stage or category of a tumour is what another one of the same tumour, day and kind, or the tumour itself, demands.",
         RowSql(
             "NOT regexp_full_match(k.category, $must_be)",
-            "regexp_full_match(k.category, $of) AND t.condition_occurrence_id IS NOT NULL "
+            "regexp_full_match(k.category, $of) "
             "AND coalesce(k.edition IN $editions, true) AND coalesce(regexp_matches(t.tumour, $tumours), true) "
             "AND NOT coalesce(regexp_matches(t.tumour, $except_tumours), false) "
             f"AND EXISTS (SELECT 1 FROM check_category AS o WHERE {_ONE_STAGING} "
@@ -75,7 +77,7 @@ TUMOURS: tuple[Definition, ...] = (
         "A category is not given for tumours that the classification does not know.",
         RowSql(
             "regexp_matches(t.tumour, $tumours) AND NOT coalesce(regexp_matches(t.tumour, $except_tumours), false)",
-            "regexp_full_match(k.category, $of) AND t.condition_occurrence_id IS NOT NULL",
+            "regexp_full_match(k.category, $of)",
             f"{_CATEGORY} {_TUMOUR}",
         ),
         column=CONCEPT,
@@ -113,9 +115,9 @@ TUMOURS: tuple[Definition, ...] = (
         "expect_concepts_not_to_match",
         "The concept's code and name do not have a mark by which it says less, or something else, than it should.",
         RowSql(
-            f"regexp_matches({_TEXT}, $pattern)",
-            "$column <> 0 AND c.concept_id IS NOT NULL AND coalesce(c.vocabulary_id IN $vocabularies, true)",
-            CONCEPT_JOIN,
+            "c.marked",
+            joins=f"JOIN (SELECT concept_id, regexp_matches({_TEXT}, $pattern) AS marked FROM check_concept "
+            "WHERE concept_id <> 0 AND coalesce(vocabulary_id IN $vocabularies, true)) AS c ON c.concept_id = $column",
         ),
         column=CONCEPT,
         pattern=Parameter("pattern", "The mark: a regular expression found in `code name` of the concept."),
@@ -126,8 +128,8 @@ TUMOURS: tuple[Definition, ...] = (
         "The number that a row gives for certain concepts lies within bounds, in a unit if one is named.",
         RowSql(
             "coalesce($value < $min_value, false) OR coalesce($value > $max_value, false)",
-            f"$column <> 0 AND regexp_matches({_TEXT}, $of) AND $value IS NOT NULL AND ($in_unit IS NULL OR $unit IS NOT DISTINCT FROM $in_unit)",
-            CONCEPT_JOIN,
+            "$value IS NOT NULL AND ($in_unit IS NULL OR $unit IS NOT DISTINCT FROM $in_unit)",
+            _MEANT,
         ),
         column=CONCEPT,
         of=_OF_CONCEPTS,
@@ -142,8 +144,8 @@ TUMOURS: tuple[Definition, ...] = (
         "The concept that a row gives as the value for certain concepts is one of a list.",
         RowSql(
             "$value NOT IN $value_set",
-            f"$column <> 0 AND regexp_matches({_TEXT}, $of) AND $value <> 0",
-            CONCEPT_JOIN,
+            "$value <> 0",
+            _MEANT,
         ),
         column=CONCEPT,
         of=_OF_CONCEPTS,
@@ -155,8 +157,8 @@ TUMOURS: tuple[Definition, ...] = (
         "A treatment does not start before the person's first tumour; judged where both are known.",
         RowSql(
             "$date < d.check_first",
-            f"$date IS NOT NULL AND d.check_first IS NOT NULL AND regexp_matches({_TEXT}, $of)",
-            f"{CONCEPT_JOIN} LEFT JOIN (SELECT n.person_id, min(n.condition_start_date) AS check_first "
+            "$date IS NOT NULL",
+            f"{_MEANT} JOIN (SELECT n.person_id, min(n.condition_start_date) AS check_first "
             "FROM condition_occurrence AS n JOIN check_concept AS i ON i.concept_id = n.condition_concept_id "
             "WHERE n.condition_concept_id <> 0 AND regexp_matches(i.concept_name, $tumours) GROUP BY n.person_id) AS d "
             "ON d.person_id = r.person_id",
