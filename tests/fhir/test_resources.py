@@ -108,3 +108,14 @@ def test_an_entry_that_is_broken_is_told_and_the_others_are_read(tmp_path: Path)
     text = '{"resourceType": "Bundle", "type": "collection",\n"entry": [\n{"resource": ' + ONE + "},\n{},\n7]}"
     empty = "an entry of the Bundle without a resource"
     assert told(read(tmp_path, "b.json", text)) == [(3, "a"), (4, empty), (5, empty)]
+
+
+def test_a_reference_to_another_entry_names_its_resource(tmp_path: Path) -> None:
+    entries = [
+        {"fullUrl": "urn:uuid:1", "resource": {"resourceType": "Patient", "id": "a"}},
+        {"fullUrl": "urn:uuid:2", "resource": {"resourceType": "Condition", "id": "b", "subject": {"reference": "urn:uuid:1"}}},
+        {"resource": {"resourceType": "Condition", "id": "c", "subject": {"reference": "urn:uuid:9"}}},
+    ]  # fmt: skip
+    bundle = json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+    resources = [one.resource or {} for one in read(tmp_path, "b.json", bundle)]
+    assert [r.get("subject") for r in resources] == [None, {"reference": "Patient/a"}, {"reference": "urn:uuid:9"}]

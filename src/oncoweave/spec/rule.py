@@ -60,6 +60,10 @@ class RuleSpec(Spec):
     order: tuple[str, ...] = Field(
         default=(), description="Fields that order the rows of a group; required for first() and last()."
     )
+    optional: bool = Field(
+        default=False,
+        description="true: a delivery may have no row that the rule takes; elsewhere the quality report asks why it made nothing.",
+    )
     type: ConceptText | None = Field(default=None, description="Type concept of these records; the default's if unset.")
 
     @model_validator(mode="after")

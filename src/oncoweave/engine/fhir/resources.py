@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from json.decoder import JSONDecodeError
@@ -79,9 +79,37 @@ def _whole(text: str, name: str) -> Iterator[Found]:
     kind = _decoded(members.get("type"))
     if kind not in BUNDLES:
         raise DataError(f"{name} is a Bundle of no type that holds resources", mend=f"one of {', '.join(BUNDLES)}")
-    for start, entry in members.get("entry", ()):
-        line = text.count("\n", 0, start) + 1
-        yield from _resource(line, lambda entry=entry: _of_entry(entry))
+    entries = members.get("entry", ())
+    keys = dict(filter(None, (_key_of(entry) for _, entry in entries)))
+    line, counted = 1, 0
+    for start, entry in entries:
+        line, counted = line + text.count("\n", counted, start), start
+        for found in _resource(line, lambda entry=entry: _of_entry(entry)):
+            if found.resource is not None:
+                _point(found.resource, keys)
+            yield found
+
+
+def _key_of(entry: Any) -> tuple[str, str] | None:
+    """The address by which the other resources of a Bundle refer to an entry, and the key of its resource."""
+    resource = entry.get("resource") if isinstance(entry, dict) else None
+    if not isinstance(resource, dict) or not isinstance(entry.get("fullUrl"), str):
+        return None
+    kind, own = resource.get("resourceType"), resource.get("id")
+    return (entry["fullUrl"], f"{kind}/{own}") if isinstance(kind, str) and isinstance(own, str) else None
+
+
+def _point(value: Any, keys: Mapping[str, str]) -> None:
+    """Let references to entries of the same Bundle (urn:uuid:…) name the type and id of the resource."""
+    if isinstance(value, dict):
+        target = value.get("reference")
+        if isinstance(target, str) and target in keys:
+            value["reference"] = keys[target]
+        for member in value.values():
+            _point(member, keys)
+    elif isinstance(value, list):
+        for one in value:
+            _point(one, keys)
 
 
 def _of_entry(entry: Any) -> Any:

@@ -21,6 +21,7 @@ from oncoweave.quality.run_checks.finding import Finding
 from oncoweave.quality.snapshot_tables import snapshot_select
 from oncoweave.records import EventFile, EventIndex, ExtractRecord, LedgerEntry, MapRecord
 from oncoweave.spec.concept_map import load_concept_map
+from oncoweave.spec.load import load_mapping
 from oncoweave.spec.source import Source
 
 EMPTY = "empty"
@@ -45,8 +46,10 @@ class Mapped:
 
 def findings(connection: duckdb.DuckDBPyConnection, given: Mapped) -> Iterator[Finding]:
     """What was counted of the mapping; `connection` may read snapshot, events and tables of the run."""
+    mapping, _ = load_mapping(given.project, given.run.source)
+    optional = {rule.name for rule in mapping.rules if rule.optional}
     for entry in given.record.ledger:
-        yield from _rule(entry, given.spec)
+        yield from _rule(entry, given.spec, "the rule is optional" if entry.rule in optional else "")
     yield from _by_fact(given.record)
     yield from _shares(given)
     yield from _persons(connection, given)
@@ -58,7 +61,9 @@ def rule_place(entry: LedgerEntry) -> tuple[str, ...]:
     return (entry.rule, entry.column) if entry.column else (entry.rule,)
 
 
-def _rule(entry: LedgerEntry, spec: Source) -> Iterator[Finding]:
+def _rule(entry: LedgerEntry, spec: Source, optional: str) -> Iterator[Finding]:
+    """`optional` says why the rule may take no row, and is empty where it may not."""
+
     def found(check: str, evaluated: int, unexpected: int, why_not: str = "") -> Finding:
         return Finding(check, rule_place(entry), entry.table, evaluated, unexpected, entry.column, why_not)
 
@@ -69,10 +74,11 @@ def _rule(entry: LedgerEntry, spec: Source) -> Iterator[Finding]:
     )
     yield found("ledger_unbalanced", entry.read, abs(entry.read - accounted))
     yield found("rule_made_nothing", kept, 0 if entry.mapped else kept)
-    yield found("rule_excluded_all", entry.read - empty, 0 if kept else entry.read - empty)
+    idle = optional if not kept else ""
+    yield found("rule_excluded_all", entry.read - empty, 0 if kept else entry.read - empty, idle)
     table = spec.tables.get(entry.table)
-    optional = "the table is optional, and has no row" if table and table.optional and not entry.read else ""
-    yield found("rule_read_nothing", 1, int(not entry.read), optional)
+    absent = "the table is optional, and has no row" if table and table.optional else optional
+    yield found("rule_read_nothing", 1, int(not entry.read), absent if not entry.read else "")
     yield found("rows_held_back", kept, entry.quarantined)
     yield found("rows_excluded", entry.read, entry.excluded)
     yield found("events_unmapped", entry.events, entry.unmapped)
