@@ -107,7 +107,7 @@ def test_the_record_and_one_file_a_suite_are_written(cdm: Cdm) -> None:
     assert record.verdict == "pass"
     assert read_record(cdm.run.path / "check.json", CheckRecord) == record
     suites = {result.suite for result in record.results}
-    evidence = {"coverage.json", "distributions.json", "queries.json", "source.json"}
+    evidence = {"coverage.json", "distributions.json", "queries.json", "about.json"}
     assert {path.name for path in cdm.run.results.iterdir()} == {f"{suite}.json" for suite in suites} | evidence
     written = json.loads((cdm.run.results / "oncology.json").read_text())["results"]
     assert len(written) == sum(result.suite == "oncology" for result in record.results) > 20

@@ -139,6 +139,13 @@ def test_two_suites_of_one_name_are_refused(cdm: Cdm) -> None:
     assert "the suite `person` is also in" in problem.message
 
 
+@pytest.mark.parametrize("name", ["coverage", "source", "dqd"])
+def test_a_suite_that_would_hide_another_file_of_the_results_is_refused(cdm: Cdm, name: str) -> None:
+    site_suite(cdm, "expect: expect_columns_of_the_model", name=name)
+    (problem,) = lint_suites(cdm.project, cdm.run.source)
+    assert f"`{name}` is the name of another file" in problem.message
+
+
 def test_a_site_s_file_of_the_same_name_replaces_the_standard_one(cdm: Cdm) -> None:
     site_suite(cdm, "expect: expect_columns_of_the_model", name="person")
     planned = checks(cdm.project, cdm.run.source)

@@ -112,6 +112,10 @@ def compile_suite(
     return found, problems
 
 
+RESERVED = frozenset({"about", "coverage", "distributions", "dqd", "mapping", "queries", "source", "trend"})
+"""Files of `results/` that are no suite's: those of the other checks, and what the report needs beside the results."""
+
+
 def _compile(project: Project, source: str) -> tuple[list[Check], list[Problem]]:
     found: list[Check] = []
     problems: list[Problem] = []
@@ -125,6 +129,9 @@ def _compile(project: Project, source: str) -> tuple[list[Check], list[Problem]]
             continue
         if suite.suite in names:
             message = f"the suite `{suite.suite}` is also in {names[suite.suite]}"
+            problems.append(document.problem("duplicate suite", message, ("suite",), help="give it a name of its own"))
+        if suite.suite in RESERVED:
+            message = f"`{suite.suite}` is the name of another file among the results of a run"
             problems.append(document.problem("duplicate suite", message, ("suite",), help="give it a name of its own"))
         names[suite.suite] = document.name
         if suite.snapshot and delivered is None:

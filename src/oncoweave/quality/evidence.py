@@ -21,7 +21,7 @@ from oncoweave.record import Record
 from oncoweave.records import ExpectationResult
 from oncoweave.spec.load import load_source
 
-COVERAGE, DISTRIBUTIONS, QUERIES, SOURCE = "coverage.json", "distributions.json", "queries.json", "source.json"
+COVERAGE, DISTRIBUTIONS, QUERIES, ABOUT = "coverage.json", "distributions.json", "queries.json", "about.json"
 
 
 class Queries(Record):
@@ -31,7 +31,7 @@ class Queries(Record):
 
 
 class SourceFacts(Record):
-    """source.json: what source.yaml said of the source when its run was checked, as far as a page tells it."""
+    """about.json: what source.yaml said of the source when its run was checked, as far as a page tells it."""
 
     title: str = ""
     holder: str = ""
@@ -55,7 +55,7 @@ def write_evidence(
     spec, _ = load_source(project, run.source)
     smallest = spec.small_cells
     facts = SourceFacts(title=spec.title, holder=spec.holder, language=spec.language, small_cells=smallest)
-    write_json(folder / SOURCE, facts)
+    write_json(folder / ABOUT, facts)
     with work_folder(run, "evidence") as work:
         write_json(folder / COVERAGE, coverage(run, project, work, smallest))
         try:
@@ -71,12 +71,12 @@ def write_evidence(
 
 def read_evidence(run: RunFolder) -> Evidence:
     """The evidence of a run that has been checked."""
-    there = {name: (run.results / name).is_file() for name in (COVERAGE, DISTRIBUTIONS, QUERIES, SOURCE)}
+    there = {name: (run.results / name).is_file() for name in (COVERAGE, DISTRIBUTIONS, QUERIES, ABOUT)}
     return Evidence(
         coverage=read_record(run.results / COVERAGE, Coverage) if there[COVERAGE] else None,
         distributions=read_record(run.results / DISTRIBUTIONS, Distributions) if there[DISTRIBUTIONS] else None,
         queries=read_record(run.results / QUERIES, Queries).queries if there[QUERIES] else {},
-        source=read_record(run.results / SOURCE, SourceFacts) if there[SOURCE] else SourceFacts(),
+        source=read_record(run.results / ABOUT, SourceFacts) if there[ABOUT] else SourceFacts(),
     )
 
 
