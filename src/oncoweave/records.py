@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from oncoweave.decisions import ReleaseSignOff
 from oncoweave.record import Record
@@ -318,6 +318,12 @@ class ExpectationResult(Record):
     lapsed: str = ""
     override: AppliedThreshold | None = None
 
+    @model_serializer(mode="wrap", when_used="json")
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """What is not the default: a run has thousands of results, and pages read those of many runs."""
+        defaults = {name: info.default for name, info in type(self).model_fields.items() if not info.is_required()}
+        return {name: value for name, value in handler(self).items() if name not in defaults or value != defaults[name]}
+
 
 class CheckRecord(Record):
     """The check stage: the verdict and the results it rests on. `fail` stops publication, but a person may accept conventions.
@@ -348,8 +354,22 @@ class RunManifest(Record):
     check: CheckRecord | None = None
 
 
+class DqdCounts(Record):
+    """How the checks of OHDSI's Data Quality Dashboard came out; dqd.json has each of them."""
+
+    total: int
+    passed: int = 0
+    failed: int = 0
+    not_applicable: int = 0
+    errors: int = 0
+
+
 class ReleaseManifest(Record):
-    """manifest.json of a release: what a hub needs to take it in and to verify it."""
+    """manifest.json of a release: what a hub needs to take it in and to verify it.
+
+    `expectations` lists the checks of DQD only where they failed; `dqd` counts all of them. `pages` are the files beside the
+    tables: release.html and dqd.json.
+    """
 
     source: str
     release_id: str
@@ -368,6 +388,7 @@ class ReleaseManifest(Record):
     truncated: dict[str, int]
     unconfirmed_concepts: tuple[int, ...]
     expectations: tuple[ExpectationResult, ...]
+    dqd: DqdCounts | None = None
     released_text: tuple[ReleasedText, ...] = ()
     pages: tuple[FileRecord, ...] = ()
     signoff: ReleaseSignOff | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -10,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from oncoweave import content
+from oncoweave.omop.model import tables
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.compilation import Check, checks
 from oncoweave.records import ExpectationResult
@@ -180,6 +183,20 @@ class Cdm:
         for (table,) in self.connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
             target = self.run.tables / f"{table}.parquet"
             self.connection.execute(f"COPY \"{table}\" TO '{target}' (FORMAT parquet)")
+
+
+@contextmanager
+def small_cdm(folder: Path, concepts: Path) -> Iterator[Cdm]:
+    """The small CDM, in a project without anything of its own."""
+    with closing(duckdb.connect()) as connection:
+        for table in tables().values():
+            fields = ", ".join(f'"{field.name}" {field.type}' for field in table.fields)
+            connection.execute(f'CREATE TABLE "{table.name}" ({fields})')
+        connection.execute(ROWS)
+        project = Project(folder / "site", folder / "runs", folder / "releases", folder / "restricted")
+        run = RunFolder(folder / "runs" / "registry" / "r1")
+        run.path.mkdir(parents=True)
+        yield Cdm(connection, run, project, concepts)
 
 
 @cache

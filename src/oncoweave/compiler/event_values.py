@@ -110,14 +110,14 @@ class EventValues:
             return self._optional_concept()
         written = {"source_value": col("source_value")} if "source_value" in self.branch.slots else {}
         if concept is None:
-            return {"concept_id": number(0), "source_concept_id": number(0), **written}
+            return {"concept_id": number(0), "source_concept_id": self._of_no_vocabulary(written), **written}
         if isinstance(concept, Fixed):
             header = text(self.branch.header) if self.branch.header else null("VARCHAR")
+            told = {"source_value": header, **written}
             return {
                 "concept_id": number(concept.concept_id),
-                "source_concept_id": number(0),
-                "source_value": header,
-                **written,
+                "source_concept_id": self._of_no_vocabulary(told if self.branch.header else written),
+                **told,
             }
         return {
             "concept_id": coalesce(self._of_code("concept_id", number(0)), number(0)),
@@ -127,6 +127,13 @@ class EventValues:
             "source_value": self._released_code("concept", concept),
             **written,
         }
+
+    @staticmethod
+    def _of_no_vocabulary(told: Mapping[str, Node]) -> Node:
+        """The source concept of a rule without a code: 0 where the source has a value, NULL where it has nothing (OMOP CDM)."""
+        if "source_value" not in told:
+            return null("INTEGER")
+        return case([(is_not_null(told["source_value"].copy()), number(0))], null("INTEGER"))
 
     def _of_code(self, column: str, none: Node) -> Node:
         """What a lookup says of the concept: of the code, or of the wider one where the code leads to no concept."""

@@ -110,7 +110,7 @@ def _holds(pages: Mapping[str, bytes], folder: str) -> bool:
 def _refuse_other(target: Path, manifest: ReleaseManifest) -> None:
     """Refuse a release of the same name that is another; the same run, signed or judged again, keeps its first release."""
     there = ReleaseManifest.model_validate_json((target / MANIFEST).read_text(encoding="utf-8"))
-    judged = {name: getattr(manifest, name) for name in ("signoff", "pages", "verdict", "expectations")}
+    judged = {name: getattr(manifest, name) for name in ("signoff", "pages", "verdict", "expectations", "dqd")}
     if there.model_copy(update=judged) != manifest:
         raise EnvironmentFault(
             f"{target} is there already, and is not what run {manifest.run_id} publishes; it was left as it is",

@@ -19,13 +19,14 @@ from oncoweave.engine.parquet import row_count
 from oncoweave.errors import EnvironmentFault, OncoweaveError
 from oncoweave.files import faults, sha256_of
 from oncoweave.omop.model import tables as cdm_tables
+from oncoweave.quality.dqd.summary import findings
 from oncoweave.quality.judge import open_failures
 from oncoweave.records import FileRecord, ReleaseManifest
 from oncoweave.release.signoff import for_release
 
 MANIFEST, CHECKSUMS, PAGE = "manifest.json", "SHA256SUMS", "release.html"
-QUALITY = "qa/report.html"
-PAGES = (PAGE, QUALITY)
+QUALITY, DQD = "qa/report.html", "qa/dqd.json"
+PAGES = (PAGE, QUALITY, DQD)
 """What a release may hold besides its tables, in its folder and in the folders of `FOLDERS`."""
 FOLDERS = ("omop", "qa")
 _TABLE = re.compile(r"omop/([a-z_]+)\.parquet")
@@ -66,7 +67,8 @@ def verify(release: Path) -> list[Finding]:
         changed = [finding for file in files_of(manifest) for finding in _changed(release, file)]
     faulty = {finding.name for finding in [*found, *changed]}
     readable = [file for file in manifest.tables if file.name not in faulty]
-    return sorted({*found, *changed, *_contents(release, readable)})
+    dashboard = [] if DQD in faulty else _dashboard(release, manifest)
+    return sorted({*found, *changed, *_contents(release, readable), *dashboard})
 
 
 def files_of(manifest: ReleaseManifest) -> tuple[FileRecord, ...]:
@@ -144,6 +146,17 @@ def _sense(manifest: ReleaseManifest) -> Iterator[Finding]:
         yield Finding(MANIFEST, "the sign-off is no approval")
     if any(entry.read != entry.mapped + entry.quarantined + entry.excluded for entry in manifest.ledger):
         yield Finding(MANIFEST, "the ledger does not balance")
+
+
+def _dashboard(release: Path, manifest: ReleaseManifest) -> list[Finding]:
+    """What dqd.json says otherwise than the manifest."""
+    if not any(file.name == DQD for file in manifest.pages):
+        lacks = manifest.dqd is not None and manifest.dqd.total > 0
+        return [Finding(MANIFEST, f"counts checks of DQD, but has no {DQD}")] if lacks else []
+    path = release / DQD
+    with faults(path):
+        content = path.read_bytes()
+    return [Finding(DQD, what) for what in findings(content, manifest.dqd)]
 
 
 def _accepted(manifest: ReleaseManifest) -> bool:

@@ -28,11 +28,17 @@ def release_page(manifest: ReleaseManifest, signoff: Banner, pages: Sequence[Map
         pages=pages,
         rows=sum(file.rows or 0 for file in manifest.tables),
         filled=sum(1 for file in manifest.tables if file.rows),
-        checks=len(manifest.expectations),
+        checks=len(manifest.expectations) + _unlisted(manifest),
         failed=sum(1 for result in manifest.expectations if not result.success),
         imputed=imputed,
         provenance=_provenance(manifest),
     )
+
+
+def _unlisted(manifest: ReleaseManifest) -> int:
+    """The checks of DQD that did not fail, which the manifest counts and does not list."""
+    counts = manifest.dqd
+    return counts.total - counts.failed - counts.errors if counts else 0
 
 
 def _provenance(manifest: ReleaseManifest) -> list[tuple[str, str]]:

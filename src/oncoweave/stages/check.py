@@ -1,11 +1,13 @@
-"""check, the third stage: runs the suites over the target tables and writes the verdict."""
+"""check, the third stage: runs the suites, OHDSI's checks and those of the run, and writes the verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
+
+import duckdb
 
 from oncoweave.engine.connection import connect
 from oncoweave.files import (
@@ -15,10 +17,15 @@ from oncoweave.files import (
     stage_folder,
     work_folder,
     write_json,
+    write_whole,
 )
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.compilation import Check, checks, told_anew
 from oncoweave.quality.conditions import keys_query
+from oncoweave.quality.dqd.relations import prepare_vocabulary
+from oncoweave.quality.dqd.results import Tables, dashboard
+from oncoweave.quality.dqd.viewer import FILE as DQD_JSON
+from oncoweave.quality.dqd.viewer import read_metadata, source_metadata, viewer_json
 from oncoweave.quality.evidence import write_evidence
 from oncoweave.quality.failing import keep_failing
 from oncoweave.quality.judge import judge
@@ -45,10 +52,11 @@ class SuiteResults(Record):
 
 
 def check(run: RunFolder, project: Project) -> CheckRecord:
-    """Judge the tables of `run` by the suites of its source; writes results/, quarantine/failing/, check.json.
+    """Judge the tables of `run` by the suites of its source and by OHDSI's checks, and the run as a whole.
 
-    Checking a run again gives the same record. Raises UsageError when the run has not been mapped, SpecError
-    for a suite that is wrong; a check that fails or cannot be run is in the record, not raised.
+    Writes results/ (with dqd.json for OHDSI's viewer), quarantine/failing/ and check.json. Checking a run again gives the same
+    record. Raises UsageError when the run has not been mapped, SpecError for a suite that is wrong; a check that fails or cannot
+    be run is in the record, not raised.
     """
     mapped = read_record(run.path / "map.json", MapRecord)
     extracted = read_record(run.path / "extract.json", ExtractRecord)
@@ -56,10 +64,16 @@ def check(run: RunFolder, project: Project) -> CheckRecord:
     forget(run.path / "check.json")
     concepts = open_release(project, mapped.vocabulary).table("CONCEPT")
     with stage_folder(run, "results") as folder:
-        of_tables = check_tables(run, planned, concepts, extracted.delivery_date, _delivered(run, project, planned))
-        record = _judged(run, project, [*of_tables, *judge_run(run, project, of_run, concepts, of_tables)])
+        source = _delivered(run, project, planned)
+        with _prepared(run, concepts, extracted.delivery_date, source) as connection:
+            of_tables = _of_suites(connection, run, planned)
+            of_dashboard = _of_dashboard(connection, concepts.parent, mapped)
+            metadata = source_metadata(connection)
+        of_the_run = judge_run(run, project, of_run, concepts, of_tables)
+        record = _judged(run, project, [*of_tables, *of_the_run, *of_dashboard])
         _write_results(folder, record)
         write_evidence(folder, run, project, planned, record.results)
+        write_whole(folder / DQD_JSON, viewer_json(record.results, metadata, extracted.delivery_date))
     write_json(run.path / "check.json", record)
     return record
 
@@ -78,8 +92,21 @@ def judge_again(run: RunFolder, project: Project) -> CheckRecord:
     record = _judged(run, project, told_by(run_check_specs(project, run.source), facts))
     if record != before:
         _write_results(make_private_folder(run.results), record)
+        _write_dashboard_again(run, record)
         write_json(run.path / "check.json", record)
     return record
+
+
+def check_tables(
+    run: RunFolder, planned: Sequence[Check], concepts: Path, delivery: date, source: Source | None = None
+) -> list[ExpectationResult]:
+    """The result of every check of the suites; keys of failing rows go to the quarantine.
+
+    `concepts` is the CONCEPT table of the vocabulary release, `source` what the source declares, where checks look at the
+    snapshot.
+    """
+    with _prepared(run, concepts, delivery, source) as connection:
+        return _of_suites(connection, run, planned)
 
 
 def _delivered(run: RunFolder, project: Project, planned: Sequence[Check]) -> Source | None:
@@ -94,31 +121,51 @@ def _judged(run: RunFolder, project: Project, facts: Sequence[ExpectationResult]
 
 
 def _write_results(folder: Path, record: CheckRecord) -> None:
-    """One file a suite."""
+    """One file a suite; the results of OHDSI's checks are in dqd.json."""
     by_suite: dict[str, list[ExpectationResult]] = {}
     for result in record.results:
-        by_suite.setdefault(result.suite, []).append(result)
+        if result.origin != "dqd":
+            by_suite.setdefault(result.suite, []).append(result)
     for suite, of_suite in by_suite.items():
         write_json(folder / f"{suite}.json", SuiteResults(suite=suite, results=tuple(of_suite)))
 
 
-def check_tables(
-    run: RunFolder, planned: Sequence[Check], concepts: Path, delivery: date, source: Source | None = None
-) -> list[ExpectationResult]:
-    """The result of every check of the tables of `run`; keys of failing rows go to the quarantine.
+def _write_dashboard_again(run: RunFolder, record: CheckRecord) -> None:
+    path = run.results / DQD_JSON
+    if path.is_file():  # a run of an older version has none
+        delivery = read_record(run.path / "extract.json", ExtractRecord).delivery_date
+        write_whole(path, viewer_json(record.results, read_metadata(path), delivery))
 
-    `concepts` is the CONCEPT table of the vocabulary release, `source` what the source declares, where checks look at the
-    snapshot. Great Expectations is imported here, not before.
-    """
-    from oncoweave.quality.validation import validate
 
+@contextmanager
+def _prepared(
+    run: RunFolder, concepts: Path, delivery: date, source: Source | None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with the tables of `run`, those of its snapshot where `source` is given, and what checks need beside them."""
     make_private_folder(run.quarantine)
     allowed = [run.tables, concepts.parent, run.quarantine, *([run.snapshot] if source else [])]
     with work_folder(run, "check") as work, closing(connect(work=work, allow=allowed)) as connection:
         prepare(connection, run.tables, concepts, delivery)
         if source:
             prepare_snapshots(connection, run, source)
-        results = validate(connection, planned)
-        failed = [check for check, result in zip(planned, results, strict=True) if not result.success]
-        keep_failing(connection, run, {check.id: keys_query(check) for check in failed})
+        yield connection
+
+
+def _of_suites(
+    connection: duckdb.DuckDBPyConnection, run: RunFolder, planned: Sequence[Check]
+) -> list[ExpectationResult]:
+    """What the suites find; Great Expectations is imported here, not before."""
+    from oncoweave.quality.validation import validate
+
+    results = validate(connection, planned)
+    failed = [check for check, result in zip(planned, results, strict=True) if not result.success]
+    keep_failing(connection, run, {check.id: keys_query(check) for check in failed})
     return results
+
+
+def _of_dashboard(
+    connection: duckdb.DuckDBPyConnection, vocabulary: Path, mapped: MapRecord
+) -> list[ExpectationResult]:
+    """What OHDSI's checks find."""
+    prepare_vocabulary(connection, vocabulary)
+    return dashboard(connection, Tables.of(mapped))

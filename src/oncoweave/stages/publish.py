@@ -7,15 +7,25 @@ from pathlib import Path
 
 from oncoweave.decisions import ReleaseSignOff
 from oncoweave.errors import DataError, EnvironmentFault
-from oncoweave.files import lock, read_record, sha256_of
+from oncoweave.files import faults, lock, read_record, sha256_of
 from oncoweave.omop.model import CDM_VERSION
 from oncoweave.project import Project, RunFolder
+from oncoweave.quality.dqd.summary import dqd_counts, findings, for_the_manifest
+from oncoweave.quality.dqd.viewer import FILE as DASHBOARD
 from oncoweave.quality.evidence import read_evidence
 from oncoweave.quality.judge import may_be_accepted, open_failures
-from oncoweave.records import CheckRecord, ExpectationResult, ExtractRecord, FileRecord, MapRecord, ReleaseManifest
+from oncoweave.records import (
+    CheckRecord,
+    DqdCounts,
+    ExpectationResult,
+    ExtractRecord,
+    FileRecord,
+    MapRecord,
+    ReleaseManifest,
+)
 from oncoweave.release.package import preflight, put, sweep
 from oncoweave.release.signoff import for_release, how_to_sign, refuse_expired, standing_by
-from oncoweave.release.verify import PAGE, QUALITY, release_id
+from oncoweave.release.verify import DQD, PAGE, QUALITY, release_id
 from oncoweave.report.banners import of_the_release
 from oncoweave.report.language import language_named, speaking
 from oncoweave.report.material import material_of
@@ -68,7 +78,8 @@ def release_manifest(run: RunFolder, signoff: ReleaseSignOff | None = None) -> R
         imputed=mapped.imputed,
         truncated=mapped.truncated,
         unconfirmed_concepts=mapped.unconfirmed_concepts,
-        expectations=checked.results,
+        expectations=for_the_manifest(checked.results),
+        dqd=dqd_counts(checked.results),
         released_text=mapped.released_text,
         signoff=signoff,
     )
@@ -79,15 +90,31 @@ def release_manifest(run: RunFolder, signoff: ReleaseSignOff | None = None) -> R
     return manifest.model_copy(update={"pages": pages})
 
 
+def _dashboard(run: RunFolder, counts: DqdCounts | None) -> dict[str, bytes]:
+    """The run's dqd.json, by its name; none where no check of DQD was run.
+
+    Raises EnvironmentFault when it is not what check.json says.
+    """
+    if counts is None or not counts.total:
+        return {}
+    path = run.results / DASHBOARD
+    with faults(path):
+        content = path.read_bytes()
+    for finding in findings(content, counts):
+        raise EnvironmentFault(f"{path}: {finding}", mend=f"run `oncoweave check {run.source}` again")
+    return {DQD: content}
+
+
 def _pages(run: RunFolder, manifest: ReleaseManifest) -> dict[str, bytes]:
     """The pages of the release, in the language of its source: what the manifest says, for people, and the shareable part of
-    the quality report. They tell nothing of themselves."""
+    the quality report; and dqd.json for OHDSI's viewer. They tell nothing of themselves."""
     evidence = read_evidence(run)
     told = manifest.model_copy(update={"pages": ()})
     with speaking(language_named(evidence.source.language)):
         signoff = of_the_release(told)
         of = material_of(run, evidence, signoff, told.release_id)
-        return {PAGE: release_page(told, signoff).encode(), QUALITY: quality_page(of, (), shared=True).encode()}
+        pages = {PAGE: release_page(told, signoff).encode(), QUALITY: quality_page(of, (), shared=True).encode()}
+    return pages | _dashboard(run, manifest.dqd)
 
 
 def _approved(run: RunFolder, project: Project) -> ReleaseSignOff | None:

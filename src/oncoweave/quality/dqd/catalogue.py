@@ -120,7 +120,7 @@ def _described(check: DqdCheck, kind: Kind) -> DqdCheck:
         gender=compared.gender,
         concept=f"{'concepts' if len(check.concepts) > 1 else 'concept'} {ids}"
         + (f" ({check.concept_name})" if check.concept_name else ""),
-        units=", ".join("no unit" if unit == NO_UNIT else _unit_codes()[unit] for unit in compared.units),
+        units=", ".join("no unit" if unit == NO_UNIT else unit_codes()[unit] for unit in compared.units),
     )
     return replace(check, description=text)
 
@@ -133,7 +133,7 @@ def _concept_checks() -> Iterator[DqdCheck]:
                 part = Part(name, _concept_field(table), parameters=_of_gender(gender))
                 groups = [_ids(ids)] if name == "plausibleGenderUseDescendants" else [(one,) for one in _ids(ids)]
                 yield from (_check(table, part, group) for group in groups)
-    codes = {code: number for number, code in _unit_codes().items()}
+    codes = {code: number for number, code in unit_codes().items()}
     for units, ids in _mapping(facts["plausible_units"]).items():
         known = tuple(sorted(codes[code] for code in units.split()))
         part = Part("plausibleUnitConceptIds", "measurement_concept_id", parameters=Parameters(units=known))
@@ -154,7 +154,7 @@ def _concept_facts() -> Mapping[str, Value]:
 
 
 @cache
-def _unit_codes() -> Mapping[int, str]:
+def unit_codes() -> Mapping[int, str]:
     """UCUM code by unit concept."""
     return MappingProxyType({int(str(number)): code for code, number in _mapping(_concept_facts()["units"]).items()})
 
