@@ -21,6 +21,8 @@ from oncoweave.quality.expectation import Definition, Parameter
 from oncoweave.quality.explanations import Explanation, explanations
 from oncoweave.quality.gx_catalogue import GREAT_EXPECTATIONS, REFUSED
 from oncoweave.quality.links import REFERENCES, RELATIONSHIPS
+from oncoweave.quality.run_checks.catalogue import RUN_CHECKS
+from oncoweave.quality.run_checks.ranges import MEASURES
 from oncoweave.quality.tumours import TUMOURS
 
 FOLDER = Path(__file__).parent / "checks"
@@ -48,6 +50,23 @@ them must meet it. A check with nothing to judge is neither passed nor failed, a
 [Data Quality Dashboard](#data-quality-dashboard) run by themselves.
 """
 
+RUN_PAGE = "of_a_run.md"
+ORIGINS = {
+    "source": "The delivery",
+    "mapping": "The mapping",
+    "trend": "The release against the one before",
+}
+RUN_HEAD = """# Checks of a run as a whole
+
+`expectations/trends.yaml` names them, each with the share that is tolerated (`at_most`), severity, reason and owner;
+[quality](../quality.md#more-than-the-tables) tells how. The id of a result is origin, check (or its `id:`) and place:
+`source.records_dropped.patients`, `mapping.rows_held_back.findings.size_mm`, `trend.rows_dropped.measurement`.
+Without an earlier delivery, and where there is less than `fewest` to judge, a check is not applicable and says why.
+"""
+RANGES_HEAD = """`values_implausible` and `units_unexpected` know these measurements by their concepts, by the clinical role `tumour_size` or
+`node_count`, or by the unit. The ranges are wide: only a wrong unit, a code read as a number or a slip of the pen lies outside.
+"""
+
 
 def main() -> int:
     """Write the pages, and take away those of checks that are gone."""
@@ -66,7 +85,8 @@ def pages() -> dict[str, str]:
     found = {"README.md": index()}
     for definitions in GROUPS.values():
         found |= {f"{d.name}.md": expectation_page(d, explanations()[d.name]) for d in definitions}
-    return found | {f"{k.name}.md": kind_page(k, explanations()[k.name]) for k in kinds().values()}
+    found |= {f"{k.name}.md": kind_page(k, explanations()[k.name]) for k in kinds().values()}
+    return found | {RUN_PAGE: run_page()}
 
 
 def index() -> str:
@@ -77,8 +97,33 @@ def index() -> str:
         lines += [f"| [{d.name}]({d.name}.md) | {cell(d.doc)} |" for d in definitions] + [""]
     lines += ["Not to be used, though Great Expectations has them:\n", "| check | why not |", "|---|---|"]
     lines += [f"| `{name}` | {cell(why)} |" for name, why in REFUSED.items()]
+    lines += [
+        "",
+        f"[Checks of a run as a whole]({RUN_PAGE}), named in `expectations/trends.yaml`: {len(RUN_CHECKS)} of delivery, mapping and trend.",
+    ]
     lines += ["", "## Data Quality Dashboard\n", "| check | level | means |", "|---|---|---|"]
     lines += [f"| [{k.name}]({k.name}.md) | {k.level.lower()} | {cell(meaning(k))} |" for k in kinds().values()]
+    return "\n".join(lines) + "\n"
+
+
+def run_page() -> str:
+    """The checks that trends.yaml may name, by origin, and the ranges of measurements."""
+    lines = [MADE, RUN_HEAD]
+    for origin, title in ORIGINS.items():
+        lines += [f"## {title}\n", "| check | of each | means | judged | wrong |", "|---|---|---|---|---|"]
+        of_origin = [c for c in RUN_CHECKS.values() if c.origin == origin]
+        lines += [f"| `{c.name}` | {c.of} | {cell(c.doc)} | {' | '.join(map(cell, c.counts))} |" for c in of_origin] + [
+            ""
+        ]
+    lines += [
+        "## Ranges of measurements\n",
+        RANGES_HEAD,
+        "| measurement | unit | lowest | highest | source |",
+        "|---|---|---|---|---|",
+    ]
+    for measure in MEASURES:
+        for r in measure.ranges:
+            lines.append(f"| {measure.name} | {r.unit or 'any'} | {r.low:g} | {r.high:g} | {cell(measure.source)} |")
     return "\n".join(lines) + "\n"
 
 
