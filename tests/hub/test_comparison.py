@@ -19,10 +19,11 @@ from oncoweave.files import file_record
 from oncoweave.hub import facts
 from oncoweave.hub.bucket import open_place
 from oncoweave.hub.comparison import as_csv
-from oncoweave.hub.facts import Facts, facts_of, suppressed
+from oncoweave.hub.facts import Facts, facts_of
 from oncoweave.hub.intake import Policy, take
 from oncoweave.hub.place import Place
 from oncoweave.hub.refresh import refresh
+from oncoweave.privacy.small_cells import suppressed
 from tests.hub.conftest import Another, read_manifest, seal
 
 EXPOSING = "<script>alert(1)</script>"
