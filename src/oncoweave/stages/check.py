@@ -22,6 +22,8 @@ from oncoweave.files import (
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.compilation import Check, checks, told_anew
 from oncoweave.quality.conditions import keys_query
+from oncoweave.quality.dqd import queries
+from oncoweave.quality.dqd.catalogue import catalogue
 from oncoweave.quality.dqd.relations import prepare_vocabulary
 from oncoweave.quality.dqd.results import Tables, dashboard
 from oncoweave.quality.dqd.viewer import FILE as DQD_JSON
@@ -66,11 +68,12 @@ def check(run: RunFolder, project: Project) -> CheckRecord:
     with stage_folder(run, "results") as folder:
         source = _delivered(run, project, planned)
         with _prepared(run, concepts, extracted.delivery_date, source) as connection:
-            of_tables = _of_suites(connection, run, planned)
+            of_tables = _of_suites(connection, planned)
             of_dashboard = _of_dashboard(connection, concepts.parent, mapped)
             metadata = source_metadata(connection)
-        of_the_run = judge_run(run, project, of_run, concepts, of_tables)
-        record = _judged(run, project, [*of_tables, *of_the_run, *of_dashboard])
+            of_the_run = judge_run(run, project, of_run, concepts, of_tables)
+            record = _judged(run, project, [*of_tables, *of_the_run, *of_dashboard])
+            _keep_keys(connection, run, planned, [*of_tables, *record.results])
         _write_results(folder, record)
         write_evidence(folder, run, project, planned, record.results)
         write_whole(folder / DQD_JSON, viewer_json(record.results, metadata, extracted.delivery_date))
@@ -106,7 +109,9 @@ def check_tables(
     snapshot.
     """
     with _prepared(run, concepts, delivery, source) as connection:
-        return _of_suites(connection, run, planned)
+        results = _of_suites(connection, planned)
+        _keep_keys(connection, run, planned, results)
+    return results
 
 
 def _delivered(run: RunFolder, project: Project, planned: Sequence[Check]) -> Source | None:
@@ -151,16 +156,24 @@ def _prepared(
         yield connection
 
 
-def _of_suites(
-    connection: duckdb.DuckDBPyConnection, run: RunFolder, planned: Sequence[Check]
-) -> list[ExpectationResult]:
+def _of_suites(connection: duckdb.DuckDBPyConnection, planned: Sequence[Check]) -> list[ExpectationResult]:
     """What the suites find; Great Expectations is imported here, not before."""
     from oncoweave.quality.validation import validate
 
-    results = validate(connection, planned)
-    failed = [check for check, result in zip(planned, results, strict=True) if not result.success]
-    keep_failing(connection, run, {check.id: keys_query(check) for check in failed})
-    return results
+    return validate(connection, planned)
+
+
+def _keep_keys(
+    connection: duckdb.DuckDBPyConnection,
+    run: RunFolder,
+    planned: Sequence[Check],
+    results: Sequence[ExpectationResult],
+) -> None:
+    """Keep the keys of the rows that fail a check of a suite or of the dashboard which does not succeed."""
+    failed = {result.check for result in results if not result.success and not result.not_applicable}
+    of_suites = {check.id: keys_query(check) for check in planned if check.id in failed}
+    of_dashboard = {check.id: queries.keys_query(check) for check in catalogue() if check.id in failed}
+    keep_failing(connection, run, of_suites | of_dashboard)
 
 
 def _of_dashboard(
