@@ -132,6 +132,17 @@ def test_the_rows_that_do_not_meet_where_are_as_if_they_were_not_there(cdm: Cdm)
     assert "36768664" in str(keys_query(between))
 
 
+def test_a_condition_on_a_field_that_is_not_there_fails_its_checks_and_no_others(cdm: Cdm) -> None:
+    where = "where: range_low is null, "
+    cdm.plant("ALTER TABLE measurement DROP range_low")
+    entries = [entry("expect_column_values_to_be_unique", "column: measurement_id", more) for more in (where, "")]
+    write(cdm, "\n".join(entries))
+    assert [(r.success, r.error, r.evaluated) for r in results(cdm)] == [
+        (False, "not evaluated", None),
+        (True, None, 3),
+    ]
+
+
 def test_owner_and_since_of_a_suite_hold_for_the_entries_that_say_nothing(cdm: Cdm) -> None:
     head = "owners: {fatal: author, convention: steward, characterization: reviewer}\nsince: 0.2.0\n"
     own = entry("expect_table_row_count_to_equal", "value: 3", "owner: Dr A, since: 2026-01-31, ")
