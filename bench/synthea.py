@@ -7,8 +7,6 @@ are. Extract and map run in one process of their own; the rows are those of the 
 from __future__ import annotations
 
 import argparse
-import atexit
-import gc
 import json
 import os
 import re
@@ -145,10 +143,11 @@ def measured(delivery: Path, project: Path) -> tuple[Usage, dict[str, object]]:
 def piece(delivery: Path, project: Path) -> int:
     """Extract and map, as a user calls them; leaves told.json: the rows, and the CPU seconds of each part."""
     os.environ["ONCOWEAVE_KEY"] = "42" * 32
+    from oncoweave.garbage import collect_seldom
     from oncoweave.pandas_guard import keep_pandas_out
 
     keep_pandas_out()
-    atexit.register(gc.freeze)
+    collect_seldom()
     from oncoweave.project import Project
     from oncoweave.stages.extract import extract
     from oncoweave.stages.map import map as map_stage

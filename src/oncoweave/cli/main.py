@@ -5,8 +5,6 @@ Nothing heavy is imported here or at the top of a verb's module, so that `--help
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import signal
 import sys
@@ -18,6 +16,7 @@ from typing import NoReturn
 import click
 
 from oncoweave.cli.failure import exit_code_of
+from oncoweave.garbage import collect_seldom
 from oncoweave.pandas_guard import keep_pandas_out
 
 VERBS = (
@@ -95,8 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, _terminated)
     keep_pandas_out()
-    # The last search for garbage goes through all that was compiled, takes 0.25 s and frees nothing.
-    atexit.register(gc.freeze)
+    collect_seldom()
     try:
         code = cli.main(given, prog_name="oncoweave", standalone_mode=False)
         leave(code if isinstance(code, int) else 0)
