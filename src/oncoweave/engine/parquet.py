@@ -10,17 +10,18 @@ import duckdb
 from oncoweave.engine.connection import without_values
 
 COPY_OPTIONS = (
-    "FORMAT parquet, PARQUET_VERSION v1, ROW_GROUP_SIZE 122880, DICTIONARY_SIZE_LIMIT 1000,"
+    "FORMAT parquet, ROW_GROUP_SIZE 122880, DICTIONARY_SIZE_LIMIT 1000,"
     " STRING_DICTIONARY_PAGE_SIZE_LIMIT 65536, WRITE_BLOOM_FILTER false"
 )
 """Options of every COPY to Parquet: DuckDB's default row groups, no dictionary of more than 1,000 values
 (a third less CPU and a seventh less space on a table of keyed ids; measured in docs/decisions). The page limit keeps
 the memory that DuckDB sets aside for the dictionaries of a wide table small."""
 
-SMALL = "COMPRESSION zstd, COMPRESSION_LEVEL 1"
+SMALL = "PARQUET_VERSION v1, COMPRESSION zstd, COMPRESSION_LEVEL 1"
 """For what is kept and passed on: level 3 takes a tenth more CPU for a hundredth less space."""
-FAST = "COMPRESSION lz4"
-"""For what is private to a run and soon read again: twice the space, a tenth less CPU."""
+FAST = "PARQUET_VERSION v2, COMPRESSION lz4"
+"""For what is private to a run and soon read again: a tenth less CPU. Version 2, which not every reader knows, is read
+in a quarter less time, and lies in less space than version 1."""
 
 
 def identifier(name: str) -> str:
