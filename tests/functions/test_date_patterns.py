@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from oncoweave.engine.date_patterns import parse_date, read_pattern
+from oncoweave.engine.date_patterns import parse_date, read_at_once, read_pattern
 from oncoweave.engine.dialect import to_duckdb
 from oncoweave.engine.expressions import Expression, Kind, KindError, column
 
@@ -293,3 +293,61 @@ def test_iso_8601_reads_days_and_moments_in_every_common_writing_and_nothing_els
     ]
     assert times[: len(ISO)] == [(day, time) for _, day, time in ISO]
     assert [day for day, _ in times[len(ISO) :]] == [None] * len(NO_ISO)
+
+
+AT_ONCE = [
+    ["ISO 8601"],
+    ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"],
+    ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"],
+    ["%Y-%m-%dT%H:%M:%SZ", "%d.%m.%Y", "%Y-%m", "%Y"],
+    ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S%z"],
+]
+NOT_AT_ONCE = [
+    ["%Y-%m-%d"],
+    ["%Y%m%d%H%M"],
+    ["%Y-%m-%dT%H:%M:%S.%f"],
+    ["%Y-%m-%d %H", "%Y-%m-%d"],
+    ["%Y-%m-%d", "%Y%m%d %H:%M", "%d:%m:%Y"],
+]
+STRANGE = [
+    None,
+    "",
+    " ",
+    "infinity",
+    "-epoch",
+    "0999-12-31T23:59:59Z",
+    "1000-01-01T00:00:00Z",
+    "2015-3-1",
+    "01.03.2015",
+    "2015-03",
+    "9999-12-31",
+]
+
+
+@pytest.mark.parametrize("formats", AT_ONCE, ids=" ".join)
+def test_day_and_time_that_are_read_at_once_are_those_that_are_read_one_by_one(formats: list[str]) -> None:
+    text = column("t", Kind.TEXT)
+    moment = read_at_once(text, formats)
+    assert moment is not None
+    one_by_one, at_once = parse_date(text, formats), parse_date(text, formats, moment=column("m", Kind.INTEGER))
+    nodes = [
+        n
+        for d in (one_by_one, at_once)
+        for n in (d.node, d.time, d.precision or exp.Literal.string("day"))
+        if n is not None
+    ]
+    assert len(nodes) == 6
+    read_ = to_duckdb(exp.select("t", exp.alias_(moment.node, "m"))) + " FROM (SELECT unnest($texts::VARCHAR[]) AS t)"
+    sql = to_duckdb(exp.select(*(exp.alias_(node, f"n{number}") for number, node in enumerate(nodes))))
+    texts = [*STRANGE, *(text_ for text_, _, _ in ISO), *NO_ISO]
+    found = _engine().execute(f"{sql} FROM ({read_})", {"texts": texts}).fetchall()
+    assert [row[3] for row in found] == [row[0] for row in found]
+    assert [row[3:] for row in found if row[0]] == [
+        row[:3] for row in found if row[0]
+    ]  # without a day, a time means nothing
+    assert any(row[0] and row[1] for row in found)
+
+
+@pytest.mark.parametrize("formats", NOT_AT_ONCE, ids=" ".join)
+def test_what_cannot_be_read_at_once_is_not(formats: list[str]) -> None:
+    assert read_at_once("x", formats) is None

@@ -109,3 +109,29 @@ def test_the_race_of_a_group_is_one_or_told(workshop: Workshop) -> None:
     )
     assert mapped.rows("person", "race_concept_id", "race_source_value") == [(8527, "5")]
     assert mapped.reasons("persons") == {"quarantined: race: differs within the group": 2}
+
+
+def test_persons_and_facts_are_chosen_by_the_number_that_a_text_holds(workshop: Workshop) -> None:
+    persons = """
+- {fact: person, name: persons, from: patients, birth: {date: born}, where: to_number(sex) > 0, because: no number}
+"""
+    rules = """
+- {fact: measurement, name: sizes, from: tumours, where: to_number(code) > 1, because: too small, date: seen, concept: size, value: to_number(code)}
+- {fact: measurement, name: others, from: tumours, where: to_number(code) is null, because: a number, date: seen, concept: size, value: code}
+"""
+    made = workshop.map(
+        rules,
+        persons=persons,
+        patients="id,born,sex\n1,1950,7\n2,1950,F",
+        tumours="id,tumour,seen,code\n1,1,2015,2.5\n1,2,2015, 3e0 \n1,3,2015,1_0\n1,4,2015,0\n1,5,2015,\n2,6,2015,9",
+    )
+    assert len(made.rows("person", "person_id")) == 1
+    assert sorted(filter(None, made.rows("measurement", "value_as_number"))) == [2.5, 3.0]
+    assert made.reasons("sizes") == {
+        "excluded: too small": 1, "excluded: too small (unknown)": 2, "quarantined: person not mapped": 1
+    }  # fmt: skip
+    assert made.reasons("others") == {
+        "excluded: a number": 3,
+        "excluded: empty": 1,
+        "quarantined: person not mapped": 1,
+    }

@@ -15,6 +15,7 @@ from oncoweave.compiler.joining import JoinedTable, joined_name, own_fields
 from oncoweave.compiler.joins import BoundJoin, depth, fields_looked_into, joins_of
 from oncoweave.compiler.keys import UnitKey
 from oncoweave.compiler.lookups import CodeLookup, Lookup, map_lookup, map_lookup_name
+from oncoweave.compiler.numbers_once import asks_for_number, name_numbers
 from oncoweave.compiler.periods import period_type
 from oncoweave.compiler.plan import Plan, RulePlan
 from oncoweave.compiler.sql import case, col, is_not_null, named, null, subquery, table
@@ -40,12 +41,17 @@ def build_plan(draft: Draft) -> Draft:
 
 def _mapped_persons(inputs: Inputs, rules: Sequence[BoundRule]) -> exp.Select:
     rule = next(r for r in rules if r.fact == "person")
-    return FactBuilder(inputs.source, rule, rule.branches[0], inputs.mapping.imputation).persons()
+    select = FactBuilder(inputs.source, rule, rule.branches[0], inputs.mapping.imputation).persons()
+    if asks_for_number(rule) and not rule.grouped:
+        name_numbers([select])
+    return select
 
 
 def _rule_plan(inputs: Inputs, rule: BoundRule) -> RulePlan:
     branches = tuple(FactBuilder(inputs.source, rule, b, inputs.mapping.imputation).build() for b in rule.branches)
     if not rule.grouped:
+        if asks_for_number(rule):
+            name_numbers([select for b in branches for select in (b.unit, b.events, b.held)])
         return RulePlan(rule, branches, None)
     verdict = case(passing(rule, inputs.source), null("VARCHAR"))
     rows = exp.select(named(col("_file", "s"), "file"), named(col("_line", "s"), "line"), named(verdict, "verdict"))

@@ -6,7 +6,7 @@ Of a field `f` it holds the text as delivered (`f`, NULL where the source says "
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -23,6 +23,7 @@ from oncoweave.compiler.joining import (
     own_fields,
 )
 from oncoweave.compiler.joins import DOT, BoundJoin, is_joined
+from oncoweave.compiler.numbers_once import NUMBER, number_of
 from oncoweave.compiler.sql import (
     Node,
     all_of,
@@ -41,7 +42,7 @@ from oncoweave.compiler.sql import (
     text,
 )  # fmt: skip
 from oncoweave.engine import functions
-from oncoweave.engine.date_patterns import parse_date
+from oncoweave.engine.date_patterns import parse_date, read_at_once
 from oncoweave.engine.expressions import Expression, Kind, column
 from oncoweave.engine.numerals import parse_integer, parse_number
 from oncoweave.spec.source import FieldSpec, Source, Table, missing_codes
@@ -99,14 +100,14 @@ def stage_name(source_table: str) -> str:
     return f"stage_{source_table}"
 
 
-def parsed(spec: FieldSpec, raw: Expression) -> Expression:
-    """The typed value of a field's text: NULL where it is missing or does not parse."""
+def parsed(spec: FieldSpec, raw: Expression, moment: Expression | None = None) -> Expression:
+    """The typed value of a field's text: NULL where it is missing or does not parse; `moment`: see `parse_date`."""
     if spec.type == "integer":
         return parse_integer(raw, thousands=spec.thousands)
     if spec.type == "number":
         return parse_number(raw, decimal=spec.decimal, thousands=spec.thousands)
     if spec.type == "date":
-        return parse_date(raw, spec.formats, spec.first_year)
+        return parse_date(raw, spec.formats, spec.first_year, moment)
     return functions.trim(raw)
 
 
@@ -253,9 +254,18 @@ class _Stage:
         spec = self.spec.fields.get(name)
         if spec is None or not is_typed(spec):
             return {}
-        value = parsed(spec, column(name, Kind.TEXT))
+        moment = column(f"{name}?", Kind.INTEGER) if self._moment(name) is not None else None
+        value = parsed(spec, column(name, Kind.TEXT), moment)
         marks = {"$": value.node, "#": value.precision, "~": value.time}
         return {name + mark: node for mark, node in marks.items() if node is not None}
+
+    def _moment(self, name: str) -> Node | None:
+        """Day and time of a field as one number, where they can be read at once: to read the text costs more than all else."""
+        spec = self.spec.fields.get(name)
+        if spec is None or spec.type != "date" or is_joined(name):
+            return None
+        read = read_at_once(column(name, Kind.TEXT), spec.formats)
+        return read.node if read is not None else None
 
     def values(self, inner: exp.Select, fields: Sequence[str], *, keyed: bool = True) -> exp.Select:
         """The texts, the parsed values, and the text of the person's and the row's key; `fields` of joined tables too."""
@@ -263,6 +273,9 @@ class _Stage:
         if joined:
             columns = {j: [c for f in rest for c in self._further(j).columns_of(f)] for j, rest in joined.items()}
             inner = looking_up(inner, columns.items())
+        moments = [named(node, f"{name}?") for name in fields if (node := self._moment(name)) is not None]
+        if moments:
+            inner = exp.select(exp.Star(), *moments).from_(subquery(inner, "t"))
         nodes: list[Node] = [col("_file"), col("_line")]
         for name in fields:
             read = {c: col(c) for c in self._read(name)} if is_joined(name) else self._read(name)
@@ -275,13 +288,15 @@ class _Stage:
         """The table that a join looks into."""
         return _Stage(self.source, join.to, self.source.tables[join.to], False, (), {})
 
-    def keyed(self, middle: exp.Select, units: Sequence[keys.UnitKey], used: Container[str]) -> exp.Select:
+    def keyed(self, middle: exp.Select, units: Sequence[keys.UnitKey], used: Set[str]) -> exp.Select:
         """The staged table: what is `used` of `middle`, the marks of joins, the person, the unit keys and the state."""
         person = self._person()
         kept = {"_file", "_line", *map(found_column, self.joins.values())}
         kept |= {"_person_key"} if self.persons_here or self.person_is_content else set()
         names = [name for node in middle.expressions if (name := node.alias_or_name) in kept or name in used]
         nodes: list[Node] = [col(name, "v") for name in names]
+        numbers = sorted(name for name in used if name.endswith(NUMBER))
+        nodes += [named(number_of(name.removesuffix(NUMBER), "v"), name) for name in numbers]
         nodes += [named(person.copy(), "_person"), named(self._row(person), "_row")]
         nodes += [named(self._unit(unit, person), unit.column) for unit in units]
         nodes.append(named(self._state(person), "_state"))

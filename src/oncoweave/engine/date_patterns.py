@@ -177,24 +177,35 @@ def _check_time(text: str, pattern: DatePattern) -> None:
         raise KindError(f"`{text}`: T stands alone between date and time, and Z at the end")
 
 
-def parse_date(text: Value, formats: Sequence[str], first_year: int | None = None) -> Expression:
+def read_at_once(text: Value, formats: Sequence[str]) -> Expression | None:
+    """Day and time of a text as one number, by the first patterns, where these let both be read at once; for `parse_date`."""
+    patterns = [pattern for text_ in formats for pattern in read_patterns(text_)]
+    quick = _at_once(patterns)
+    return _by_mark(lift(text), quick, internal_functions.read_moment) if quick else None
+
+
+def parse_date(
+    text: Value, formats: Sequence[str], first_year: int | None = None, moment: Expression | None = None
+) -> Expression:
     """The date that a text holds in one of several patterns, the first that fits; NULL if none does.
 
     Its precision and its time follow the pattern; a time with an offset (%z) is brought to UTC, and its date with it.
-    `first_year` starts the hundred years of `%y`. Surrounding blanks do not matter; 31 February, month 13, 24:00,
+    `first_year` starts the hundred years of `%y`; `moment` is what `read_at_once` gave, if it is known already. Surrounding blanks do not matter; 31 February, month 13, 24:00,
     leap seconds, 00 for a part of a date and years outside 1000-9999 fit no pattern.
     """
     patterns = [pattern for text_ in formats for pattern in read_patterns(text_)]
     if not patterns:
         raise KindError("a date needs at least one pattern")
     given, start = lift(text), _checked(first_year, patterns)
-    values, told = [], []
-    for plain, group in groupby(patterns, key=lambda p: p.is_plain):
+    quick = _at_once(patterns) if moment is not None else []
+    values = [internal_functions.moment_date(moment)] if moment is not None else []
+    told = [(_reading(given, same, start), p) for p, same in _by_precision(quick)]
+    for plain, group in groupby(patterns[len(quick) :], key=lambda p: p.is_plain):
         for members in [list(group)] if plain else [[p] for p in group]:
             values.append(_reading(given, members, start))
             told += [(_reading(given, same, start), p) for p, same in _by_precision(members)]
     node = values[0].node if len(values) == 1 else f.coalesce(*values).node
-    return Expression(Kind.DATE, node, _precision(told), _time(given, patterns, start))
+    return Expression(Kind.DATE, node, _precision(told), _time(given, patterns, start, moment))
 
 
 def _checked(first_year: int | None, patterns: list[DatePattern]) -> int:
@@ -258,21 +269,37 @@ def _timed(text: Expression, pattern: DatePattern, first_year: int) -> tuple[Exp
     return f.when(in_calendar, moved, None), f.subtract(moment, f.multiply(days, _DAY))
 
 
-def _time(text: Expression, patterns: list[DatePattern], first_year: int) -> exp.Expression | None:
+def _time(
+    text: Expression, patterns: list[DatePattern], first_year: int, moment: Expression | None
+) -> exp.Expression | None:
     """The time by the pattern that gives the date; None where no pattern has one."""
-    timed = [p for p in patterns if p.time]
-    if not timed:
+    if not any(p.time for p in patterns):
         return None
-    quick = list(takewhile(lambda p: p.is_plain and "%f" not in p.time, patterns))
+    quick = list(takewhile(_is_quick, patterns))
     rest = patterns[len(quick) :]
-    if any(p.time for p in quick) and (not rest or _is_marked(patterns)):  # who fits one with a time fits none without
-        time = _by_mark(text, quick, internal_functions.read_time, timed=True)
-        return (
-            f.coalesce(time, f.when(f.contains(text, _MARK), _time_of(text, rest, first_year), None)).node
-            if rest
-            else time.node
-        )
-    return _time_of(text, patterns, first_year).node
+    if not any(p.time for p in quick) or (rest and not _is_marked(patterns)):
+        return _time_of(text, patterns, first_year).node
+    # who fits one with a time fits none without
+    time = _by_mark(text, quick, internal_functions.read_time, timed=True)
+    if moment is not None:
+        time = internal_functions.moment_time(moment)
+        time = time if all(p.time for p in quick) else f.when(f.contains(text, _MARK), time, None)
+    if not rest:
+        return time.node
+    return f.coalesce(time, f.when(f.contains(text, _MARK), _time_of(text, rest, first_year), None)).node
+
+
+def _is_quick(pattern: DatePattern) -> bool:
+    """Whether the engine reads the time of a pattern as it is, if it has one."""
+    return pattern.is_plain and "%f" not in pattern.time
+
+
+def _at_once(patterns: list[DatePattern]) -> list[DatePattern]:
+    """The first patterns, if one reading of the text gives both the day and the time: each has a time, or a colon tells which."""
+    quick = list(takewhile(_is_quick, patterns))
+    timed = [p for p in quick if p.time]
+    alone = len(quick) == len(patterns) or _is_marked(patterns)
+    return quick if timed and alone and (len(timed) == len(quick) or _is_marked(quick)) else []
 
 
 def _time_of(text: Expression, patterns: list[DatePattern], first_year: int) -> Expression:

@@ -29,6 +29,26 @@ read_time = Function(
     ((("5.3.2001 0:01", "%d.%m.%Y %H:%M"), 60_000_000), (("24:00", "%H:%M"), None)),
     variadic=True, internal=True,
 )  # fmt: skip
+read_moment = Function(
+    "read_moment", (TEXT, WORD), INTEGER,
+    "CASE WHEN ({0} >= '0' AND {0} < ':') OR NOT regexp_matches({0}, '(?i)^\\s*-?(epoch|infinity)\\s*$') THEN "
+    "epoch_us(try_strptime({0}, [{1*}])) END",
+    "The microseconds from 1970 to the day and time that a text holds in the first pattern that fits.",
+    ((("2.1.1970 0:01", "%d.%m.%Y %H:%M"), 86_460_000_000), (("infinity", "%d.%m.%Y %H:%M"), None)),
+    variadic=True, internal=True,
+)  # fmt: skip
+moment_date = Function(
+    "moment_date", (INTEGER,), DATE,
+    "CASE WHEN {0} >= -30610224000000000 THEN CAST(make_timestamp({0}) AS DATE) END",
+    "The day of what `read_moment` read; years below 1000 are none.",
+    (((86_460_000_000,), date(1970, 1, 2)), ((-30_610_224_000_000_000,), date(1000, 1, 1)), ((-30_610_224_000_000_001,), None)),
+    internal=True,
+)  # fmt: skip
+moment_time = Function(
+    "moment_time", (INTEGER,), INTEGER, "epoch_us(CAST(make_timestamp({0}) AS TIME))",
+    "The microseconds of the day of what `read_moment` read.",
+    (((86_460_000_000,), 60_000_000), ((-1,), 86_399_999_999)), internal=True,
+)  # fmt: skip
 _TWO = "[0-9][0-9]"  # in a template, a number in braces stands for an argument
 _CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _ISO = (
@@ -92,5 +112,5 @@ xor = Function(
 )
 
 INTERNAL: tuple[Function, ...] = (
-    read_date, read_time, day_of_moment, time_of_moment, offset_minutes, beginning, ending, without_ending, hmac63, keyed63, sha256_63, xor,
+    read_date, read_time, read_moment, moment_date, moment_time, day_of_moment, time_of_moment, offset_minutes, beginning, ending, without_ending, hmac63, keyed63, sha256_63, xor,
 )  # fmt: skip
