@@ -15,8 +15,9 @@ from oncoweave.compiler import Plan
 from oncoweave.compiler.execute import Execution
 from oncoweave.compiler.join_tables import warnings_of
 from oncoweave.compiler.keys import is_one_a_person
-from oncoweave.engine.connection import connect, without_values
+from oncoweave.engine.connection import CALLERS, connect, without_values
 from oncoweave.engine.parquet import copy_sorted
+from oncoweave.engine.side_by_side import Task, side_by_side
 from oncoweave.events import TYPES, select_events
 from oncoweave.files import file_record, make_private_folder, read_record, stage_folder, work_folder, write_json
 from oncoweave.omop.eras import EraWriter
@@ -69,8 +70,7 @@ def harmonise(of: Harmonisation) -> MapRecord:
         _connected(of) as connection,
     ):
         files, found = _make_events(connection, of, events)
-        writer = TableWriter(connection, events, files, cdm)
-        return _complete(writer, of, found, {name: _write(writer, name) for name in PROJECTED})
+        return _complete(TableWriter(connection, events, files, cdm), of, found, {})
 
 
 def harmonise_events(of: Harmonisation) -> MapRecord:
@@ -91,8 +91,7 @@ def harmonise_rest(of: Harmonisation, found: MapRecord, parts: Mapping[str, tupl
         for path, _ in parts.values():
             path.rename(cdm / path.name)
         writer = TableWriter(connection, of.run.events, event_files(of.run), cdm)
-        written = {name: parts[name][1] if name in parts else _write(writer, name) for name in PROJECTED}
-        return _complete(writer, of, found, written)
+        return _complete(writer, of, found, {name: written for name, (_, written) in parts.items()})
 
 
 def event_files(run: RunFolder) -> tuple[EventFile, ...]:
@@ -105,7 +104,7 @@ def _connected(of: Harmonisation) -> Iterator[duckdb.DuckDBPyConnection]:
     restricted = make_private_folder(of.project.restricted / of.run.source)
     with (
         work_folder(of.run, "map") as work,
-        connect(work=work, allow=[of.run.path, restricted, of.bundle.folder]) as connection,
+        connect(work=work, allow=[of.run.path, restricted, of.bundle.folder], callers=CALLERS) as connection,
     ):
         yield connection
 
@@ -135,13 +134,16 @@ def _write(writer: TableWriter, name: str) -> Written:
     return writer.write(name)
 
 
-def _complete(writer: TableWriter, of: Harmonisation, found: MapRecord, written: Mapping[str, Written]) -> MapRecord:
-    """Write the tables that follow from others and those that tell of the whole; the record with all tables."""
+def _complete(writer: TableWriter, of: Harmonisation, found: MapRecord, parts: Mapping[str, Written]) -> MapRecord:
+    """Write the tables that are not there in `parts`, and those that tell of the whole; the record with all tables."""
     plan, extracted = of.plan, of.extracted
+    done = side_by_side(writer.connection, [*_projected(writer, parts), *_derived(writer, of, parts)])
+    all_written = {**parts, **{name: what for name, what in done.items() if isinstance(what, Written)}}
+    written = {name: all_written[name] for name in PROJECTED}
+    derived = [table for tables_ in done.values() if isinstance(tables_, list) for table in tables_]
     truncated = {field: number for table in written.values() for field, number in table.truncated.items()}
     counts = {name: table.rows for name, table in written.items()}
     counts["cdm_source"] = writer.write_cdm_source(_about(plan, extracted, of.vocabulary))
-    derived = [_write_periods(writer, plan, extracted), *EraWriter(writer.connection, writer, of.bundle).write()]
     counts |= {table.table: table.rows for table in derived}
     known = {**of.rests_on, "vocabulary": of.vocabulary, "CDM": CDM_VERSION}
     made = Made(known, _origin(plan), found.imputed, truncated, found.released_text, counts)
@@ -175,6 +177,37 @@ def _released_text(execution: Execution, plan: Plan) -> tuple[ReleasedText, ...]
             what = tuple(part for part in parts if getattr(spec.release, part))
             found.append(ReleasedText(rule=file.rule, what=what, because=spec.release.because, notes=file.rows))
     return tuple(found)
+
+
+def _projected(writer: TableWriter, parts: Mapping[str, Written]) -> list[Task[Written | list[DerivedTable]]]:
+    """The tables that are not there in `parts`, the largest first, so that none is left for the end."""
+    names = sorted((name for name in PROJECTED if name not in parts), key=writer.events_of, reverse=True)
+
+    def task(name: str) -> Task[Written | list[DerivedTable]]:
+        return Task(name, lambda connection: _write(writer.over(connection), name))
+
+    return [task(name) for name in names]
+
+
+def _derived(
+    writer: TableWriter, of: Harmonisation, parts: Mapping[str, Written]
+) -> list[Task[Written | list[DerivedTable]]]:
+    """The tables that are derived from the events, or from tables that must be written before."""
+
+    def periods(connection: duckdb.DuckDBPyConnection) -> list[DerivedTable]:
+        return [_write_periods(writer.over(connection), of.plan, of.extracted)]
+
+    def conditions(connection: duckdb.DuckDBPyConnection) -> list[DerivedTable]:
+        return [EraWriter(writer.over(connection), of.bundle).write_conditions()]
+
+    def drugs(connection: duckdb.DuckDBPyConnection) -> list[DerivedTable]:
+        return EraWriter(writer.over(connection), of.bundle).write_drugs()
+
+    return [
+        Task("periods", periods),
+        Task("eras of conditions", conditions, frozenset({"condition_occurrence"}.difference(parts))),
+        Task("eras of drugs", drugs, frozenset({"drug_exposure"}.difference(parts))),
+    ]
 
 
 def _write_periods(writer: TableWriter, plan: Plan, extracted: ExtractRecord) -> DerivedTable:

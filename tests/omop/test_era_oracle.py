@@ -56,7 +56,9 @@ def derived(folder: Path, bundle: Bundle, records: Sequence[Record], threads: in
         given_.execute(f"COPY c TO '{folder}/condition_occurrence.parquet' (FORMAT parquet)")
         given_.execute(f"COPY d TO '{folder}/drug_exposure.parquet' (FORMAT parquet)")
     with connect(work=folder, allow=[folder, bundle.folder], threads=threads) as connection:
-        EraWriter(connection, TableWriter(connection, folder, (), folder), bundle).write()
+        eras = EraWriter(TableWriter(connection, folder, (), folder), bundle)
+        eras.write_conditions()
+        eras.write_drugs()
     return {name: folder / f"{name}.parquet" for name in ("condition_era", "drug_era", "dose_era")}
 
 

@@ -18,9 +18,9 @@ def make_joined_table(connection: duckdb.DuckDBPyConnection, joined: JoinedTable
     """Make the table that joins look into, one row for each key; returns the counts of the joins that it makes itself."""
     name = identifier(joined.name)
     with without_values(f"making what is looked up in {joined.table}"):
-        connection.execute(f"CREATE TEMP TABLE {name} AS {to_duckdb(joined.select)}")
+        connection.execute(f"CREATE TABLE {name} AS {to_duckdb(joined.select)}")
         counts = count_found(connection, joined.name, joined.joins)
-        faults = f"CREATE TEMP TABLE joined_faults AS {to_duckdb(joined.select_faults)}"
+        faults = f"CREATE TABLE joined_faults AS {to_duckdb(joined.select_faults)}"
         ((several,),) = connection.execute(faults).fetchall()
         if several:
             same = "t._file = f._file AND t._line = f._line"

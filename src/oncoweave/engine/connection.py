@@ -12,6 +12,8 @@ import duckdb
 from oncoweave.errors import EnvironmentFault, OncoweaveError, UsageError
 
 DEFAULT_MEMORY = "1500MB"
+CALLERS = 2
+"""How many callers give statements to one database at the same time (`engine.side_by_side`), where there are processors for them."""
 
 
 def connect(
@@ -21,22 +23,24 @@ def connect(
     memory: str = DEFAULT_MEMORY,
     threads: int | None = None,
     preserve_insertion_order: bool = False,
+    callers: int = 1,
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory database that reads and writes in `work` and in the folders `allow` only.
 
     It spills to `work`. ONCOWEAVE_MEMORY wins over `memory`, the fewer of ONCOWEAVE_THREADS and `threads` are used,
-    without either all processors. The configuration is locked, nothing can be attached, installed or loaded.
+    without either all processors; each of so many `callers` at the same time is one of the threads. The configuration is
+    locked, nothing can be attached, installed or loaded.
 
     Raises UsageError for a memory or thread setting that DuckDB does not take.
     """
     connection = duckdb.connect(":memory:")
     _set(connection, "memory_limit", os.environ.get("ONCOWEAVE_MEMORY") or memory)
-    _set(connection, "threads", _threads(threads))
+    _set(connection, "threads", max(1, processors(threads) - callers + 1))
     _set(connection, "preserve_insertion_order", preserve_insertion_order)
     _set(connection, "temp_directory", str(work))
-    _set(connection, "TimeZone", "UTC")
+    _set(connection, "GLOBAL TimeZone", "UTC")  # GLOBAL: for cursors of the connection too
     _set(connection, "enable_progress_bar", False)
-    _set(connection, "python_enable_replacements", False)
+    _set(connection, "GLOBAL python_enable_replacements", False)
     _lock_down(connection, [work, *allow])
     return connection
 
@@ -60,7 +64,11 @@ def without_values(doing: str) -> Iterator[None]:
         raise OncoweaveError(f"{doing}: {type(error).__name__}") from None
 
 
-def _threads(asked: int | None) -> int:
+def processors(asked: int | None = None) -> int:
+    """How many threads may work at the same time: ONCOWEAVE_THREADS or all processors, at most as many as are asked for.
+
+    Raises UsageError for an ONCOWEAVE_THREADS that is no number.
+    """
     text = os.environ.get("ONCOWEAVE_THREADS", "")
     if not text:
         return asked or len(os.sched_getaffinity(0))

@@ -31,17 +31,19 @@ NO_QUANTITY = "no quantity"
 class EraWriter:
     """Writes the era tables of one run beside the tables they are derived from."""
 
-    connection: duckdb.DuckDBPyConnection
     writer: TableWriter
     bundle: Bundle
 
-    def write(self) -> list[DerivedTable]:
-        """Write condition_era, drug_era and dose_era."""
-        conditions = self._conditions()
-        self._count_drugs()
-        return [conditions, self._drugs(), self._doses()]
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        return self.writer.connection
 
-    def _conditions(self) -> DerivedTable:
+    def write_drugs(self) -> list[DerivedTable]:
+        """drug_era and dose_era."""
+        self._count_drugs()
+        return [self._drugs(), self._doses()]
+
+    def write_conditions(self) -> DerivedTable:
         """condition_era: records of one concept; one without an end lasts to the next day."""
         source = self._table("condition_occurrence")
         spans = f"""SELECT condition_occurrence_id AS id, person_id, condition_concept_id AS concept_id, condition_start_date AS start_date,

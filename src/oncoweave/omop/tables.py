@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import cast
@@ -64,6 +64,16 @@ class TableWriter:
     events: Path
     files: Sequence[EventFile]
     folder: Path
+
+    def over(self, connection: duckdb.DuckDBPyConnection) -> TableWriter:
+        """The same writer over another connection of the same database; what is measured is not measured again."""
+        other = replace(self, connection=connection)
+        vars(other)["_measured"] = self._measured
+        return other
+
+    def events_of(self, name: str) -> int:
+        """How many events go to a table."""
+        return sum(self._measured[file.name, name].rows for file in self._of(name))
 
     def write(self, name: str) -> Written:
         """Write a table that events are projected into."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain, count
@@ -18,6 +18,7 @@ from oncoweave.engine.delivery import locate, refuse_all_unknown, unclaimed
 from oncoweave.engine.parquet import copy
 from oncoweave.engine.reading import DeliveredFile, Reject
 from oncoweave.engine.servers.fetch import Fetched, fetched
+from oncoweave.engine.side_by_side import Task, side_by_side
 from oncoweave.engine.snapshot import Snapshot, reader, take_snapshot
 from oncoweave.errors import DataError, OncoweaveError, UsageError
 from oncoweave.files import (
@@ -37,7 +38,7 @@ from oncoweave.release.predecessor import find_base, fingerprint, layout_of, lef
 from oncoweave.run_identity import open_run
 from oncoweave.spec.delivery import day_of
 from oncoweave.spec.load import load_source
-from oncoweave.spec.source import Source, Table
+from oncoweave.spec.source import FhirTable, Source, Table
 
 
 def extract(
@@ -199,11 +200,7 @@ def _extract(run: RunFolder, spec: Source, given: _Given, still_there: Callable[
         remove(work)
         make_private_folder(work)
         with stage_folder(run, "snapshot") as folder, reader(given.delivered(), work, [folder, work]) as connection:
-            taken = {}
-            for name, table in spec.tables.items():
-                scratch = make_private_folder(work / name)
-                taken[name] = _take(connection, name, table, given, folder / f"{name}.parquet", scratch)
-                remove(scratch)
+            taken = side_by_side(connection, list(_tasks(spec.tables, given, folder, work)))
         tables = tuple(
             _table_record(name, spec.tables[name], snapshot, change, run, given)
             for name, (snapshot, change) in taken.items()
@@ -224,6 +221,29 @@ def _extract(run: RunFolder, spec: Source, given: _Given, still_there: Callable[
         left_out=left_out(given.base, given.before, given.sha256) if given.base and given.before else (),
     )
     write_json(run.path / "extract.json", record)
+
+
+def _tasks(
+    tables: Mapping[str, Table], given: _Given, folder: Path, work: Path
+) -> Iterator[Task[tuple[Snapshot, TableChange | None]]]:
+    """The tasks of taking the snapshot of each table; those of FHIR one by one, since FHIRPath keeps a state for all its callers."""
+
+    def task(name: str, table: Table, after: frozenset[str]) -> Task[tuple[Snapshot, TableChange | None]]:
+        def take(connection: duckdb.DuckDBPyConnection) -> tuple[Snapshot, TableChange | None]:
+            scratch = make_private_folder(work / name)
+            taken = _take(connection, name, table, given, folder / f"{name}.parquet", scratch)
+            remove(scratch)
+            return taken
+
+        return Task(name, take, after)
+
+    last: frozenset[str] = frozenset()
+    for name, table in tables.items():
+        if isinstance(table, FhirTable):
+            yield task(name, table, last)
+            last = frozenset({name})
+        else:
+            yield task(name, table, frozenset())
 
 
 def _take(
