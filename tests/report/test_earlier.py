@@ -13,7 +13,7 @@ import pytest
 
 from oncoweave.files import read_record
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import FileRecord, ReleaseManifest
+from oncoweave.records import CheckRecord, DqdCounts, FileRecord, ReleaseManifest
 from oncoweave.report.changes import changes_of, rows_of
 from oncoweave.report.earlier import Before, history_of, release_before
 from oncoweave.report.material import Material
@@ -126,3 +126,13 @@ def test_what_changed_is_told_against_the_release_before(followed: Material) -> 
 def test_the_first_release_has_nothing_to_be_compared_with() -> None:
     assert changes_of(material((result(),))) is None
     assert "There is no release before this one" in quality_page(material((result(),)), [])
+
+
+def test_a_dqd_check_that_the_manifest_did_not_list_had_passed(followed: Material) -> None:
+    dqd = [result(check=f"dqd_{n}", origin="dqd", suite="dqd", success=n != 1) for n in range(3)]
+    assert followed.before is not None
+    counted = followed.before.release.model_copy(update={"expectations": (), "dqd": DqdCounts(total=3, passed=3)})
+    of = replace(followed, checked=CheckRecord(verdict="pass", results=tuple(dqd)), before=Before(counted, None))
+    changes = changes_of(of)
+    assert changes is not None
+    assert (changes.broken, changes.mended, changes.added, changes.removed) == (["dqd_1"], [], 0, 0)

@@ -61,7 +61,8 @@ def changes_of(of: Material) -> Changes | None:
     """The changes; None for the first release of a source."""
     if of.before is None:
         return None
-    then, now = _by_name(of.before.release.expectations), _by_name(of.checked.results)
+    now = _by_name(of.checked.results)
+    then = _unlisted(of.before, now) | _by_name(of.before.release.expectations)
     both = then.keys() & now.keys()
     return Changes(
         release=of.before.release.release_id,
@@ -84,8 +85,15 @@ def mapped_share(ledger: Iterable[LedgerEntry]) -> float | None:
     return (events - sum(entry.unmapped for entry in entries)) / events if events else None
 
 
-def _by_name(results: Iterable[ExpectationResult]) -> Mapping[str, ExpectationResult]:
+def _by_name(results: Iterable[ExpectationResult]) -> dict[str, ExpectationResult]:
     return {name_of(result): result for result in results}
+
+
+def _unlisted(before: Before, now: Mapping[str, ExpectationResult]) -> dict[str, ExpectationResult]:
+    """The checks of DQD that a manifest does not list, since it lists those alone that failed: they did not."""
+    if before.release.dqd is None:
+        return {}
+    return {name: one.model_copy(update={"success": True}) for name, one in now.items() if one.origin == "dqd"}
 
 
 def _versions(of: Material, before: Before) -> list[tuple[str, str, str]]:

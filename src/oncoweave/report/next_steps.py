@@ -82,7 +82,7 @@ def _for_the_signer(of: Material, checks: Sequence[CheckView]) -> Iterator[Step]
     if of.standing.asks or _open(checks, "convention"):
         yield Step(
             _("Whoever may sign decides; rejecting is --reject."),
-            command=f"oncoweave signoff {source} {run} --approve --comment …",
+            command=f"oncoweave signoff {source} {run} --approve --role ROLE --comment …",
         )
     if of.standing.state == "rejected":
         yield Step(_("It was rejected: deliver or map anew, and run again."))
