@@ -251,7 +251,8 @@ def test_results_are_judged_by_changed_thresholds_without_the_data() -> None:
     before = results(TRENDS, findings)
     assert told_by(TRENDS, before) == before
     other = result("person.a", 1, 0, success=True)
-    assert told_by(strict, [other, *before]) == [other, *results(strict, findings)]
+    last = result("dqd.a", 1, 0, success=True)
+    assert told_by(strict, [other, *before, last]) == [other, *results(strict, findings), last]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def check(run: RunFolder, project: Project) -> CheckRecord:
             of_tables = _of_suites(connection, planned)
             of_dashboard = _of_dashboard(connection, concepts.parent, mapped)
             metadata = source_metadata(connection)
-            of_the_run = judge_run(run, project, of_run, concepts, of_tables)
+            of_the_run = judge_run(run, project, of_run, concepts, [*of_tables, *of_dashboard])
             record = _judged(run, project, [*of_tables, *of_the_run, *of_dashboard])
             _keep_keys(connection, run, planned, [*of_tables, *record.results])
         _write_results(folder, record)

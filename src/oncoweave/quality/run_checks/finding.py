@@ -44,15 +44,20 @@ def results(trends: Trends, findings: Iterable[Finding]) -> list[ExpectationResu
 
 
 def told_by(trends: Trends, facts: Iterable[ExpectationResult]) -> list[ExpectationResult]:
-    """The results of a run with those of this kind judged by `trends` as it is now, by the same counts; the others as they are."""
-    others, findings = [], {}
+    """The results of a run with those of this kind judged by `trends` as it is now, by the same counts; the others as they are.
+
+    They stand where the first of them stood, so that an unchanged file changes nothing.
+    """
+    before: list[ExpectationResult] = []
+    after: list[ExpectationResult] = []
+    findings: dict[tuple[str, tuple[str, ...]], Finding] = {}
     for fact in facts:
-        if fact.origin not in ORIGINS:
-            others.append(fact)
-            continue
-        finding = _finding(fact)
-        findings[finding.check, finding.place] = finding
-    return [*others, *results(trends, findings.values())]
+        if fact.origin in ORIGINS:
+            finding = _finding(fact)
+            findings[finding.check, finding.place] = finding
+        else:
+            (after if findings else before).append(fact)
+    return [*before, *results(trends, findings.values()), *after]
 
 
 def _finding(fact: ExpectationResult) -> Finding:

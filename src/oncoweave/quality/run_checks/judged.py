@@ -23,7 +23,7 @@ def judge_run(
 ) -> list[ExpectationResult]:
     """The results of the checks of `trends` for `run`: origins source, mapping and trend.
 
-    `concepts` is the CONCEPT table of the vocabulary release, `of_tables` the results of the other checks of the run. The
+    `concepts` is the CONCEPT table of the vocabulary release, `of_tables` the results of its suites and of the dashboard. The
     same run gives the same results as long as the run that it is compared with is the same.
     """
     spec, _ = load_source(project, run.source)
