@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from oncoweave.engine.dialect import pattern_fault
 from oncoweave.quality.compilation import checks, lint_suites
 from oncoweave.quality.conditions import keys_query
 from oncoweave.quality.definitions import CATALOGUE
+from oncoweave.quality.faults import _pattern_fault
 from oncoweave.quality.gx_catalogue import GREAT_EXPECTATIONS, REFUSED
 from oncoweave.records import ExpectationResult
 from oncoweave.stages.check import check_tables
@@ -154,3 +158,35 @@ def test_every_check_of_the_standard_suites_has_an_owner_and_a_version(cdm: Cdm)
     for check in checks(cdm.project, cdm.run.source):
         assert check.spec.owner, check.id
         assert check.spec.since, check.id
+
+
+_SIGNS = [
+    "a",
+    "C",
+    "[0-9]",
+    "(",
+    "(?:",
+    ")",
+    "|",
+    "*",
+    "+",
+    "?",
+    "^",
+    "$",
+    "[",
+    "]",
+    "{2}",
+    "{,3}",
+    "(?i)",
+    "-",
+    "\\d",
+    "(?=",
+    "{",
+]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(_SIGNS), max_size=6).map("".join))
+def test_a_pattern_is_right_or_wrong_as_the_engine_says(pattern: str) -> None:
+    """Most are judged without asking it."""
+    assert bool(_pattern_fault(pattern)) == bool(pattern_fault(pattern))

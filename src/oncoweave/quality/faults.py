@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -140,8 +141,18 @@ def _value_faults(
 _TYPES = {"integer": "a whole number", "flag": "true or false", "number": "a number"}
 
 
+_NOT_PLAIN = re.compile(r"\(\?|\\|\[\[|--|&&|\|\||~~|[*+?}]\+|\{(?![0-9]{1,2}(,[0-9]{0,2})?\})")
+"""What Python and RE2 read differently, or one of them not at all."""
+
+
 @cache
 def _pattern_fault(pattern: str) -> str:
+    """What is wrong with a regular expression; the engine, which takes a while to start, is asked only where it must be."""
+    plain = pattern.replace("(?i)", "").replace("(?:", "(")
+    if not _NOT_PLAIN.search(plain):
+        with suppress(re.error):
+            re.compile(plain)
+            return ""
     return pattern_fault(pattern)
 
 
