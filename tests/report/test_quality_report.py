@@ -242,3 +242,12 @@ def test_shared_coverage_leaves_out_what_would_tell_few_unmapped_records() -> No
     shared, ours = (re.sub(r"<[^>]+>", " ", quality_page(of, [], shared=is_shared)) for is_shared in (True, False))
     assert "88" in ours and "97.8 %" in ours
     assert "88" not in shared and "left out" in shared
+
+
+def test_a_release_says_that_failing_conventions_were_accepted() -> None:
+    checked = CheckRecord(verdict="fail", results=(RESULTS[0], RESULTS[2]))
+    page = quality_page(replace(material(()), checked=checked, release="2024-01-31-0123456789ab"), [], shared=True)
+    assert "Accepted, though conventions fail" in page and "Nothing is published" not in page.split('id="matrix"')[0]
+    assert "Did not pass" in quality_page(replace(material(()), checked=checked), [])
+    fatal = CheckRecord(verdict="fail", results=RESULTS[:2])
+    assert "Did not pass" in quality_page(replace(material(()), checked=fatal, release="r"), [])

@@ -46,8 +46,8 @@ class Banner:
     meaning: str
 
 
-def of_the_verdict(checked: CheckRecord) -> Banner:
-    """What the checks mean for publication."""
+def of_the_verdict(checked: CheckRecord, *, accepted: bool = False) -> Banner:
+    """What the checks mean for publication; `accepted`, where somebody signed who knew the conventions that fail."""
     if not checked.results:
         return Banner("bad", _("Nothing was checked"), _("A run that was not checked is not published."))
     fatal, convention, told = (len(open_failures(checked.results, severity)) for severity in SEVERITIES)
@@ -57,6 +57,11 @@ def of_the_verdict(checked: CheckRecord) -> Banner:
     if fatal:
         first = [_fatal(fatal), *([_convention(convention)] if convention else [])]
         return Banner("bad", _("Did not pass"), " ".join([*first, *others]))
+    if convention and accepted:
+        by_name = _("Whoever approved the run accepted that by name, so it may be published.")
+        return Banner(
+            "warn", _("Accepted, though conventions fail"), " ".join([_convention(convention), by_name, *others])
+        )
     if convention:
         accept = _("Nothing is published unless it is mended or waived, or somebody accepts it by name.")
         return Banner("bad", _("Did not pass"), " ".join([_convention(convention), accept, *others]))

@@ -33,6 +33,11 @@ class Material:
     history: History | None = None
     before: Before | None = None
 
+    @property
+    def is_accepted(self) -> bool:
+        """Whether somebody approved it, or it is published, so that the conventions that fail were accepted."""
+        return bool(self.release) or self.standing.state == "approved"
+
 
 def gather(run: RunFolder, project: Project, release: str) -> Material:
     """The material of a run that has been checked; raises UsageError when it has not."""

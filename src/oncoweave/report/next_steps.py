@@ -35,7 +35,7 @@ def _for_checks(of: Material, checks: Sequence[CheckView]) -> Iterator[Step]:
             ),
             "open",
         )
-    if convention:
+    if convention and not of.is_accepted:
         yield Step(
             ngettext(
                 "Decide on the {count} failing check of a convention: mend it, waive it in waivers.yaml with reason, owner and expiry, or sign off knowing it.",
@@ -79,7 +79,7 @@ def _for_the_signer(of: Material, checks: Sequence[CheckView]) -> Iterator[Step]
         return
     if _open(checks, "fatal") or not checks:
         return
-    if of.standing.asks or _open(checks, "convention"):
+    if of.standing.asks or (_open(checks, "convention") and not of.is_accepted):
         yield Step(
             _("Whoever may sign decides; rejecting is --reject."),
             command=f"oncoweave signoff {source} {run} --approve --role ROLE --comment …",

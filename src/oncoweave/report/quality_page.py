@@ -77,7 +77,7 @@ def quality_page(of: Material, pages: Sequence[Mapping[str, object]], *, shared:
         pages=pages,
         source=of.extracted.source,
         run_id=of.extracted.run_id,
-        verdict=of_the_verdict(of.checked),
+        verdict=of_the_verdict(of.checked, accepted=of.is_accepted),
         shared=shared,
         steps=[] if shared else next_steps(of, checks),
         total=matrix.tally(checks),

@@ -16,7 +16,7 @@ def run_page(summary: RunSummary, of: Material, pages: Sequence[Mapping[str, obj
         "run.html",
         run=summary,
         release=summary.release.name if summary.release else "",
-        verdict=of_the_verdict(of.checked),
+        verdict=of_the_verdict(of.checked, accepted=of.is_accepted),
         signoff=of.signoff,
         pages=pages,
         quality_file="report.html",
