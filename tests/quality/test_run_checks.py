@@ -203,6 +203,22 @@ def test_without_the_run_of_the_last_delivery_the_history_still_tells_of_the_tab
     assert results["source.records_dropped.patients"].not_applicable == "the run of the last delivery has been removed"
 
 
+def test_a_snapshot_that_is_damaged_or_gone_stops_no_check(project: Project) -> None:
+    (before,) = (project.runs / SOURCE).glob("*/snapshot")
+    (before / "patients.parquet").write_bytes(b"PAR1")
+    (before / "tumours.parquet").unlink()
+    run, failed = second(project)
+    assert failed == ALWAYS
+    results = {r.check: r.not_applicable for r in judged(run, project)}
+    assert results["source.codes_shifted.patients.sex"] == "the snapshot of the last delivery cannot be read"
+    assert results["source.codes_shifted.tumours.t"] == "the snapshot of the last delivery has been removed"
+    shutil.rmtree(run.snapshot)
+    results = {r.check: r.not_applicable for r in judged(run, project)}
+    assert (
+        results["source.keys_repeated.patients"] == results["mapping.persons_lost"] == "the snapshot has been removed"
+    )
+
+
 def test_a_delivery_is_compared_with_an_earlier_one_only_and_with_a_published_one_first(project: Project) -> None:
     run, _ = second(project, drop(7))
     checked(run, project)

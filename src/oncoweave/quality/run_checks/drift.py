@@ -13,7 +13,8 @@ from typing import Any
 import duckdb
 
 from oncoweave.engine.connection import without_values
-from oncoweave.engine.parquet import identifier
+from oncoweave.engine.parquet import identifier, row_count
+from oncoweave.errors import OncoweaveError
 from oncoweave.project import RunFolder
 from oncoweave.quality.run_checks.delivery import NEW_TABLE, Delivered
 from oncoweave.quality.run_checks.finding import Finding, beyond
@@ -23,6 +24,7 @@ from oncoweave.spec.source import FieldSpec, Table
 
 SAMPLE = 2_000_000
 """From more rows than this the tenths of a number are taken of every so many-th one."""
+GONE = "the snapshot has been removed"
 _CODES = ("codes_new", "codes_gone", "codes_shifted")
 
 
@@ -32,9 +34,15 @@ def findings(connection: duckdb.DuckDBPyConnection, run: RunFolder, given: Deliv
         spec = given.spec.tables.get(table.table)
         if spec is None:
             continue
-        now = snapshot_select(spec, table.columns, run.snapshot / table.snapshot.name)
+        path = run.snapshot / table.snapshot.name
+        if not path.is_file():
+            check = "rows_repeated" if spec.row.content else "keys_repeated"
+            yield Finding(check, (table.table,), table.table, not_applicable=GONE)
+            yield from _not_compared(table, spec, GONE)
+            continue
+        now = snapshot_select(spec, table.columns, path)
         yield _repeats(connection, table, spec, now)
-        before, why_not = _before(given, table, spec)
+        before, why_not = _before(connection, given, table, spec)
         if before is None:
             yield from _not_compared(table, spec, why_not)
         else:
@@ -42,7 +50,7 @@ def findings(connection: duckdb.DuckDBPyConnection, run: RunFolder, given: Deliv
 
 
 def _before(
-    given: Delivered, table: SourceTableRecord, spec: Table
+    connection: duckdb.DuckDBPyConnection, given: Delivered, table: SourceTableRecord, spec: Table
 ) -> tuple[tuple[str, SourceTableRecord] | None, str]:
     """The rows of a table by the last delivery, as SQL; or why there are none."""
     known = given.table_before(table.table)
@@ -53,6 +61,10 @@ def _before(
         return None, "the snapshot of the last delivery has been removed"
     if not (table.files and known.files):
         return None, "one of the two deliveries lacks the table"
+    try:
+        row_count(connection, path)
+    except OncoweaveError:  # that an old run is damaged must not stop this one
+        return None, "the snapshot of the last delivery cannot be read"
     return (snapshot_select(spec, known.columns, path), known), ""
 
 

@@ -17,6 +17,7 @@ from oncoweave.errors import OncoweaveError
 from oncoweave.events import select_events
 from oncoweave.files import read_record
 from oncoweave.project import Project, RunFolder
+from oncoweave.quality.run_checks.drift import GONE
 from oncoweave.quality.run_checks.finding import Finding
 from oncoweave.quality.snapshot_tables import snapshot_select
 from oncoweave.records import EventFile, EventIndex, ExtractRecord, LedgerEntry, MapRecord
@@ -127,7 +128,7 @@ def _persons(connection: duckdb.DuckDBPyConnection, given: Mapped) -> Iterator[F
     key, path = ", ".join(map(identifier, fields)), given.run.snapshot / taken.snapshot.name
     filled = " AND ".join(f"{identifier(field)} IS NOT NULL" for field in fields)
     if not path.is_file() or not set(fields) <= set(taken.columns):
-        yield Finding("persons_lost", (), "person", not_applicable="the snapshot has been removed")
+        yield Finding("persons_lost", (), "person", not_applicable=GONE)
         return
     select = snapshot_select(table, taken.columns, path)
     sql = f"SELECT count(DISTINCT hash({key})) FROM ({select}) WHERE {filled}"
