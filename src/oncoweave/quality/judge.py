@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from oncoweave.decisions import Accepted
-from oncoweave.quality.overrides import Override, as_it_asks, overridden
-from oncoweave.quality.waivers import FiledWaiver, waived
 from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, Severity
+
+if TYPE_CHECKING:
+    from oncoweave.quality.overrides import Override
+    from oncoweave.quality.waivers import FiledWaiver
 
 _SLACK = 1e-6
 """Rows by which a share may be missed: 0.95 and its like are no exact numbers."""
@@ -30,6 +32,10 @@ def judge(
     `facts` may be results that were judged before: what was judged of them is taken back first. `today` decides what has
     expired; no other clock is in it.
     """
+    # Whoever asks how a run stands imports this module, and reads no specification.
+    from oncoweave.quality.overrides import as_it_asks, overridden
+    from oncoweave.quality.waivers import waived
+
     own = [as_it_asks(fact).model_copy(update={"waiver": None, "lapsed": ""}) for fact in facts]
     counted = [r.model_copy(update={"success": _succeeds(r)}) for r in overridden(own, thresholds, today)]
     results, idle = waived(counted, waivers, today)
