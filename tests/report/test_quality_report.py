@@ -158,10 +158,15 @@ def test_a_failing_check_tells_since_when_and_how_it_was_asked(opened: Any) -> N
     assert label == "Failing share from delivery to delivery: 1.0 %, 2.0 %, 3.0 %"
 
 
-def test_axe_finds_nothing_against_wcag(opened: Any) -> None:
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "light"), (1280, "dark")])
+def test_axe_finds_nothing_against_wcag(opened: Any, width: int, scheme: str) -> None:
+    opened.set_viewport_size({"width": width, "height": 900})
+    opened.emulate_media(color_scheme=scheme)
     opened.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     found = Axe().run(opened, options={"runOnly": {"type": "tag", "values": tags}})
+    opened.set_viewport_size({"width": 1280, "height": 900})
+    opened.emulate_media(color_scheme="light")
     assert len(found.response["passes"]) > 30
     assert {one["id"]: [node["html"] for node in one["nodes"]][:3] for one in found.response["violations"]} == {}
 
