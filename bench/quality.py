@@ -176,7 +176,8 @@ class _Tables:
 def report(patients: int, results: dict[str, tuple[Usage, dict[str, int]]]) -> None:
     """Print what was measured, and how it stands to the bars."""
     by_hand = results["pass"][0].cpu if "pass" in results else 0.0
-    print(f"{patients:,} patients, {os.cpu_count()} processors")
+    busy = os.getloadavg()[1]
+    print(f"{patients:,} patients, {os.cpu_count()} processors, {busy:.1f} tasks at a time in the last five minutes")
     print(f"  {'':10}{'checks':>8}{'CPU s':>9}{'clock s':>9}{'peak MB':>9}{'x pass':>8}")
     for name, (usage, told) in results.items():
         ratio = f"{usage.cpu / by_hand:8.1f}" if by_hand else ""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from oncoweave.engine.connection import connect
+from oncoweave.files import make_private_folder
 from oncoweave.quality.compilation import Check, compile_suite
 from oncoweave.quality.definitions import CATALOGUE
+from oncoweave.quality.relations import prepare
 from oncoweave.records import ExpectationResult
 from oncoweave.spec.load import load_suite
 from oncoweave.stages.check import check_tables
@@ -52,6 +57,22 @@ def test_good_tables_pass_and_a_planted_defect_is_counted(cdm: Cdm, tmp_path: Pa
     assert (bad.success, bad.error, bad.evaluated, bad.unexpected) == (False, None, case.judged, case.failing)
     if check.definition.failing:
         assert keys(cdm) == (case.keys or case.failing)
+
+
+def test_the_connection_stays_open_when_great_expectations_is_cleared_away(cdm: Cdm, tmp_path: Path) -> None:
+    """SQLAlchemy closes what it was given whenever it happens to be collected: the keys of failing rows would be lost."""
+    from oncoweave.quality.validation import validate
+
+    check = compiled(tmp_path, "expect_column_values_to_be_unique", "person", "column: person_id")
+    cdm.write()
+    work = make_private_folder(tmp_path / "work")
+    with closing(connect(work=work, allow=[cdm.run.tables, cdm.concepts.parent])) as connection:
+        prepare(connection, cdm.run.tables, cdm.concepts, DELIVERY)
+        for _ in range(2):
+            (result,) = validate(connection, [check])
+            assert (result.success, result.error) == (True, None)
+            gc.collect()
+            assert connection.execute("SELECT count(*) FROM person").fetchall() == [(2,)]
 
 
 def keys(cdm: Cdm) -> int:

@@ -52,4 +52,11 @@ class DuckDbDialect(duckdb_engine.Dialect):
 def engine_options(connection: duckdb.DuckDBPyConnection) -> dict[str, object]:
     """The options of `sqlalchemy.create_engine(URL, ...)` by which it uses this one connection and opens none."""
     registry.register("duckdb.oncoweave", __name__, DuckDbDialect.__name__)
-    return {"creator": lambda: duckdb_engine.ConnectionWrapper(connection), "poolclass": StaticPool}
+    return {"creator": lambda: _Borrowed(connection), "poolclass": StaticPool}
+
+
+class _Borrowed(duckdb_engine.ConnectionWrapper):
+    """A connection that SQLAlchemy does not close: it would, at the moment when it happens to be cleared away."""
+
+    def close(self) -> None:
+        """Left open: whoever opened it closes it."""
