@@ -47,8 +47,7 @@ class Mapped:
 
 def findings(connection: duckdb.DuckDBPyConnection, given: Mapped) -> Iterator[Finding]:
     """What was counted of the mapping; `connection` may read snapshot, events and tables of the run."""
-    mapping, _ = load_mapping(given.project, given.run.source)
-    optional = {rule.name for rule in mapping.rules if rule.optional}
+    optional = _optional(given)
     for entry in given.record.ledger:
         yield from _rule(entry, given.spec, "the rule is optional" if entry.rule in optional else "")
     yield from _by_fact(given.record)
@@ -60,6 +59,13 @@ def findings(connection: duckdb.DuckDBPyConnection, given: Mapped) -> Iterator[F
 def rule_place(entry: LedgerEntry) -> tuple[str, ...]:
     """The place of a rule, and of one of its columns, in the id of a check."""
     return (entry.rule, entry.column) if entry.column else (entry.rule,)
+
+
+def _optional(given: Mapped) -> set[str]:
+    """The rules that may take no row; none of a mapping that is no longer there, or cannot be read."""
+    with suppress(OncoweaveError):
+        return {rule.name for rule in load_mapping(given.project, given.run.source)[0].rules if rule.optional}
+    return set()
 
 
 def _rule(entry: LedgerEntry, spec: Source, optional: str) -> Iterator[Finding]:
