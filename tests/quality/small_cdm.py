@@ -49,6 +49,11 @@ CONCEPTS = """
 38004446 | General Practice                              | Provider            | Medicare Specialty | Physician Specialty | S
 42048428 | Germany                                       | Geography           | OSM             | 2nd level       | S
 4145666  | Menopause                                     | Observation         | SNOMED          | Clinical Finding| S
+10       | Procedure                                     | Metadata            | Domain          | Domain          | S
+36       | Specimen                                      | Metadata            | Domain          | Domain          | S
+44818756 | Has specimen                                  | Metadata            | Relationship    | Relationship    | S
+44818854 | Specimen of                                   | Metadata            | Relationship    | Relationship    | S
+2000000001 | A code of the site                          | Condition           | Site            | Site            |
 1634434  | N1                                            | Measurement         | Cancer Modifier | Staging/Grading | S | AJCC/UICC-N1
 1635142  | M1                                            | Measurement         | Cancer Modifier | Staging/Grading | S | AJCC/UICC-M1
 1635624  | M0                                            | Measurement         | Cancer Modifier | Staging/Grading | S | AJCC/UICC-M0
@@ -133,7 +138,8 @@ VALUES (2, '2002-06-30', 32879, NULL);
 INSERT INTO episode (episode_id, person_id, episode_concept_id, episode_start_date, episode_end_date,
     episode_object_concept_id, episode_type_concept_id, episode_number)
 VALUES (71, 1, 32531, '2000-03-01', '2000-03-10', 4273629, 32879, 1);
-INSERT INTO condition_era VALUES (121, 1, 4162253, '2000-02-01', '2001-02-01', 1);
+INSERT INTO condition_era VALUES (121, 1, 4162253, '2000-02-01', '2001-02-01', 1),
+    (122, 2, 4162253, '2000-05-01', '2000-05-01', 1);
 INSERT INTO drug_era VALUES (131, 1, 1308432, '2000-03-01', '2000-03-10', 1, 0);
 INSERT INTO dose_era VALUES (141, 1, 1308432, 8576, 5, '2000-03-01', '2000-03-10');
 INSERT INTO location (location_id, city, state, country_concept_id, country_source_value)

@@ -39,7 +39,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def fill(folder: Path, persons: list[tuple[int, int, int, int]], conditions: list[tuple[int, str]]) -> None:
-    people: list[dict[str, object]] = [{"person_id": p, "gender_concept_id": g, "year_of_birth": y, "care_site_id": s} for p, g, y, s in persons]
+    people: list[dict[str, object]] = [
+        {"person_id": p, "gender_concept_id": g, "year_of_birth": y, "care_site_id": s} for p, g, y, s in persons
+    ]
     write(folder, "person", people)
     write(folder, "condition_occurrence", [{"person_id": p, "condition_start_date": day} for p, day in conditions])
     write(folder, "care_site", [{"care_site_id": 1, "care_site_name": "North"}, {"care_site_id": 2}])
