@@ -179,9 +179,8 @@ def test_a_signal_stops_a_run_without_a_trace(
     _, err = process.communicate(timeout=20)
     assert process.returncode == code, err
     assert "Traceback" not in err
-    hidden = [
-        path for place in (tiny.runs, tiny.releases) for path in place.rglob(".*") if not path.name.endswith(".lock")
-    ]
+    paths = [path for place in (tiny.runs, tiny.releases) for path in place.rglob(".*")]
+    hidden = [path for path in paths if path.name != ".history" and not path.name.endswith(".lock")]
     assert hidden == [] and not list(tiny.releases.rglob("*.parquet"))
     assert oncoweave("run", "tiny", at=tiny).code == 0
 

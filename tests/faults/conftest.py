@@ -29,9 +29,9 @@ def tree(folder: Path) -> dict[str, bytes | str]:
 
 
 def strays(project: Project) -> list[str]:
-    """Temporary files and folders: everything hidden but the locks, in runs and releases."""
+    """Temporary files and folders: everything hidden but the locks and the history, in runs and releases."""
     paths = [path for place in (project.runs, project.releases) for path in place.rglob(".*")]
-    return [str(path) for path in paths if not path.name.endswith(".lock")]
+    return [str(path) for path in paths if path.name != ".history" and not path.name.endswith(".lock")]
 
 
 def broken_releases(project: Project) -> list[Path]:
