@@ -108,6 +108,9 @@ def test_the_schemas_are_written_into_the_project(terminal: Terminal) -> None:
         "mapping_part.json",
         "corrections.json",
         "suite.json",
+        "thresholds.json",
+        "trends.json",
+        "waivers.json",
     }
     assert all(json.loads(Path(path).read_text())["$schema"] for path in written)
 
