@@ -36,13 +36,12 @@ def keys_query(check: DqdCheck) -> str | None:
     key = f"{table}_id" if table not in tables() else row_key(tables()[table])
     if key is None or table in _WITHOUT_KEY:
         return None
-    columns = f'{literal(table)} AS "table", r.{named(key)} AS "key", {literal(check.id)} AS "check"'
     where = f"({wanted.judged}) AND ({wanted.failing})" if wanted.judged else wanted.failing
-    filled = f"r.{named(key)} IS NOT NULL"
-    return (
-        f"SELECT DISTINCT {columns} FROM {_rows(check, wanted)} AS r WHERE {where} AND {filled} "
-        f'ORDER BY "key" LIMIT {KEYS_A_CHECK}'
+    keys = (
+        f'SELECT DISTINCT r.{named(key)} AS "key" FROM {_rows(check, wanted)} AS r WHERE {where} '
+        f'AND r.{named(key)} IS NOT NULL ORDER BY "key" LIMIT {KEYS_A_CHECK}'
     )
+    return f'SELECT {literal(table)} AS "table", "key", {literal(check.id)} AS "check" FROM ({keys}) ORDER BY "key"'
 
 
 _WITHOUT_KEY = (
