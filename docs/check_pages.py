@@ -102,7 +102,7 @@ def index() -> str:
         f"[Checks of a run as a whole]({RUN_PAGE}), named in `expectations/trends.yaml`: {len(RUN_CHECKS)} of delivery, mapping and trend.",
     ]
     lines += ["", "## Data Quality Dashboard\n", "| check | level | means |", "|---|---|---|"]
-    lines += [f"| [{k.name}]({k.name}.md) | {k.level.lower()} | {cell(meaning(k))} |" for k in kinds().values()]
+    lines += [f"| [{k.name}]({k.name}.md) | {k.level.lower()} | {cell(k.in_general)} |" for k in kinds().values()]
     return "\n".join(lines) + "\n"
 
 
@@ -237,13 +237,13 @@ def kind_page(kind: Kind, told: Explanation) -> str:
     threshold = "none" if kind.threshold is None else f"{kind.threshold:g} %, where a check has none of its own"
     facts = {
         "level": kind.level.lower(), "severity": kind.severity, "category": kind.category + (f", {kind.subcategory}" if kind.subcategory else ""),
-        "context": kind.context, "tolerated": threshold, "checks": f"{number:,}", "judged": cell(told.judged), "failing": cell(meaning(kind)),
+        "context": kind.context, "tolerated": threshold, "checks": f"{number:,}", "judged": cell(told.judged), "failing": cell(kind.in_general),
     }  # fmt: skip
     rows = [f"| {name} | {value} |" for name, value in facts.items()]
     lines = [
         MADE,
         f"# {kind.name}\n",
-        f"{meaning(kind)}\n",
+        f"{kind.in_general}\n",
         "A kind of check of OHDSI's Data Quality Dashboard; nothing has to be written for it.\n",
     ]
     if kind.deprecated:
@@ -256,27 +256,6 @@ def kind_page(kind: Kind, told: Explanation) -> str:
             f"A site that tolerates another share says so in `thresholds.yaml`, by the check's id (`{example_id}`).\n",
         ]
     )
-
-
-def meaning(kind: Kind) -> str:
-    """The description, with words for what differs from check to check."""
-    words = {
-        "{table}": "the table", "{field}": "the field", "{fk_table}": "the table that it points at", "{fk_domain}": "the field's",
-        "{fk_class}": "the field's", "{low}": "the lowest plausible value", "{high}": "the highest plausible value",
-        "{after_field}": "the date", "{after_table}": "another table", "{end_field}": "its end", "{gender}": "the plausible one",
-        "{concept}": "a concept", "{units}": "those that are plausible",
-    }  # fmt: skip
-    text = (
-        kind.description.replace("The table {table}", "The table")
-        .replace("The field {field}", "The field")
-        .replace("their {field}", "their key")
-    )
-    text = text.replace("standard concept {field}", "standard concept").replace(
-        "source concept {field}", "source concept"
-    )
-    for placeholder, word in words.items():
-        text = text.replace("required field " + placeholder, "required field").replace(placeholder, word)
-    return text.replace("whose the field", "whose field")
 
 
 def cell(text: str) -> str:

@@ -146,7 +146,7 @@ def reference_of(expectation: str) -> str:
     if (of_run := RUN_CHECKS.get(expectation)) is not None:
         judged, bad = (*of_run.counts, "")[:2]
         return _("{doc} Judged: {judged}; failing: {failing}.").format(doc=_(of_run.doc), judged=judged, failing=bad)
-    return kind.description if (kind := kinds().get(expectation)) else ""
+    return kind.in_general if (kind := kinds().get(expectation)) else ""
 
 
 def query_of(result: ExpectationResult, known: Mapping[str, str]) -> str:

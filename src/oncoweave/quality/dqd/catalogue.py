@@ -20,6 +20,18 @@ from oncoweave.spec.yaml_tree import Value
 _GENDERS = {"gender": "plausibleGender", "gender_of_descendants": "plausibleGenderUseDescendants"}
 
 
+_IN_GENERAL = (
+    ("The table {table}", "The table"), ("The field {field}", "The field"), ("their {field}", "their key"),
+    ("standard concept {field}", "standard concept"), ("source concept {field}", "source concept"),
+    ("required field {field}", "required field"), ("whose {field}", "whose field"),
+    ("{table}", "the table"), ("{field}", "the field"), ("{fk_table}", "the table that it points at"),
+    ("{fk_domain}", "the field's"), ("{fk_class}", "the field's"), ("{low}", "the lowest plausible value"),
+    ("{high}", "the highest plausible value"), ("{after_field}", "the date"), ("{after_table}", "another table"),
+    ("{end_field}", "its end"), ("{gender}", "the plausible one"), ("{concept}", "a concept"),
+    ("{units}", "those that are plausible"),
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Kind:
     """What all checks of one name have in common; `description` has placeholders."""
@@ -34,6 +46,14 @@ class Kind:
     notes: str
     deprecated: bool
     description: str
+
+    @property
+    def in_general(self) -> str:
+        """The description, with words for what differs from check to check."""
+        text = self.description
+        for written, said in _IN_GENERAL:
+            text = text.replace(written, said)
+        return text
 
 
 @cache
