@@ -39,13 +39,13 @@ read_moment = Function(
 )  # fmt: skip
 moment_date = Function(
     "moment_date", (INTEGER,), DATE,
-    "CASE WHEN {0} >= -30610224000000000 THEN CAST(make_timestamp({0}) AS DATE) END",
-    "The day of what `read_moment` read; years below 1000 are none.",
+    "CASE WHEN {0} BETWEEN -30610224000000000 AND 253402300799999999 THEN CAST(make_timestamp({0}) AS DATE) END",
+    "The day of what `read_moment` read; years below 1000 and above 9999 are none.",
     (((86_460_000_000,), date(1970, 1, 2)), ((-30_610_224_000_000_000,), date(1000, 1, 1)), ((-30_610_224_000_000_001,), None)),
     internal=True,
 )  # fmt: skip
 moment_time = Function(
-    "moment_time", (INTEGER,), INTEGER, "epoch_us(CAST(make_timestamp({0}) AS TIME))",
+    "moment_time", (INTEGER,), INTEGER, "({0} % 86400000000 + 86400000000) % 86400000000",
     "The microseconds of the day of what `read_moment` read.",
     (((86_460_000_000,), 60_000_000), ((-1,), 86_399_999_999)), internal=True,
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from oncoweave.decisions import ReleaseSignOff
@@ -33,6 +34,9 @@ from oncoweave.report.quality_page import quality_page
 from oncoweave.report.release_page import release_page
 from oncoweave.run_identity import read_identity
 from oncoweave.spec.load import load_source
+
+MOST_LISTED = 12
+"""At most so many failing checks are named in a message."""
 
 
 def publish(run: RunFolder, project: Project) -> Path:
@@ -133,7 +137,7 @@ def _approved(run: RunFolder, project: Project) -> ReleaseSignOff | None:
     failing = open_failures(checked.results, "convention")
     lines = [f"run {run.run_id} of `{run.source}` is not approved; nothing was published", f"  {told}"]
     sign = how_to_sign(run, spec.required_approval, again=stands.state == "rejected")
-    raise DataError("\n".join([*lines, *map(_told, failing)]), mend=_how_to_accept(run, sign) if failing else sign)
+    raise DataError("\n".join([*lines, *_listed(run, failing)]), mend=_how_to_accept(run, sign) if failing else sign)
 
 
 def _how_to_accept(run: RunFolder, sign: str) -> str:
@@ -153,7 +157,7 @@ def _passed(run: RunFolder) -> CheckRecord:
         failed = open_failures(checked.results, "fatal")
         raise DataError(
             f"run {run.run_id} of `{run.source}` did not pass; nothing was published\n"
-            + "\n".join([*map(_told, failed), *_nobody(run)]),
+            + "\n".join([*_listed(run, failed), *_nobody(run)]),
             mend=f"`oncoweave failing {run.source} CHECK --rows` tells on site which rows fail; `oncoweave explain "
             f"{run.source}` which were not mapped, and why",
         )
@@ -165,6 +169,13 @@ def _nobody(run: RunFolder) -> list[str]:
     mapped = read_record(run.path / "map.json", MapRecord)
     people = [entry for entry in mapped.ledger if entry.fact == "person" and not mapped.persons]
     return [f"    {e.rule} {verdict}: {why} ({rows:,} rows)" for e in people for verdict, why, rows in e.reasons]
+
+
+def _listed(run: RunFolder, failed: Sequence[ExpectationResult]) -> list[str]:
+    """The first checks that failed, and how to see the others."""
+    more = len(failed) - MOST_LISTED
+    rest = [f"  and {more} more: `oncoweave check {run.source}` lists them"] if more > 0 else []
+    return [*map(_told, failed[:MOST_LISTED]), *rest]
 
 
 def _told(result: ExpectationResult) -> str:
