@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from oncoweave import content
 from oncoweave.cli.demo import demo_sources
 from oncoweave.cli.main import main
 from oncoweave.project import Project
@@ -146,6 +148,7 @@ def test_a_source_that_comes_along_without_its_vocabulary_is_warned_of_unless_it
     mapping.write_text(re.sub("(?m)^vocabulary: .*$", "vocabulary: v5.0 01-JAN-99", mapping.read_text()))
     assert terminal.code("lint", "--project", terminal.project.root) == 2
     capsys.readouterr()
+    shutil.copytree(content.standard() / "expectations", terminal.project.root / "expectations")
     monkeypatch.setattr("oncoweave.content.standard", lambda: terminal.project.root)
     (problem,) = terminal.json("lint")["problems"]
     assert (problem["severity"], problem["code"]) == ("warning", "vocabulary")

@@ -83,7 +83,7 @@ def test_the_tutorial_has_files_commands_and_outputs() -> None:
     page = read_page()
     assert page.steps >= 5
     assert len(page.told) >= 10
-    assert sum(line.startswith("cat ") for line in page.script) == 5
+    assert sum(line.startswith("cat ") for line in page.script) == 7
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: str(page.name))
