@@ -168,7 +168,8 @@ def _nobody(run: RunFolder) -> list[str]:
     """Where no person was mapped: why not, by the rule of the persons."""
     mapped = read_record(run.path / "map.json", MapRecord)
     people = [entry for entry in mapped.ledger if entry.fact == "person" and not mapped.persons]
-    return [f"    {e.rule} {verdict}: {why} ({rows:,} rows)" for e in people for verdict, why, rows in e.reasons]
+    reasons = [f"    {e.rule} {verdict}: {why} ({rows:,} rows)" for e in people for verdict, why, rows in e.reasons]
+    return ["  the run has no person", *reasons] if people else []
 
 
 def _listed(run: RunFolder, failed: Sequence[ExpectationResult]) -> list[str]:
