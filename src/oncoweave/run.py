@@ -28,13 +28,11 @@ from oncoweave.release.package import preflight
 from oncoweave.release.signoff import Answer, Standing, note_starter, one_at_a_time, sign, standing_by
 from oncoweave.release.verify import verify
 from oncoweave.report.recap import RunSummary, changes, summary
-from oncoweave.report.write import write_pages
 from oncoweave.run_identity import identity, read_identity, refuse_changed
 from oncoweave.spec.load import load_source
 from oncoweave.spec.source import Source
 from oncoweave.spec.waivers import Waiver
 from oncoweave.spec.waivers_file import with_waiver
-from oncoweave.stages.publish import release_manifest
 
 __all__ = [
     "RunSummary", "approval_of", "candidate", "changes", "check", "data_docs", "extract", "map", "map_events", "map_record", "publish",
@@ -186,7 +184,7 @@ def check(run: RunFolder, project: Project, *, again: bool = False) -> CheckReco
             record = stage.judge_again(run, project)
         _write_manifest(run)
         keep(run, project)
-        write_pages(run, project)
+        _write_pages(run, project)
         return record
 
 
@@ -219,12 +217,14 @@ def publish(run: RunFolder, project: Project) -> Path:
 
     with _stage(project, run.source, "publish", run.run_id):
         release = stage(run, project)
-        write_pages(run, project)
+        _write_pages(run, project)
         return release
 
 
 def candidate(run: RunFolder) -> ReleaseManifest:
     """The manifest of the release that a checked run makes; raises DataError when it may not be published."""
+    from oncoweave.stages.publish import release_manifest
+
     return release_manifest(run)
 
 
@@ -250,7 +250,7 @@ def signoff(run: RunFolder, project: Project, answer: Answer) -> SignOff:
 def write_report(run: RunFolder, project: Project) -> None:
     """Write the pages of a checked run anew, so that they tell how it stands."""
     with one_at_a_time(run):
-        write_pages(run, project)
+        _write_pages(run, project)
 
 
 def waits(run: RunFolder, project: Project, *, auto_approve: bool = False) -> bool:
@@ -284,8 +284,15 @@ def published(run: RunFolder, project: Project) -> Path | None:
     checked = read_record(run.path / "check.json", CheckRecord)
     if not may_be_accepted(checked) or (checked.verdict != "pass" and not approval_of(run, project).lets_pass):
         return None
-    release = project.releases / run.source / release_manifest(run).release_id
+    release = project.releases / run.source / candidate(run).release_id
     return release if release.is_dir() and not verify(release) else None
+
+
+def _write_pages(run: RunFolder, project: Project) -> None:
+    """Write the pages of a checked run; what makes them takes a third of a second to import, and extract and map need none."""
+    from oncoweave.report.write import write_pages
+
+    write_pages(run, project)
 
 
 def _refuse_faults(project: Project, source: str) -> None:
