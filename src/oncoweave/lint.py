@@ -166,7 +166,7 @@ def _made(inputs: Inputs, plan: Plan, example: Example) -> Made:
 def _held(record: MapRecord, table: str) -> list[str]:
     """Why the rules that fill a target table made no more rows of the example: what is wrong first."""
     entries = [entry for entry in record.ledger if TABLE_OF_FACT[entry.fact] == table]
-    named = [(f"{e.rule}.{e.column}" if e.column else e.rule, reason) for e in entries for reason in e.reasons]
+    named = [(e.name, reason) for e in entries for reason in e.reasons]
     named.sort(key=lambda item: item[1][0] == "excluded")
     return [f"{rule} {verdict}: {reason}" for rule, (verdict, reason, _) in named]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Literal, get_args
 
@@ -125,6 +126,25 @@ class LedgerEntry(Record):
     events: int
     unmapped: int
     reasons: tuple[tuple[Literal["quarantined", "excluded"], str, int], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The rule, with its column where it has several."""
+        return f"{self.rule}.{self.column}" if self.column else self.rule
+
+
+ALL_FACTS = "all"
+"""The name of the sum over all kinds of fact."""
+
+
+def events_by_fact(ledger: Iterable[LedgerEntry]) -> dict[str, tuple[int, int]]:
+    """The events of each kind of fact, and those of them with concept 0; under ALL_FACTS of all kinds together."""
+    counts: dict[str, tuple[int, int]] = {}
+    for entry in ledger:
+        for fact in (entry.fact, ALL_FACTS):
+            events, unmapped = counts.get(fact, (0, 0))
+            counts[fact] = (events + entry.events, unmapped + entry.unmapped)
+    return counts
 
 
 class UnmappedCount(Record):

@@ -16,11 +16,6 @@ HEAD = ("rule", "read", "mapped", "quarantined", "excluded", "events", "unmapped
 def print_ledger(entries: Iterable[LedgerEntry]) -> None:
     """Print the ledger, then the reasons for the rows that were held back or left out."""
     lines = list(entries)
-    table("Ledger", HEAD, [(name(e), e.read, e.mapped, e.quarantined, e.excluded, e.events, e.unmapped) for e in lines])
-    reasons = [(name(e), outcome, reason, rows) for e in lines for outcome, reason, rows in e.reasons]
+    table("Ledger", HEAD, [(e.name, e.read, e.mapped, e.quarantined, e.excluded, e.events, e.unmapped) for e in lines])
+    reasons = [(e.name, outcome, reason, rows) for e in lines for outcome, reason, rows in e.reasons]
     table("Not mapped", ("rule", "outcome", "reason", "rows"), reasons)
-
-
-def name(entry: LedgerEntry) -> str:
-    """A rule, with its column where it has several."""
-    return f"{entry.rule}.{entry.column}" if entry.column else entry.rule

@@ -23,7 +23,7 @@ from oncoweave.engine.parquet import copy_sorted
 from oncoweave.errors import OncoweaveError
 from oncoweave.files import clear_away, faults, make_private_folder, patient_lock, read_record, sync
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, ExtractRecord, MapRecord
+from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, events_by_fact
 
 FOLDER = ".history"
 FILE = "quality.parquet"
@@ -174,14 +174,8 @@ def _rows_of(run: RunFolder) -> list[HistoryRow]:
     rows = [*_judged(run, extracted.delivery_date, checked)]
     rows += [row("table", file.name.removesuffix(".parquet"), file.rows) for file in mapped.tables]
     rows += [row("source_table", table.table, table.records, table.quarantined) for table in extracted.tables]
-    by_fact: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for entry in mapped.ledger:
-        name = f"{entry.rule}.{entry.column}" if entry.column else entry.rule
-        rows.append(row("rule", name, entry.events, entry.unmapped))
-        for fact in (entry.fact, "all"):
-            by_fact[fact][0] += entry.events
-            by_fact[fact][1] += entry.unmapped
-    return [*rows, *(row("fact", fact, events, unmapped) for fact, (events, unmapped) in by_fact.items())]
+    rows += [row("rule", entry.name, entry.events, entry.unmapped) for entry in mapped.ledger]
+    return [*rows, *(row("fact", fact, *counts) for fact, counts in events_by_fact(mapped.ledger).items())]
 
 
 def _judged(run: RunFolder, day: date, checked: CheckRecord) -> Iterator[HistoryRow]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from oncoweave.records import ExpectationResult, LedgerEntry
+from oncoweave.records import ALL_FACTS, ExpectationResult, LedgerEntry, events_by_fact
 from oncoweave.report.check_views import name_of
 from oncoweave.report.earlier import Before
 from oncoweave.report.language import _
@@ -80,9 +80,8 @@ def changes_of(of: Material) -> Changes | None:
 
 def mapped_share(ledger: Iterable[LedgerEntry]) -> float | None:
     """Which share of the events has a standard concept; None where there are none."""
-    entries = list(ledger)
-    events = sum(entry.events for entry in entries)
-    return (events - sum(entry.unmapped for entry in entries)) / events if events else None
+    events, unmapped = events_by_fact(ledger).get(ALL_FACTS, (0, 0))
+    return (events - unmapped) / events if events else None
 
 
 def _by_name(results: Iterable[ExpectationResult]) -> dict[str, ExpectationResult]:

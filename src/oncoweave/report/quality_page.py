@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from oncoweave.privacy.small_cells import suppressed
-from oncoweave.records import LedgerEntry
+from oncoweave.records import ALL_FACTS, LedgerEntry, events_by_fact
 from oncoweave.report import matrix
 from oncoweave.report.banners import of_the_verdict
 from oncoweave.report.changes import changes_of, mapped_share, rows_of
@@ -189,14 +189,10 @@ def _short(check: CheckView) -> str:
 
 def _facts(ledger: Iterable[LedgerEntry], smallest: int) -> list[Covered]:
     """The coverage of each kind of fact, by the ledger."""
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for entry in ledger:
-        counts[entry.fact][0] += entry.events
-        counts[entry.fact][1] += entry.unmapped
     return [
         Covered(fact, events, _mapped(events, unmapped, smallest))
-        for fact, (events, unmapped) in sorted(counts.items())
-        if events
+        for fact, (events, unmapped) in sorted(events_by_fact(ledger).items())
+        if events and fact != ALL_FACTS
     ]
 
 

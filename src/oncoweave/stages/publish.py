@@ -192,8 +192,7 @@ def _mapped(run: RunFolder) -> MapRecord:
         raise DataError(f"run {run.run_id} of `{run.source}` has no person; an empty release is not published")
     for entry in mapped.ledger:
         if entry.read != entry.mapped + entry.quarantined + entry.excluded:
-            where = f"{entry.rule}.{entry.column}" if entry.column else entry.rule
-            raise DataError(f"run {run.run_id} of `{run.source}`: the ledger of `{where}` does not balance")
+            raise DataError(f"run {run.run_id} of `{run.source}`: the ledger of `{entry.name}` does not balance")
     return mapped
 
 

@@ -20,7 +20,7 @@ from oncoweave.project import Project, RunFolder
 from oncoweave.quality.run_checks.drift import GONE
 from oncoweave.quality.run_checks.finding import Finding
 from oncoweave.quality.snapshot_tables import snapshot_select
-from oncoweave.records import EventFile, EventIndex, ExtractRecord, LedgerEntry, MapRecord
+from oncoweave.records import EventFile, EventIndex, ExtractRecord, LedgerEntry, MapRecord, events_by_fact
 from oncoweave.spec.concept_map import load_concept_map
 from oncoweave.spec.load import load_mapping
 from oncoweave.spec.source import Source
@@ -50,7 +50,8 @@ def findings(connection: duckdb.DuckDBPyConnection, given: Mapped) -> Iterator[F
     optional = _optional(given)
     for entry in given.record.ledger:
         yield from _rule(entry, given.spec, "the rule is optional" if entry.rule in optional else "")
-    yield from _by_fact(given.record)
+    for fact, counts in events_by_fact(given.record.ledger).items():
+        yield Finding("facts_unmapped", (fact,), "", *counts)
     yield from _shares(given)
     yield from _persons(connection, given)
     yield from _codes(connection, given)
@@ -89,16 +90,6 @@ def _rule(entry: LedgerEntry, spec: Source, optional: str) -> Iterator[Finding]:
     yield found("rows_held_back", kept, entry.quarantined)
     yield found("rows_excluded", entry.read, entry.excluded)
     yield found("events_unmapped", entry.events, entry.unmapped)
-
-
-def _by_fact(record: MapRecord) -> Iterator[Finding]:
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for entry in record.ledger:
-        for fact in (entry.fact, "all"):
-            counts[fact][0] += entry.events
-            counts[fact][1] += entry.unmapped
-    for fact, (events, unmapped) in counts.items():
-        yield Finding("facts_unmapped", (fact,), "", events, unmapped)
 
 
 def _shares(given: Mapped) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from oncoweave.quality.history import HistoryRow, Kind, Series
 from oncoweave.quality.run_checks.finding import Finding, beyond
 from oncoweave.quality.run_checks.mapping import rule_place
 from oncoweave.quality.run_checks.previous import NO_EARLIER, Previous
-from oncoweave.records import ExpectationResult, MapRecord
+from oncoweave.records import ALL_FACTS, ExpectationResult, MapRecord
 
 NEW_RULE = "the run before had no such rule"
 
@@ -44,7 +44,7 @@ def _unmapped(mapped: MapRecord, before: Mapping[str, HistoryRow], *, first: boo
     totals: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for entry in mapped.ledger:
         place = rule_place(entry)
-        known = before.get(".".join(place))
+        known = before.get(entry.name)
         if known is None:
             why = NO_EARLIER if first else NEW_RULE
             yield Finding("rule_unmapped_jumped", place, entry.table, column=entry.column, not_applicable=why)
@@ -52,7 +52,7 @@ def _unmapped(mapped: MapRecord, before: Mapping[str, HistoryRow], *, first: boo
         else:
             counts = (entry.events, entry.unmapped, known.evaluated or 0, known.unexpected or 0)
             yield Finding("rule_unmapped_jumped", place, entry.table, *_jump(*counts), entry.column)
-        for fact in (entry.fact, "all"):
+        for fact in (entry.fact, ALL_FACTS):
             totals[fact] = [total + one for total, one in zip(totals[fact], counts, strict=True)]
     for fact, (events, unmapped, events_before, unmapped_before) in totals.items():
         if events_before:
