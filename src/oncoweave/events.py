@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oncoweave.engine.parquet import literal
-from oncoweave.records import EventFile
+from oncoweave.files import read_record
+from oncoweave.project import RunFolder
+from oncoweave.records import EventFile, EventIndex
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,12 @@ class EventColumn:
     name: str
     type: str
     doc: str
+
+
+def remaining_event_files(run: RunFolder) -> tuple[EventFile, ...]:
+    """The event files of a run; none where its events were removed."""
+    index = run.events / "events.json"
+    return read_record(index, EventIndex).files if index.is_file() else ()
 
 
 def _columns(text: str) -> tuple[EventColumn, ...]:

@@ -10,7 +10,7 @@ import duckdb
 
 from oncoweave.compiler.keys import UNITS_OF, unit_secret_words
 from oncoweave.compiler.plan import Plan
-from oncoweave.engine.connection import without_values
+from oncoweave.engine.connection import fetch_rows, without_values
 from oncoweave.privacy.pseudonym import Key
 
 
@@ -30,8 +30,7 @@ class Statements:
 
     def rows(self, sql: str, doing: str) -> list[tuple[Any, ...]]:
         """The rows that a statement without parameters finds."""
-        with without_values(doing):
-            return self.connection.execute(sql).fetchall()
+        return fetch_rows(self.connection, sql, doing)
 
     def given(self, sql: str) -> dict[str, object]:
         """The parameters of a statement: what is made of the key, and the day of the delivery, the end of an unended visit."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -62,6 +63,12 @@ def without_values(doing: str) -> Iterator[None]:
         raise EnvironmentFault(f"{doing}: a file could not be read or written{full}") from None
     except duckdb.Error as error:
         raise OncoweaveError(f"{doing}: {type(error).__name__}") from None
+
+
+def fetch_rows(connection: duckdb.DuckDBPyConnection, sql: str, doing: str) -> list[tuple[Any, ...]]:
+    """The rows that a statement finds; an error is told as by `without_values`."""
+    with without_values(doing):
+        return connection.execute(sql).fetchall()
 
 
 def processors(asked: int | None = None) -> int:

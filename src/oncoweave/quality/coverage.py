@@ -7,22 +7,21 @@ fewer persons than the small-cell limit is not named; neither is the next one wh
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 import duckdb
 
 from oncoweave import content
-from oncoweave.engine.connection import connect, without_values
+from oncoweave.engine.connection import connect, fetch_rows, without_values
 from oncoweave.engine.parquet import literal
 from oncoweave.errors import OncoweaveError
-from oncoweave.events import select_events
-from oncoweave.files import read_record
+from oncoweave.events import remaining_event_files, select_events
 from oncoweave.project import Project, RunFolder
 from oncoweave.record import Record
-from oncoweave.records import EventFile, EventIndex
-from oncoweave.spec.concept_map import load_concept_map
+from oncoweave.records import EventFile
+from oncoweave.spec.concept_map import MapRow, load_concept_map
 
 NAMED = 50
 """How many codes are named."""
@@ -65,9 +64,7 @@ class Coverage(Record):
 
 def coverage(run: RunFolder, project: Project, work: Path, smallest: int, most: int = NAMED) -> Coverage:
     """The coverage of a run that has been mapped; of nothing where its events were removed since."""
-    index = run.events / "events.json"
-    events = read_record(index, EventIndex).files if index.is_file() else ()
-    files = [file for file in events if file.rows and _looks_up(file)]
+    files = [file for file in remaining_event_files(run) if file.rows and _looks_up(file)]
     with closing(connect(work=work, allow=[run.events])) as connection:
         for number, file in enumerate(files):
             _count(connection, run, file, number)
@@ -121,16 +118,14 @@ def _maps(connection: duckdb.DuckDBPyConnection, files: int) -> tuple[MapCoverag
     union = " UNION ALL ".join(f"SELECT map, code, mapped, events FROM codes_{number}" for number in range(files))
     sql = f"""SELECT map, count(DISTINCT code), count(DISTINCT code) FILTER (mapped), sum(events),
         coalesce(sum(events) FILTER (mapped), 0) FROM ({union}) GROUP BY map ORDER BY map"""
-    with without_values("counting codes"):
-        rows = connection.execute(sql).fetchall()
+    rows = fetch_rows(connection, sql, "counting codes")
     names = ("codes", "codes_mapped", "records", "records_mapped")
     return tuple(MapCoverage(concept_map=m, **dict(zip(names, map(int, counts), strict=True))) for m, *counts in rows)
 
 
 def _unmapped(connection: duckdb.DuckDBPyConnection, file: EventFile, number: int) -> list[UnmappedCode]:
     sql = f"SELECT code, events, persons FROM codes_{number} WHERE NOT mapped AND tellable ORDER BY ALL"
-    with without_values("counting unmapped codes"):
-        rows = connection.execute(sql).fetchall()
+    rows = fetch_rows(connection, sql, "counting unmapped codes")
     place = {"rule": file.rule, "column": file.column, "concept_map": str(file.constants["source_vocabulary"])}
     return [UnmappedCode(**place, code=str(c), label="", events=int(e), persons=int(p)) for c, e, p in rows]
 
@@ -138,19 +133,18 @@ def _unmapped(connection: duckdb.DuckDBPyConnection, file: EventFile, number: in
 def _labels(project: Project, source: str, maps: Iterable[str | None]) -> Mapping[str, Mapping[str, str]]:
     """The label of each code in the concept maps; none of a map that cannot be read."""
     labels: dict[str, dict[str, str]] = defaultdict(dict)
-    for name, code, label in _label_rows(project, source, {name for name in maps if name}):
-        labels[name].setdefault(code, label)
+    for name, rows in map_rows(project, source, {name for name in maps if name}):
+        for row in rows:
+            labels[name].setdefault(row.source_code, row.source_name)
     return labels
 
 
-def _label_rows(project: Project, source: str, maps: set[str]) -> Iterator[tuple[str, str, str]]:
-    try:
-        paths = {name: path for name, path in content.concept_maps(project, source).items() if name in maps}
-        for name, path in sorted(paths.items()):
-            for row in load_concept_map(path, project.root).rows:
-                yield name, row.source_code, row.source_name
-    except OncoweaveError:
-        return  # lint says what is wrong with a map; here its labels are only missing
+def map_rows(project: Project, source: str, maps: Collection[str]) -> Iterator[tuple[str, Sequence[MapRow]]]:
+    """The rows of some concept maps of a source, as they are now, by name; none from one on that cannot be read, which lint tells."""
+    with suppress(OncoweaveError):
+        for name, path in sorted(content.concept_maps(project, source).items()):
+            if name in maps:
+                yield name, load_concept_map(path, project.root).rows
 
 
 def _labelled(code: UnmappedCode, labels: Mapping[str, Mapping[str, str]]) -> UnmappedCode:

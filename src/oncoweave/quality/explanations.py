@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import cast
 
-from oncoweave.spec.yaml_tree import read_tree
+from oncoweave.spec.yaml_tree import read_package_file
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,8 @@ class Explanation:
 @cache
 def explanations() -> Mapping[str, Explanation]:
     """By the name of the expectation, or of the kind of DQD check."""
-    tree, faults = read_tree(files("oncoweave.quality").joinpath("explanations.yaml").read_text(encoding="utf-8"))
-    assert isinstance(tree.data, dict) and not faults, faults
-    return MappingProxyType({name: _explanation(cast("dict[str, object]", e)) for name, e in tree.data.items()})
+    entries = read_package_file("oncoweave.quality", "explanations.yaml").items()
+    return MappingProxyType({name: _explanation(cast("dict[str, object]", entry)) for name, entry in entries})
 
 
 def _explanation(entry: Mapping[str, object]) -> Explanation:

@@ -13,6 +13,7 @@ import duckdb
 
 from oncoweave.engine.connection import without_values
 from oncoweave.engine.parquet import identifier, literal
+from oncoweave.omop.clinical import FIRST_DAY
 from oncoweave.omop.model import CdmTable, tables
 from oncoweave.omop.routing import DOMAIN_CONCEPT
 
@@ -23,19 +24,6 @@ FROM person GROUP BY person_id
 """
 _DEATH = "CREATE TABLE check_death AS SELECT person_id, max(try_cast(death_date AS DATE)) AS death FROM death GROUP BY person_id"
 _DELIVERY = "CREATE TABLE check_delivery AS SELECT CAST(? AS DATE) AS delivery"
-_START = {
-    "condition_occurrence": "condition_start_date",
-    "drug_exposure": "drug_exposure_start_date",
-    "procedure_occurrence": "procedure_date",
-    "device_exposure": "device_exposure_start_date",
-    "visit_occurrence": "visit_start_date",
-    "visit_detail": "visit_detail_start_date",
-    "measurement": "measurement_date",
-    "observation": "observation_date",
-    "note": "note_date",
-    "specimen": "specimen_date",
-    "episode": "episode_start_date",
-}
 _CATEGORY = r"""
 CREATE TABLE check_category AS
 SELECT measurement_id, person_id, measurement_date AS day,
@@ -118,7 +106,7 @@ def _linked_sql() -> str:
     rows = " UNION ALL ".join(
         f"SELECT '{table}' AS table_name, {identifier(f'{table}_id')} AS event_id, person_id, "
         f"{identifier(start)} AS start FROM {identifier(table)}"
-        for table, start in _START.items()
+        for table, start in FIRST_DAY.items()
     )
     return (
         "CREATE VIEW check_linked AS SELECT c.concept_id AS field_concept_id, k.* "
@@ -130,7 +118,7 @@ def _linked_sql() -> str:
 def _activity_sql() -> str:
     """The last day on which something of a person starts, in any table of events."""
     rows = " UNION ALL ".join(
-        f"SELECT person_id, {identifier(start)} AS start FROM {identifier(table)}" for table, start in _START.items()
+        f"SELECT person_id, {identifier(start)} AS start FROM {identifier(table)}" for table, start in FIRST_DAY.items()
     )
     return f"CREATE VIEW check_activity AS SELECT person_id, max(start) AS last_start FROM ({rows}) GROUP BY person_id"
 

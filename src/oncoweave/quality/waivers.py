@@ -16,7 +16,7 @@ from oncoweave.content import WAIVERS, judgement_files
 from oncoweave.errors import Problem, SpecError, nearest
 from oncoweave.project import Project
 from oncoweave.quality.overrides import known_terms
-from oncoweave.quality.run_checks.catalogue import RUN_CHECKS
+from oncoweave.quality.run_checks.catalogue import OF_A_RUN, RUN_CHECKS
 from oncoweave.quality.run_checks.compilation import run_check_specs
 from oncoweave.records import AppliedWaiver, ExpectationResult, IdleWaiver, Severity
 from oncoweave.spec.document import Document, shown_name
@@ -24,8 +24,6 @@ from oncoweave.spec.load import load_waivers
 from oncoweave.spec.waivers import Waiver
 
 Lapse = Literal["expired", "exceeded"]
-ORIGINS = ("source", "mapping", "trend")
-"""What the ids of checks of a whole run begin with; after their name they go on with the place, which only the run knows."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def _severities(project: Project, source: str) -> dict[str, Severity]:
 
 def _entry_problems(entry: Waiver, document: Document, number: int, known: Mapping[str, Severity]) -> Iterator[Problem]:
     place, begins = ("waivers", number, "check"), ".".join(entry.check.split(".")[:2])
-    of_run = entry.check.split(".")[0] in ORIGINS
+    of_run = entry.check.split(".")[0] in OF_A_RUN
     named = [check for check in known if fnmatchcase(check, begins if of_run else entry.check)]
     if not named:
         near = nearest(begins if of_run else entry.check.replace("*", ""), known)

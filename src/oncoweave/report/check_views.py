@@ -13,7 +13,7 @@ from oncoweave.quality.definitions import CATALOGUE
 from oncoweave.quality.dqd.catalogue import catalogue, kinds
 from oncoweave.quality.dqd.check import DqdCheck
 from oncoweave.quality.dqd.queries import query as dqd_query
-from oncoweave.quality.run_checks.catalogue import RUN_CHECKS
+from oncoweave.quality.run_checks.catalogue import OF_A_RUN, RUN_CHECKS
 from oncoweave.records import ExpectationResult, Severity
 from oncoweave.report.banners import Tone
 from oncoweave.report.earlier import NO_TREND, Trend
@@ -127,7 +127,7 @@ def name_of(result: ExpectationResult) -> str:
 
 def place_of(result: ExpectationResult) -> str:
     """Where a check looks: the target field or table, and for a check of the whole run what its id says after the origin."""
-    if result.origin in ("source", "mapping", "trend"):
+    if result.origin in OF_A_RUN:
         return result.check.partition(".")[2] or result.check
     return f"{result.table}.{result.column}" if result.column else result.table
 
@@ -170,7 +170,7 @@ def rank(check: CheckView) -> tuple[int, int, int, str]:
 
 def _about(result: ExpectationResult) -> str:
     """What tells checks of one place apart: what must hold, and the concept and unit where it is about one."""
-    if result.origin in ("source", "mapping", "trend"):
+    if result.origin in OF_A_RUN:
         return ""
     what = result.expectation
     if result.concept is None:

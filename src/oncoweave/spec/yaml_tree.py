@@ -7,8 +7,9 @@ refused before it grows: depth, anchors, aliases and tags stop at their first ev
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -74,6 +75,19 @@ def read_tree(text: str) -> tuple[Tree, list[Fault]]:
     except ReaderError as error:
         builder.faults.append(_character_fault(error, text))
     return builder.tree, builder.faults
+
+
+def read_package_file(package: str, name: str) -> dict[str, Value]:
+    """A YAML file of ours beside the modules of a package, which is a map; scalars are texts."""
+    tree, faults = read_tree(files(package).joinpath(name).read_text(encoding="utf-8"))
+    assert isinstance(tree.data, dict) and not faults, (name, faults)
+    return tree.data
+
+
+def mapping(value: Value) -> Mapping[str, Value]:
+    """The value, which is a map, of a file of ours."""
+    assert isinstance(value, dict), value
+    return value
 
 
 class _Refused(Exception):

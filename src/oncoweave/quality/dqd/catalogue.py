@@ -5,7 +5,7 @@ The files of OHDSI are not part of the product; a test compares the catalogue wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from oncoweave.omop.model import CdmTable, other_tables, tables
 from oncoweave.quality.dqd.check import NO_UNIT, Context, DqdCheck, KahnCategory, Level, Parameters
 from oncoweave.quality.dqd.rules import Part, parts_of, read_yaml
 from oncoweave.records import Severity
-from oncoweave.spec.yaml_tree import Value
+from oncoweave.spec.yaml_tree import Value, mapping
 
 _GENDERS = {"gender": "plausibleGender", "gender_of_descendants": "plausibleGenderUseDescendants"}
 
@@ -140,7 +140,7 @@ def _described(check: DqdCheck, kind: Kind) -> DqdCheck:
         gender=compared.gender,
         concept=f"{'concepts' if len(check.concepts) > 1 else 'concept'} {ids}"
         + (f" ({check.concept_name})" if check.concept_name else ""),
-        units=", ".join("no unit" if unit == NO_UNIT else unit_codes()[unit] for unit in compared.units),
+        units=units_told(compared.units),
     )
     return replace(check, description=text)
 
@@ -148,13 +148,13 @@ def _described(check: DqdCheck, kind: Kind) -> DqdCheck:
 def _concept_checks() -> Iterator[DqdCheck]:
     facts = _concept_facts()
     for section, name in _GENDERS.items():
-        for table, by_gender in _mapping(facts[section]).items():
-            for gender, ids in _mapping(by_gender).items():
+        for table, by_gender in mapping(facts[section]).items():
+            for gender, ids in mapping(by_gender).items():
                 part = Part(name, _concept_field(table), parameters=_of_gender(gender))
                 groups = [_ids(ids)] if name == "plausibleGenderUseDescendants" else [(one,) for one in _ids(ids)]
                 yield from (_check(table, part, group) for group in groups)
     codes = {code: number for number, code in unit_codes().items()}
-    for units, ids in _mapping(facts["plausible_units"]).items():
+    for units, ids in mapping(facts["plausible_units"]).items():
         known = tuple(sorted(codes[code] for code in units.split()))
         part = Part("plausibleUnitConceptIds", "measurement_concept_id", parameters=Parameters(units=known))
         yield from (_check("measurement", part, (one,)) for one in _ids(ids))
@@ -176,7 +176,12 @@ def _concept_facts() -> Mapping[str, Value]:
 @cache
 def unit_codes() -> Mapping[int, str]:
     """UCUM code by unit concept."""
-    return MappingProxyType({int(str(number)): code for code, number in _mapping(_concept_facts()["units"]).items()})
+    return MappingProxyType({int(str(number)): code for code, number in mapping(_concept_facts()["units"]).items()})
+
+
+def units_told(units: Iterable[int]) -> str:
+    """Unit concepts by their codes in UCUM."""
+    return ", ".join("no unit" if unit == NO_UNIT else unit_codes()[unit] for unit in units)
 
 
 def _ids(value: Value) -> tuple[int, ...]:
@@ -184,9 +189,4 @@ def _ids(value: Value) -> tuple[int, ...]:
 
 
 def _texts(value: Value) -> Mapping[str, str]:
-    return {key: str(one) for key, one in _mapping(value).items()}
-
-
-def _mapping(value: Value) -> Mapping[str, Value]:
-    assert isinstance(value, dict), value
-    return value
+    return {key: str(one) for key, one in mapping(value).items()}

@@ -15,8 +15,8 @@ import duckdb
 
 from oncoweave.omop.model import tables
 from oncoweave.omop.routing import TABLE_OF_FACT
-from oncoweave.quality.dqd.catalogue import catalogue, unit_codes, with_names
-from oncoweave.quality.dqd.check import NO_UNIT, DqdCheck
+from oncoweave.quality.dqd.catalogue import catalogue, units_told, with_names
+from oncoweave.quality.dqd.check import DqdCheck
 from oncoweave.quality.dqd.counts import Counts
 from oncoweave.quality.dqd.relations import VOCABULARY
 from oncoweave.quality.dqd.run import run_dqd
@@ -105,7 +105,7 @@ def _result(check: DqdCheck, counts: Counts, run_tables: Tables) -> ExpectationR
         expectation=check.name,
         column=check.field or None,
         concept=check.concepts[0] if len(check.concepts) == 1 else None,
-        unit=", ".join("no unit" if unit == NO_UNIT else unit_codes()[unit] for unit in check.parameters.units),
+        unit=units_told(check.parameters.units),
         severity=check.severity,
         category=cast("Category", check.category.lower()),
         context=cast("Context", check.context.lower()),

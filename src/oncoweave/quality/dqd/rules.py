@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 
 from oncoweave.omop.model import CdmField, CdmTable
 from oncoweave.quality.dqd.check import NOTHING_TO_COMPARE, Bound, Parameters
-from oncoweave.spec.yaml_tree import Value, read_tree
+from oncoweave.spec.yaml_tree import Value, mapping, read_package_file
 
 DATES = ("DATE", "TIMESTAMP")
 INTEGERS = ("BIGINT", "INTEGER")
@@ -57,14 +56,12 @@ def parts_of(table: CdmTable) -> Iterator[Part]:
 
 def read_yaml(name: str) -> dict[str, Value]:
     """A file of this package; scalars are texts."""
-    tree, faults = read_tree(files("oncoweave.quality.dqd").joinpath(name).read_text(encoding="utf-8"))
-    assert isinstance(tree.data, dict) and not faults, (name, faults)
-    return tree.data
+    return read_package_file("oncoweave.quality.dqd", name)
 
 
 def _of_the_table(table: str) -> Iterator[Part]:
     yield Part("cdmTable")
-    for threshold, names in _mapping(_facts()["measurePersonCompleteness"]).items():
+    for threshold, names in mapping(_facts()["measurePersonCompleteness"]).items():
         if table in str(names).split():
             yield Part("measurePersonCompleteness", threshold=float(threshold))
     if table == "condition_era":
@@ -191,8 +188,8 @@ def _listed(table: str) -> Iterator[Part]:
         "isStandardValidConcept", "standardConceptRecordCompleteness", "sourceConceptRecordCompleteness",
         "sourceValueCompleteness", "withinVisitDates",
     ):  # fmt: skip
-        for threshold, by_table in _mapping(_facts()[name]).items():
-            for field in str(_mapping(by_table).get(table, "")).split():
+        for threshold, by_table in mapping(_facts()[name]).items():
+            for field in str(mapping(by_table).get(table, "")).split():
                 standard = _standard_concept(table, field) if name == "sourceValueCompleteness" else ""
                 yield Part(name, field, float(threshold), Parameters(standard_concept_field=standard))
 
@@ -212,24 +209,17 @@ def _is_of_a_person(table: CdmTable) -> bool:
 
 
 def _number(which: str, table: CdmTable, field: CdmField) -> Bound | None:
-    text = _mapping(_mapping(_facts()[which]).get(table.name, {})).get(field.name)
+    text = mapping(mapping(_facts()[which]).get(table.name, {})).get(field.name)
     return Bound(str(text), number=float(str(text))) if text else None
 
 
 def _named(which: str, table: CdmTable, field: CdmField) -> bool:
-    return field.name in str(_mapping(_facts()[which]).get(table.name, "")).split()
+    return field.name in str(mapping(_facts()[which]).get(table.name, "")).split()
 
 
 def _group(which: str, table: CdmTable, field: CdmField) -> str:
-    groups = _mapping(_facts()[which]).items()
-    return next(
-        (name for name, fields in groups if field.name in str(_mapping(fields).get(table.name, "")).split()), ""
-    )
-
-
-def _mapping(value: Value) -> Mapping[str, Value]:
-    assert isinstance(value, dict), value
-    return value
+    groups = mapping(_facts()[which]).items()
+    return next((name for name, fields in groups if field.name in str(mapping(fields).get(table.name, "")).split()), "")
 
 
 @cache

@@ -155,3 +155,5 @@ _TRENDS = (
 RUN_CHECKS: Mapping[str, RunCheck] = {
     c.name: c for c in (*_SCHEMA, *_VOLUMES, *_VALUES, *_ROWS, *_COVERAGE, *_FACTS, *_TRENDS)
 }
+OF_A_RUN = frozenset(check.origin for check in RUN_CHECKS.values())
+"""The origins of these checks. Their ids begin with it; after the name they go on with the place, which only the run knows."""

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import duckdb
 
-from oncoweave.engine.connection import without_values
+from oncoweave.engine.connection import fetch_rows
 from oncoweave.engine.parquet import identifier, row_count
 from oncoweave.errors import OncoweaveError
 from oncoweave.project import RunFolder
@@ -75,7 +74,7 @@ def _repeats(connection: duckdb.DuckDBPyConnection, table: SourceTableRecord, sp
     of = ", ".join(map(identifier, fields))
     filled = "true" if spec.row.content else " AND ".join(f"{identifier(f)} IS NOT NULL" for f in fields)
     sql = f"SELECT count(*), count(DISTINCT hash({of})) FROM ({rows}) WHERE {filled}"
-    ((all_rows, different),) = _rows(connection, sql, f"counting repeated rows of {table.table}")
+    ((all_rows, different),) = fetch_rows(connection, sql, f"counting repeated rows of {table.table}")
     return Finding(check, (table.table,), table.table, all_rows, all_rows - different)
 
 
@@ -121,7 +120,7 @@ def _compared(
 def _filled(connection: duckdb.DuckDBPyConnection, rows: str, fields: Sequence[str]) -> dict[str | None, int]:
     """How many rows there are (under None), and how many have each field filled."""
     counts = ", ".join(["count(*)", *(f"count({identifier(f)})" for f in fields)])
-    (counted,) = _rows(connection, f"SELECT {counts} FROM ({rows})", "counting filled fields")
+    (counted,) = fetch_rows(connection, f"SELECT {counts} FROM ({rows})", "counting filled fields")
     return dict(zip([None, *fields], counted, strict=True))
 
 
@@ -137,7 +136,7 @@ def _pairs(connection: duckdb.DuckDBPyConnection, now: str, before: str, group: 
 
     sql = f"""SELECT coalesce(a.n, 0) AS now, coalesce(b.n, 0) AS before, count(*) FROM ({counted(now)}) AS a
         FULL JOIN ({counted(before)}) AS b ON a.g = b.g GROUP BY 1, 2 ORDER BY 1, 2"""
-    return [(int(n), int(b), int(c)) for n, b, c in _rows(connection, sql, "comparing with the last delivery")]
+    return [(int(n), int(b), int(c)) for n, b, c in fetch_rows(connection, sql, "comparing with the last delivery")]
 
 
 def _codes(pairs: Pairs, table: str, field: str) -> Iterator[Finding]:
@@ -156,7 +155,7 @@ def _numbers(
     every = table.rows // SAMPLE + 1
     some = f" AND hash(_file, _line) % {every} = 0" if every > 1 else ""
     sql = f"SELECT quantile_disc({value}, [{tenths}]) FROM ({before}) WHERE {value} IS NOT NULL{some}"
-    ((cuts,),) = _rows(connection, sql, f"finding the tenths of {table.table}.{field}")
+    ((cuts,),) = fetch_rows(connection, sql, f"finding the tenths of {table.table}.{field}")
     # A number is written as it prints: a statement of many parts takes each of them once, and `repr` is exact.
     tenth = " + ".join(f"({value} > {cut!r})::INTEGER" for cut in sorted(set(cuts or ())))
     pairs = _pairs(connection, now, before, tenth) if cuts else []
@@ -188,8 +187,3 @@ def shifted(pairs: Pairs) -> int:
     spread = math.fsum(times * math.sqrt(share * (1 - share)) for share, times in shares)
     chance = spread * math.sqrt((1 / now + 1 / before) / (2 * math.pi))
     return math.floor(max(0.0, distance - chance) * now)
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str, doing: str) -> list[tuple[Any, ...]]:
-    with without_values(doing):
-        return connection.execute(sql).fetchall()

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from oncoweave.quality.run_checks.catalogue import RUN_CHECKS
+from oncoweave.quality.run_checks.catalogue import OF_A_RUN, RUN_CHECKS
 from oncoweave.records import ExpectationResult
 from oncoweave.spec.trends import RunCheckSpec, Trends
 
 NOTHING = "there is nothing to judge"
 TOO_FEW = "to judge: one more or less would decide"
-ORIGINS = frozenset({check.origin for check in RUN_CHECKS.values()})
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def told_by(trends: Trends, facts: Iterable[ExpectationResult]) -> list[Expectat
     after: list[ExpectationResult] = []
     findings: dict[tuple[str, tuple[str, ...]], Finding] = {}
     for fact in facts:
-        if fact.origin in ORIGINS:
+        if fact.origin in OF_A_RUN:
             finding = _finding(fact)
             findings[finding.check, finding.place] = finding
         else:

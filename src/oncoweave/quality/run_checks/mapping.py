@@ -6,22 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 
-from oncoweave import content
-from oncoweave.engine.connection import without_values
+from oncoweave.engine.connection import fetch_rows
 from oncoweave.engine.parquet import identifier
 from oncoweave.errors import OncoweaveError
-from oncoweave.events import select_events
-from oncoweave.files import read_record
+from oncoweave.events import remaining_event_files, select_events
 from oncoweave.project import Project, RunFolder
+from oncoweave.quality.coverage import map_rows
 from oncoweave.quality.run_checks.drift import GONE
 from oncoweave.quality.run_checks.finding import Finding
 from oncoweave.quality.snapshot_tables import snapshot_select
-from oncoweave.records import EventFile, EventIndex, ExtractRecord, LedgerEntry, MapRecord, events_by_fact
-from oncoweave.spec.concept_map import load_concept_map
+from oncoweave.records import EventFile, ExtractRecord, LedgerEntry, MapRecord, events_by_fact
 from oncoweave.spec.load import load_mapping
 from oncoweave.spec.source import Source
 
@@ -129,16 +126,14 @@ def _persons(connection: duckdb.DuckDBPyConnection, given: Mapped) -> Iterator[F
         return
     select = snapshot_select(table, taken.columns, path)
     sql = f"SELECT count(DISTINCT hash({key})) FROM ({select}) WHERE {filled}"
-    ((told,),) = _rows(connection, sql, "counting the persons of the source")
+    ((told,),) = fetch_rows(connection, sql, "counting the persons of the source")
     yield Finding("persons_lost", (), "person", told, max(0, told - rows))
 
 
 def _codes(connection: duckdb.DuckDBPyConnection, given: Mapped) -> Iterator[Finding]:
     """The codes that occur, by the concept map or vocabulary that they are looked up in: unmapped, waiting, unlisted."""
-    index = given.run.events / "events.json"
-    files = read_record(index, EventIndex).files if index.is_file() else ()
     by_map: dict[str, list[EventFile]] = defaultdict(list)
-    for file in files:
+    for file in remaining_event_files(given.run):
         if file.rows and isinstance(name := file.constants.get("source_vocabulary"), str) and _has_codes(file):
             by_map[name].append(file)
     statuses = _statuses(given, set(by_map))
@@ -146,7 +141,7 @@ def _codes(connection: duckdb.DuckDBPyConnection, given: Mapped) -> Iterator[Fin
         events = " UNION ALL ".join(select_events(given.run.events, f, ["source_code", "concept_id"]) for f in of_map)
         sql = f"""SELECT source_code, min(concept_id) = 0 FROM ({events}) WHERE source_code IS NOT NULL
             GROUP BY 1 ORDER BY 1"""
-        found = _rows(connection, sql, "counting codes")
+        found = fetch_rows(connection, sql, "counting codes")
         unmapped = [code for code, without in found if without]
         place = (_place_of(name),)
         yield Finding("codes_unmapped", place, "", len(found), len(unmapped))
@@ -167,14 +162,5 @@ def _place_of(name: str) -> str:
 
 def _statuses(given: Mapped, names: set[str]) -> Mapping[str, set[str]]:
     """The codes that each concept map has, as it is now; what cannot be read is told by lint."""
-    found: dict[str, set[str]] = {}
-    with suppress(OncoweaveError):
-        for name, path in sorted(content.concept_maps(given.project, given.run.source).items()):
-            if name in names:
-                found[name] = {row.source_code for row in load_concept_map(path, given.project.root).rows}
-    return found
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str, doing: str) -> list[tuple[Any, ...]]:
-    with without_values(doing):
-        return connection.execute(sql).fetchall()
+    rows = map_rows(given.project, given.run.source, names)
+    return {name: {row.source_code for row in of_map} for name, of_map in rows}

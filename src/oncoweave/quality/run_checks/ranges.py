@@ -9,20 +9,17 @@ role or by its unit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from oncoweave.engine.connection import without_values
+from oncoweave.engine.connection import fetch_rows
 from oncoweave.engine.parquet import literal
-from oncoweave.events import TYPES, union_of
-from oncoweave.files import read_record
+from oncoweave.events import TYPES, remaining_event_files, union_of
 from oncoweave.project import RunFolder
 from oncoweave.quality.run_checks.finding import Finding
-from oncoweave.records import EventFile, EventIndex
+from oncoweave.records import EventFile
 
 
 @dataclass(frozen=True)
@@ -80,8 +77,7 @@ _COLUMNS = ("concept_id", "kind", "unit_concept_id", "value_number", "modifies")
 
 def findings(connection: duckdb.DuckDBPyConnection, run: RunFolder, concepts: Path) -> Iterator[Finding]:
     """What the values of the events of `run` are against the table; `concepts` is CONCEPT of the vocabulary release."""
-    index = run.events / "events.json"
-    files = [f for f in (read_record(index, EventIndex).files if index.is_file() else ()) if _has_numbers(f)]
+    files = [file for file in remaining_event_files(run) if _has_numbers(file)]
     values = f"SELECT * FROM ({union_of(run.events, files, _COLUMNS)}) WHERE value_number IS NOT NULL"
     assert set(_COLUMNS) <= set(TYPES)
     yield from _of_measures(connection, values)
@@ -106,7 +102,7 @@ def _of_measures(connection: duckdb.DuckDBPyConnection, values: str) -> Iterator
     sql = f"""SELECT m, count(*), count(*) FILTER (WHERE {known}), count(*) FILTER (WHERE {outside})
         FROM (SELECT {measure} AS m, * FROM ({values})) WHERE m IS NOT NULL GROUP BY 1 ORDER BY 1"""
     by_name = {measure.name: measure for measure in MEASURES}
-    for name, given, in_unit, beyond in _rows(connection, sql, "comparing values with what is possible"):
+    for name, given, in_unit, beyond in fetch_rows(connection, sql, "comparing values with what is possible"):
         measure_, units = by_name[name], ", ".join(r.unit for r in by_name[name].ranges if r.unit)
         concept = measure_.concepts[0] if len(measure_.concepts) == 1 else None
         place = ((name,), "measurement")
@@ -144,11 +140,6 @@ def _nodes(connection: duckdb.DuckDBPyConnection, values: str, concepts: Path) -
             FROM ({values}) AS e JOIN ({known}) AS c ON c.concept_id = e.concept_id
             WHERE modifies IS NOT NULL AND value_number <= 90 GROUP BY modifies
         ) WHERE positive IS NOT NULL AND examined IS NOT NULL"""
-    ((both, wrong),) = _rows(connection, sql, "comparing counts of lymph nodes")
+    ((both, wrong),) = fetch_rows(connection, sql, "comparing counts of lymph nodes")
     why_not = "" if both else "no diagnosis has both counts as LOINC 21893-3 and 21894-1, or NAACCR 820 and 830"
     return Finding("nodes_inconsistent", (), "measurement", both, wrong, "value_as_number", why_not)
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str, doing: str) -> list[tuple[Any, ...]]:
-    with without_values(doing), closing(connection.cursor()) as cursor:
-        return cursor.execute(sql).fetchall()
