@@ -22,7 +22,7 @@ from oncoweave.quality.row_conditions import row_condition
 from oncoweave.quality.snapshot_suites import snapshot_faults, snapshot_table
 from oncoweave.records import ExpectationResult
 from oncoweave.spec.document import Document
-from oncoweave.spec.load import load_source, load_suite
+from oncoweave.spec.load import load_each, load_source, load_suite
 from oncoweave.spec.source import Table
 from oncoweave.spec.suite import JUDGED, ExpectationSpec, Suite
 
@@ -118,15 +118,10 @@ RESERVED = frozenset({"about", "coverage", "distributions", "dqd", "mapping", "q
 
 def _compile(project: Project, source: str) -> tuple[list[Check], list[Problem]]:
     found: list[Check] = []
-    problems: list[Problem] = []
     names: dict[str, str] = {}
     delivered: Mapping[str, Table] | None = None
-    for path in suites(project, source):
-        try:
-            suite, document = load_suite(path, project.root)
-        except SpecError as error:
-            problems += error.problems
-            continue
+    files, problems = load_each(suites(project, source), project.root, load_suite)
+    for suite, document in files:
         if suite.suite in names:
             message = f"the suite `{suite.suite}` is also in {names[suite.suite]}"
             problems.append(document.problem("duplicate suite", message, ("suite",), help="give it a name of its own"))

@@ -33,10 +33,10 @@ def judge(
     expired; no other clock is in it.
     """
     # Whoever asks how a run stands imports this module, and reads no specification.
-    from oncoweave.quality.overrides import as_it_asks, overridden
+    from oncoweave.quality.overrides import overridden
     from oncoweave.quality.waivers import waived
 
-    own = [as_it_asks(fact).model_copy(update={"waiver": None, "lapsed": ""}) for fact in facts]
+    own = [fact.model_copy(update={"waiver": None, "lapsed": ""}) for fact in facts]
     counted = [r.model_copy(update={"success": _succeeds(r)}) for r in overridden(own, thresholds, today)]
     results, idle = waived(counted, waivers, today)
     return CheckRecord(

@@ -17,8 +17,8 @@ from oncoweave.project import Project
 from oncoweave.quality.compilation import known_checks
 from oncoweave.quality.dqd.catalogue import catalogue
 from oncoweave.records import AppliedThreshold, ExpectationResult, OwnTerms
-from oncoweave.spec.document import Document, shown_name
-from oncoweave.spec.load import load_thresholds
+from oncoweave.spec.document import Document
+from oncoweave.spec.load import load_each, load_thresholds
 from oncoweave.spec.thresholds import Threshold
 
 OFF = "off"
@@ -48,18 +48,10 @@ def overrides(project: Project, source: str) -> list[Override]:
 
     Raises SpecError with the problems of all its files.
     """
-    found: list[Override] = []
-    problems: list[Problem] = []
-    for path in judgement_files(project, source, THRESHOLDS):
-        try:
-            spec, _ = load_thresholds(path, project.root)
-        except SpecError as error:
-            problems += error.problems
-            continue
-        found += [Override(entry, shown_name(path, project.root)) for entry in spec.thresholds]
-    problems = problems or [p for p in lint_thresholds(project, source) if p.severity == "error"]
-    if problems:
-        raise SpecError(f"the thresholds of `{source}` are wrong", problems=problems)
+    found, problems = _filed(project, source)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise SpecError(f"the thresholds of `{source}` are wrong", problems=errors)
     return found
 
 
@@ -70,20 +62,20 @@ def overridden(facts: Sequence[ExpectationResult], entries: Sequence[Override], 
 
 def lint_thresholds(project: Project, source: str, today: date | None = None) -> list[Problem]:
     """Every problem of the thresholds of `source`; an entry that has expired by `today` is a warning."""
+    return _filed(project, source, today)[1]
+
+
+def _filed(project: Project, source: str, today: date | None = None) -> tuple[list[Override], list[Problem]]:
+    """The entries for `source`, and what is wrong with them and their files."""
     paths = judgement_files(project, source, THRESHOLDS)
-    if not paths:
-        return []
-    known = known_terms(project, source)
-    problems: list[Problem] = []
-    for path in paths:
-        try:
-            spec, document = load_thresholds(path, project.root)
-        except SpecError as error:
-            problems += error.problems
-            continue
-        for number, entry in enumerate(spec.thresholds):
-            problems += _entry_problems(Override(entry, document.name), document, number, known, today)
-    return problems
+    files, problems = load_each(paths, project.root, load_thresholds)
+    known = known_terms(project, source) if files else {}
+    found: list[Override] = []
+    for spec, document in files:
+        for number, entry in enumerate(Override(entry, document.name) for entry in spec.thresholds):
+            found.append(entry)
+            problems += _entry_problems(entry, document, number, known, today)
+    return found, problems
 
 
 def known_terms(project: Project, source: str) -> Mapping[str, OwnTerms]:

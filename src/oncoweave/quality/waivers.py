@@ -19,8 +19,8 @@ from oncoweave.quality.overrides import known_terms
 from oncoweave.quality.run_checks.catalogue import OF_A_RUN, RUN_CHECKS
 from oncoweave.quality.run_checks.compilation import run_check_specs
 from oncoweave.records import AppliedWaiver, ExpectationResult, IdleWaiver, Severity
-from oncoweave.spec.document import Document, shown_name
-from oncoweave.spec.load import load_waivers
+from oncoweave.spec.document import Document
+from oncoweave.spec.load import load_each, load_waivers
 from oncoweave.spec.waivers import Waiver
 
 Lapse = Literal["expired", "exceeded"]
@@ -54,18 +54,11 @@ def covered_by(check: str, scope: str, results: Iterable[ExpectationResult]) -> 
 
 def waivers(project: Project, source: str) -> list[FiledWaiver]:
     """The waivers for `source`: its own, then the site's; raises SpecError with the problems of all files."""
-    found: list[FiledWaiver] = []
-    problems: list[Problem] = []
-    for path in reversed(judgement_files(project, source, WAIVERS)):
-        try:
-            spec, _ = load_waivers(path, project.root)
-        except SpecError as error:
-            problems += error.problems
-            continue
-        found += [FiledWaiver(entry, shown_name(path, project.root)) for entry in spec.waivers]
+    paths = reversed(judgement_files(project, source, WAIVERS))
+    files, problems = load_each(paths, project.root, load_waivers)
     if problems:
         raise SpecError(f"the waivers of `{source}` are wrong", problems=sorted(problems))
-    return found
+    return [FiledWaiver(entry, document.name) for spec, document in files for entry in spec.waivers]
 
 
 def waived(
@@ -78,15 +71,9 @@ def waived(
 
 def lint_waivers(project: Project, source: str) -> list[Problem]:
     """Every problem of the waivers of `source`."""
-    paths = judgement_files(project, source, WAIVERS)
-    known = _severities(project, source) if paths else {}
-    problems: list[Problem] = []
-    for path in paths:
-        try:
-            spec, document = load_waivers(path, project.root)
-        except SpecError as error:
-            problems += error.problems
-            continue
+    files, problems = load_each(judgement_files(project, source, WAIVERS), project.root, load_waivers)
+    known = _severities(project, source) if files else {}
+    for spec, document in files:
         for number, entry in enumerate(spec.waivers):
             problems += _entry_problems(entry, document, number, known)
     return problems

@@ -6,7 +6,7 @@ concept ids) is the compiler's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,6 +30,7 @@ from oncoweave.spec.waivers import Waivers, waiver_problems
 
 __all__ = [
     "load_corrections",
+    "load_each",
     "load_mapping",
     "load_source",
     "load_suite",
@@ -124,6 +125,20 @@ def load_waivers(path: Path, root: Path) -> tuple[Waivers, Document]:
     """The waivers of a file; raises SpecError with all problems."""
     document = read_document(path, root)
     return validate(Waivers, document, waiver_problems), document
+
+
+def load_each(
+    paths: Iterable[Path], root: Path, load: Callable[[Path, Path], tuple[Language, Document]]
+) -> tuple[list[tuple[Language, Document]], list[Problem]]:
+    """The files that can be read, by one of the functions above, and the problems of those that cannot."""
+    found: list[tuple[Language, Document]] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            found.append(load(path, root))
+        except SpecError as error:
+            problems += error.problems
+    return found, problems
 
 
 def validate(language: type[Language], document: Document, *checks: Check) -> Language:

@@ -80,8 +80,12 @@ def _repeats(connection: duckdb.DuckDBPyConnection, table: SourceTableRecord, sp
 
 def _not_compared(table: SourceTableRecord, spec: Table, why_not: str) -> Iterator[Finding]:
     for name, field in spec.fields.items():
-        place = ((table.table, name), table.table)
-        yield from (Finding(c, *place, column=name, not_applicable=why_not) for c in ("cells_emptied", *_of(field)))
+        yield from _field_not_compared(table, name, field, why_not)
+
+
+def _field_not_compared(table: SourceTableRecord, name: str, field: FieldSpec, why_not: str) -> Iterator[Finding]:
+    place = ((table.table, name), table.table)
+    yield from (Finding(c, *place, column=name, not_applicable=why_not) for c in ("cells_emptied", *_of(field)))
 
 
 def _of(field: FieldSpec) -> Sequence[str]:
@@ -104,9 +108,7 @@ def _compared(
     filled_now, filled_before = _filled(connection, now, both), _filled(connection, rows_before, both)
     for name, field in spec.fields.items():
         if name not in both:
-            why_not = "one of the two deliveries lacks the field"
-            place = ((table.table, name), table.table)
-            yield from (Finding(c, *place, column=name, not_applicable=why_not) for c in ("cells_emptied", *_of(field)))
+            yield from _field_not_compared(table, name, field, "one of the two deliveries lacks the field")
             continue
         empty, empty_before = (counted[None] - counted[name] for counted in (filled_now, filled_before))
         more = beyond(empty, filled_now[None], empty_before, filled_before[None])
