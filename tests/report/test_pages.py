@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from oncoweave.project import Project, RunFolder
-from oncoweave.report.banners import Banner
+from oncoweave.report.banners import Banner, of_the_run
 from oncoweave.report.page import LONGEST, TEMPLATES, policy, render, visible
 from oncoweave.report.quality_page import quality_page
 from oncoweave.report.recap import RunSummary
@@ -80,6 +81,19 @@ def test_writing_again_gives_the_same_bytes(site: tuple[Project, RunFolder]) -> 
     assert list(before) == list(PAGES)
     assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in write_pages(run, project)} == before
     assert {path.stat().st_mode & 0o777 for path in run.path.glob("*.html")} == {0o600}
+
+
+def test_a_source_that_is_broken_since_is_told_in_place_of_who_signed(
+    site: tuple[Project, RunFolder], tmp_path: Path
+) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(site[0].root, root)
+    project = Project.at(root)
+    run = RunFolder(project.runs / "tiny" / site[1].run_id)
+    (root / "mappings" / "sources" / "tiny" / "source.yaml").write_text("version: 1\n", encoding="utf-8")
+    told = of_the_run(run, project)
+    assert (told.tone, told.title) == ("warn", "It cannot be told who signed")
+    assert "source.yaml" in told.meaning
 
 
 def test_the_page_in_the_release_names_no_place_and_no_neighbour(site: tuple[Project, RunFolder]) -> None:

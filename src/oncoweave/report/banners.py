@@ -12,7 +12,7 @@ from oncoweave.project import Project, RunFolder
 from oncoweave.quality.judge import open_failures
 from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, ReleaseManifest
 from oncoweave.release.question import is_open, read_question
-from oncoweave.release.signoff import LONGEST_COMMENT, Standing, standing_by, told
+from oncoweave.release.signoff import LONGEST_COMMENT, NOT_NEEDED, Standing, standing_by, told
 from oncoweave.report.language import N_, _, ngettext
 from oncoweave.spec.load import load_source
 
@@ -102,12 +102,17 @@ def _informing(count: int) -> str:
 
 def of_the_run(run: RunFolder, project: Project) -> Banner:
     """How a run stands with those who sign."""
+    return standing_and_banner(run, project)[1]
+
+
+def standing_and_banner(run: RunFolder, project: Project) -> tuple[Standing, Banner]:
+    """How a run stands with those who sign, as source.yaml says now; nothing is asked for where that is broken."""
     try:
-        spec, _ = load_source(project, run.source)
+        spec, _document = load_source(project, run.source)
         stands = standing_by(run, spec)
     except OncoweaveError as error:
-        return Banner("warn", _("It cannot be told who signed"), error.message)
-    return of_the_standing(stands, _asked(run) if stands.asks else "")
+        return NOT_NEEDED, Banner("warn", _("It cannot be told who signed"), error.message)
+    return stands, of_the_standing(stands, _asked(run) if stands.asks else "")
 
 
 def of_the_standing(stands: Standing, asked: str = "") -> Banner:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from oncoweave.errors import OncoweaveError
 from oncoweave.files import read_record
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.evidence import Evidence, read_evidence
 from oncoweave.records import CheckRecord, ExtractRecord, MapRecord
-from oncoweave.release.signoff import NOT_NEEDED, Standing, standing_by
-from oncoweave.report.banners import Banner, of_the_run
+from oncoweave.release.signoff import NOT_NEEDED, Standing
+from oncoweave.report.banners import Banner, standing_and_banner
 from oncoweave.report.earlier import Before, History, history_of, release_before
 from oncoweave.run_identity import Identity, read_identity
-from oncoweave.spec.load import load_source
 
 
 @dataclass(frozen=True)
@@ -41,10 +39,9 @@ class Material:
 
 def gather(run: RunFolder, project: Project, release: str) -> Material:
     """The material of a run that has been checked; raises UsageError when it has not."""
-    alone = material_of(run, read_evidence(run), of_the_run(run, project), release)
-    return replace(
-        alone, standing=_standing(run, project), history=history_of(run, project), before=release_before(run, project)
-    )
+    standing, banner = standing_and_banner(run, project)
+    alone = material_of(run, read_evidence(run), banner, release)
+    return replace(alone, standing=standing, history=history_of(run, project), before=release_before(run, project))
 
 
 def material_of(run: RunFolder, evidence: Evidence, signoff: Banner, release: str) -> Material:
@@ -60,11 +57,3 @@ def material_of(run: RunFolder, evidence: Evidence, signoff: Banner, release: st
         holder=evidence.source.holder,
         release=release,
     )
-
-
-def _standing(run: RunFolder, project: Project) -> Standing:
-    """How the run stands, as source.yaml says now; nothing where it is broken."""
-    try:
-        return standing_by(run, load_source(project, run.source)[0])
-    except OncoweaveError:
-        return NOT_NEEDED
