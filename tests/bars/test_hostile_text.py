@@ -33,14 +33,15 @@ NAME = "tu'm;\"o$inner {{7*7}} ${x} [1]*? 😀\u202e--.csv"
 
 
 def write_tumours(folder: Path, values: list[str], name: str = "tumours.csv") -> None:
-    """One tumour of P001 for each value of T."""
+    """One tumour of P001 for each value of T, all treated."""
     header = (folder / "tumours.csv").read_text(encoding="utf-8").splitlines()[0].split(";")
     (folder / "tumours.csv").unlink()
     with (folder / name).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=";", lineterminator="\n")
         writer.writerow(header)
         for number, value in enumerate(values):
-            writer.writerow(["P001", value + str(number), "02.01.2015", value, "14", "0", "", "", "", value])
+            treated = ["15.01.2015", "02.04.2015", "30.07.2015"]
+            writer.writerow(["P001", value + str(number), "02.01.2015", value, "14", "0", *treated, value])
 
 
 def source_values(project: Project, table: str) -> set[str]:
