@@ -219,7 +219,7 @@ def lock(path: Path, purpose: str, run: str = "") -> Iterator[None]:
 def patient_lock(path: Path, purpose: str, run: str = "", *, patience: float, pause: float) -> Iterator[None]:
     """The same lock, waited for: `patience` seconds at most, looking every `pause` seconds.
 
-    Raises EnvironmentFault when it cannot be had until then.
+    Raises LockHeld when it cannot be had until then, and at once EnvironmentFault for a disk that fails.
     """
     end = time.monotonic() + patience
     with ExitStack() as held:
@@ -227,7 +227,7 @@ def patient_lock(path: Path, purpose: str, run: str = "", *, patience: float, pa
             try:
                 held.enter_context(lock(path, purpose, run))
                 break
-            except EnvironmentFault:
+            except LockHeld:
                 if time.monotonic() > end:
                     raise
                 time.sleep(pause)
