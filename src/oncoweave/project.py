@@ -107,6 +107,11 @@ class RunFolder:
         return self.path / "tables"
 
     @property
+    def fhir(self) -> Path:
+        """FHIR R4 resources, <Type>.<nnn>.ndjson, where the mapping asks for them."""
+        return self.path / "fhir"
+
+    @property
     def quarantine(self) -> Path:
         """extract.parquet and map.parquet (0600): file, line, rule, column, reason."""
         return self.path / "quarantine"

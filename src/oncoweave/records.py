@@ -228,6 +228,30 @@ class DerivedTable(Record):
     remarks: tuple[tuple[str, int], ...] = ()
 
 
+class FhirFile(Record):
+    """One file of FHIR resources of a type, one a line; the `rows` of its record are the resources."""
+
+    type: str
+    file: FileRecord
+
+
+class FhirLeftOut(Record):
+    """Events of a kind of fact in a CDM table that no resource is made of, and why."""
+
+    target: str
+    fact: str
+    reason: str
+    events: int
+
+
+class FhirRecord(Record):
+    """What was written of FHIR, in which profiles; every event is in one of the files or is counted in `left_out`."""
+
+    profiles: str
+    files: tuple[FhirFile, ...] = ()
+    left_out: tuple[FhirLeftOut, ...] = ()
+
+
 class MapRecord(Record):
     """The map stage: the ledger, what was imputed and truncated, and the tables."""
 
@@ -248,6 +272,7 @@ class MapRecord(Record):
     released_text: tuple[ReleasedText, ...] = ()
     joins: tuple[JoinCount, ...] = ()
     unconverted: tuple[UnconvertedCount, ...] = ()
+    fhir: FhirRecord | None = None
 
 
 class TablePart(Record):

@@ -66,6 +66,10 @@ class Mapping(Spec):
     version: Literal[1] = Field(description="Version of this language.")
     source: Name = Field(description="The source that is mapped.")
     vocabulary: str = Field(description="The vocabulary release that this file was reviewed against.")
+    fhir: Literal["base", "mcode", "eu-cancer"] | None = Field(
+        default=None,
+        description="Which profiles of FHIR R4 the run is also written in, beside OMOP: base (FHIR itself), mcode (mCODE STU4) or eu-cancer (HL7 Europe's cancer models). Without it no FHIR is written.",
+    )
     defaults: Defaults = Field(default_factory=Defaults, description="What holds for every rule.")
     imputation: Imputation = Field(default_factory=Imputation, description="Which day stands for a partial date.")
     concepts: dict[Name, ConceptText] = Field(
