@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import duckdb
 
@@ -19,6 +19,8 @@ from oncoweave.engine.connection import CALLERS, connect, without_values
 from oncoweave.engine.parquet import copy_sorted
 from oncoweave.engine.side_by_side import Task, side_by_side
 from oncoweave.events import TYPES, select_events
+from oncoweave.fhir.profile_sets import profile_set
+from oncoweave.fhir.writer import FhirWriter
 from oncoweave.files import file_record, make_private_folder, read_record, stage_folder, work_folder, write_json
 from oncoweave.omop.eras import EraWriter
 from oncoweave.omop.fields import FIELDS
@@ -33,6 +35,8 @@ from oncoweave.records import (
     EventFile,
     EventIndex,
     ExtractRecord,
+    FhirFile,
+    FhirRecord,
     MapRecord,
     ReleasedText,
     UnconvertedCount,
@@ -40,6 +44,8 @@ from oncoweave.records import (
 from oncoweave.spec.notes import NoteRule
 from oncoweave.vocabulary.bundle import Bundle
 
+_Done: TypeAlias = Written | Sequence[DerivedTable | FhirFile]
+"""What a task of the map stage has written."""
 PROJECTED = (*FIELDS, "episode_event", "fact_relationship")
 """The tables that events are projected into, each by itself; the others follow from them."""
 
@@ -67,10 +73,11 @@ def harmonise(of: Harmonisation) -> MapRecord:
     with (
         stage_folder(of.run, "events") as events,
         stage_folder(of.run, "tables") as cdm,
+        _fhir_folder(of) as fhir,
         _connected(of) as connection,
     ):
         files, found = _make_events(connection, of, events)
-        return _complete(TableWriter(connection, events, files, cdm), of, found, {})
+        return _complete(TableWriter(connection, events, files, cdm), of, found, {}, fhir)
 
 
 def harmonise_events(of: Harmonisation) -> MapRecord:
@@ -87,11 +94,16 @@ def harmonise_table(run: RunFolder, name: str, folder: Path) -> Written:
 
 def harmonise_rest(of: Harmonisation, found: MapRecord, parts: Mapping[str, tuple[Path, Written]]) -> MapRecord:
     """The last part: takes the tables that the other parts made, makes those that are left, and puts all in their place."""
-    with stage_folder(of.run, "tables") as cdm, _connected(of) as connection:
+    with stage_folder(of.run, "tables") as cdm, _fhir_folder(of) as fhir, _connected(of) as connection:
         for path, _ in parts.values():
             path.rename(cdm / path.name)
         writer = TableWriter(connection, of.run.events, event_files(of.run), cdm)
-        return _complete(writer, of, found, {name: written for name, (_, written) in parts.items()})
+        return _complete(writer, of, found, {name: written for name, (_, written) in parts.items()}, fhir)
+
+
+def _fhir_folder(of: Harmonisation) -> AbstractContextManager[Path | None]:
+    """The folder for FHIR, where the mapping asks for it."""
+    return stage_folder(of.run, "fhir") if of.plan.mapping.fhir else nullcontext()
 
 
 def event_files(run: RunFolder) -> tuple[EventFile, ...]:
@@ -134,13 +146,18 @@ def _write(writer: TableWriter, name: str) -> Written:
     return writer.write(name)
 
 
-def _complete(writer: TableWriter, of: Harmonisation, found: MapRecord, parts: Mapping[str, Written]) -> MapRecord:
-    """Write the tables that are not there in `parts`, and those that tell of the whole; the record with all tables."""
+def _complete(
+    writer: TableWriter, of: Harmonisation, found: MapRecord, parts: Mapping[str, Written], fhir: Path | None
+) -> MapRecord:
+    """Write the tables that are not there in `parts`, those that tell of the whole, and FHIR; the record with all of it."""
     plan, extracted = of.plan, of.extracted
-    done = side_by_side(writer.connection, [*_projected(writer, parts), *_derived(writer, of, parts)])
+    resources = _fhir_writer(writer, of, fhir) if fhir else None
+    tasks = [*_projected(writer, parts), *_derived(writer, of, parts), *_resources(resources)]
+    done = side_by_side(writer.connection, tasks)
     all_written = {**parts, **{name: what for name, what in done.items() if isinstance(what, Written)}}
     written = {name: all_written[name] for name in PROJECTED}
-    derived = [table for tables_ in done.values() if isinstance(tables_, list) for table in tables_]
+    others = [entry for entries in done.values() if not isinstance(entries, Written) for entry in entries]
+    derived = [entry for entry in others if isinstance(entry, DerivedTable)]
     truncated = {field: number for table in written.values() for field, number in table.truncated.items()}
     counts = {name: table.rows for name, table in written.items()}
     counts["cdm_source"] = writer.write_cdm_source(_about(plan, extracted, of.vocabulary))
@@ -157,8 +174,31 @@ def _complete(writer: TableWriter, of: Harmonisation, found: MapRecord, parts: M
             "events": {n: c for n, c in counts.items() if n not in ("person", "cdm_source", "metadata")},
             "tables": tuple(files),
             "derived": tuple(derived),
+            "fhir": resources and _told_of(resources, others),
         }
     )
+
+
+def _fhir_writer(writer: TableWriter, of: Harmonisation, folder: Path) -> FhirWriter:
+    profiles = profile_set(of.plan.mapping.fhir or "base")
+    fhir = FhirWriter(writer.connection, writer.events, writer.files, folder, profiles, of.run.source)
+    fhir.prepare()
+    return fhir
+
+
+def _resources(writer: FhirWriter | None) -> list[Task[_Done]]:
+    """The types of FHIR resources."""
+
+    def task(type_: str) -> Task[_Done]:
+        assert writer is not None
+        return Task(type_, lambda connection: [*writer.over(connection).write(type_)])
+
+    return [task(type_) for type_ in (writer.types if writer else ())]
+
+
+def _told_of(writer: FhirWriter, made: Sequence[DerivedTable | FhirFile]) -> FhirRecord:
+    files = sorted((entry for entry in made if isinstance(entry, FhirFile)), key=lambda entry: entry.file.name)
+    return FhirRecord(profiles=writer.profiles.name, files=tuple(files), left_out=writer.left_out)
 
 
 def _origin(plan: Plan) -> tuple[date, str] | None:
@@ -179,19 +219,17 @@ def _released_text(execution: Execution, plan: Plan) -> tuple[ReleasedText, ...]
     return tuple(found)
 
 
-def _projected(writer: TableWriter, parts: Mapping[str, Written]) -> list[Task[Written | list[DerivedTable]]]:
+def _projected(writer: TableWriter, parts: Mapping[str, Written]) -> list[Task[_Done]]:
     """The tables that are not there in `parts`, the largest first, so that none is left for the end."""
     names = sorted((name for name in PROJECTED if name not in parts), key=writer.events_of, reverse=True)
 
-    def task(name: str) -> Task[Written | list[DerivedTable]]:
+    def task(name: str) -> Task[_Done]:
         return Task(name, lambda connection: _write(writer.over(connection), name))
 
     return [task(name) for name in names]
 
 
-def _derived(
-    writer: TableWriter, of: Harmonisation, parts: Mapping[str, Written]
-) -> list[Task[Written | list[DerivedTable]]]:
+def _derived(writer: TableWriter, of: Harmonisation, parts: Mapping[str, Written]) -> list[Task[_Done]]:
     """The tables that are derived from the events, or from tables that must be written before."""
 
     def periods(connection: duckdb.DuckDBPyConnection) -> list[DerivedTable]:

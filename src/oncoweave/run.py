@@ -324,9 +324,11 @@ def _tables_are_whole(run: RunFolder) -> bool:
     path = run.path / "map.json"
     if not path.is_file():
         return False
-    recorded = read_record(path, MapRecord).tables
-    there = all((run.tables / file.name).is_file() for file in recorded)
-    return there and all(file_record(run.tables / file.name, file.name, file.rows) == file for file in recorded)
+    record = read_record(path, MapRecord)
+    recorded = [(run.tables, file) for file in record.tables]
+    recorded += [(run.fhir, entry.file) for entry in record.fhir.files] if record.fhir else []
+    there = all((folder / file.name).is_file() for folder, file in recorded)
+    return there and all(file_record(folder / file.name, file.name, file.rows) == file for folder, file in recorded)
 
 
 def _write_manifest(run: RunFolder) -> None:
