@@ -8,7 +8,6 @@ from typing import Literal, get_args
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from oncoweave.decisions import ReleaseSignOff
 from oncoweave.record import Record
 
 Severity = Literal["fatal", "convention", "characterization"]
@@ -407,33 +406,3 @@ class DqdCounts(Record):
     failed: int = 0
     not_applicable: int = 0
     errors: int = 0
-
-
-class ReleaseManifest(Record):
-    """manifest.json of a release: what a hub needs to take it in and to verify it.
-
-    `expectations` lists the checks of DQD only where they failed; `dqd` counts all of them. `pages` are the files beside the
-    tables: release.html and dqd.json.
-    """
-
-    source: str
-    release_id: str
-    run_id: str
-    key_id: str
-    software: str
-    cdm_version: str
-    vocabulary: str
-    delivery_date: date
-    synthetic_origin: tuple[date, str] | None
-    verdict: Literal["pass", "fail"]
-    persons: int
-    tables: tuple[FileRecord, ...]
-    ledger: tuple[LedgerEntry, ...]
-    imputed: dict[str, dict[str, int]]
-    truncated: dict[str, int]
-    unconfirmed_concepts: tuple[int, ...]
-    expectations: tuple[ExpectationResult, ...]
-    dqd: DqdCounts | None = None
-    released_text: tuple[ReleasedText, ...] = ()
-    pages: tuple[FileRecord, ...] = ()
-    signoff: ReleaseSignOff | None = None

@@ -23,10 +23,11 @@ from oncoweave.lineage.send import Telling, telling
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.history import keep
 from oncoweave.quality.judge import may_be_accepted
-from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, ReleaseManifest, RunManifest
+from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, RunManifest
 from oncoweave.release.package import preflight
 from oncoweave.release.signoff import Answer, Standing, note_starter, one_at_a_time, sign, standing_by
 from oncoweave.release.verify import verify
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.report.recap import RunSummary, changes, summary
 from oncoweave.run_identity import identity, read_identity, refuse_changed
 from oncoweave.spec.load import load_source

@@ -20,8 +20,8 @@ import pytest
 
 from oncoweave.files import read_record
 from oncoweave.project import Project
-from oncoweave.records import ReleaseManifest
 from oncoweave.release.verify import verify
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.run import extract, map  # noqa: A004  the stage's name
 from tests.conftest import HERE, KEY
 from tests.report.conftest import browser

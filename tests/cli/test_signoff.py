@@ -9,7 +9,7 @@ import pytest
 
 from oncoweave.files import read_record
 from oncoweave.project import Project
-from oncoweave.records import ReleaseManifest
+from oncoweave.release_records import ReleaseManifest
 from tests.cli.test_flow import Terminal
 
 

@@ -13,8 +13,8 @@ from oncoweave.files import sha256_of
 from oncoweave.hub.bucket import open_place
 from oncoweave.hub.place import Place
 from oncoweave.project import Project
-from oncoweave.records import ReleaseManifest
 from oncoweave.release.verify import CHECKSUMS, MANIFEST, files_of, release_id
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.run import run
 from tests.conftest import HERE, KEY
 from tests.s3_server import empty_bucket, s3_server

@@ -15,9 +15,10 @@ from oncoweave.files import read_record, write_json
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.judge import judge
 from oncoweave.quality.waivers import FiledWaiver
-from oncoweave.records import ExpectationResult, ReleaseManifest, Severity
+from oncoweave.records import ExpectationResult, Severity
 from oncoweave.release.signoff import Answer, Chosen, read_signoff, told
 from oncoweave.release.verify import verify
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.spec.waivers import Waiver
 from oncoweave.stages.publish import publish
 from tests.release.conftest import SOURCE, MakeRun

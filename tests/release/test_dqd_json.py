@@ -9,8 +9,9 @@ from pathlib import Path
 from oncoweave.files import read_record, sha256_of
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.dqd.summary import dqd_counts
-from oncoweave.records import CheckRecord, ReleaseManifest
+from oncoweave.records import CheckRecord
 from oncoweave.release.verify import DQD, verify
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.run import run as whole_run
 from oncoweave.stages.check import judge_again
 

@@ -11,9 +11,9 @@ import pytest
 from oncoweave.errors import DataError, EnvironmentFault, OncoweaveError, UsageError
 from oncoweave.files import lock
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import ReleaseManifest
 from oncoweave.release.status import status
 from oncoweave.release.verify import verify
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.stages.publish import publish
 from tests.release.conftest import LEDGER, MakeRun
 

@@ -14,9 +14,10 @@ from oncoweave.decisions import Person, SignOff
 from oncoweave.errors import DataError, EnvironmentFault, OncoweaveError, UsageError
 from oncoweave.files import read_record, write_json
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, ReleaseManifest
+from oncoweave.records import CheckRecord
 from oncoweave.release.signoff import Answer, Chosen, How, note_starter, read_signoff, told
 from oncoweave.release.verify import verify
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.stages.publish import publish
 from tests.release.conftest import SOURCE, MakeRun
 

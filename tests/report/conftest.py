@@ -14,7 +14,8 @@ import pytest
 
 from oncoweave.files import read_record
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, ReleaseManifest
+from oncoweave.records import CheckRecord, ExtractRecord, MapRecord
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.run import run
 from oncoweave.run_identity import Identity
 

@@ -9,15 +9,8 @@ from oncoweave.quality.coverage import Coverage, MapCoverage, UnmappedCode
 from oncoweave.quality.distributions import Distribution, Distributions, Group, YearRecords
 from oncoweave.quality.evidence import Evidence
 from oncoweave.quality.history import HistoryRow, Series
-from oncoweave.records import (
-    AppliedWaiver,
-    CheckRecord,
-    ExpectationResult,
-    ExtractRecord,
-    LedgerEntry,
-    MapRecord,
-    ReleaseManifest,
-)
+from oncoweave.records import AppliedWaiver, CheckRecord, ExpectationResult, ExtractRecord, LedgerEntry, MapRecord
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.report.banners import Banner
 from oncoweave.report.earlier import Before, History
 from oncoweave.report.material import Material

@@ -13,7 +13,8 @@ import pytest
 
 from oncoweave.files import read_record
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, DqdCounts, FileRecord, ReleaseManifest
+from oncoweave.records import CheckRecord, DqdCounts, FileRecord
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.report.changes import changes_of, rows_of
 from oncoweave.report.earlier import Before, history_of, release_before
 from oncoweave.report.material import Material

@@ -17,8 +17,9 @@ from oncoweave import run as stages
 from oncoweave.errors import DataError, EnvironmentFault, UsageError
 from oncoweave.files import lock, read_record
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import CheckRecord, ReleaseManifest, RunManifest
+from oncoweave.records import CheckRecord, RunManifest
 from oncoweave.release.verify import verify
+from oncoweave.release_records import ReleaseManifest
 
 KEY = "00112233445566778899aabbccddeeff" * 2
 MAIN = "from oncoweave.cli.main import main; main()"

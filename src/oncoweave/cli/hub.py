@@ -71,7 +71,8 @@ def take(release: Path, where: str, connection: str | None, signed: bool, smalle
         print_json(taken)
         return
     done = "taken in" if taken.outcome == "taken" else "there already, as it was"
-    click.echo(f"{taken.source} {taken.release_id}: {done}; {taken.persons:,} persons, {taken.rows:,} rows")
+    fhir = f", {taken.resources:,} FHIR resources" if taken.resources else ""
+    click.echo(f"{taken.source} {taken.release_id}: {done}; {taken.persons:,} persons, {taken.rows:,} rows{fhir}")
     if not taken.is_current:
         click.echo(f"`current` of {taken.source} names a newer delivery, or one of the day that came later; it stays")
     click.echo(f"catalogue.json and comparison.html of {place.shown} are up to date")
@@ -141,6 +142,9 @@ def compare(where: str, connection: str | None, machine: bool) -> None:
         for n in tables
     ]
     table("Without a concept", ("table", *(f.source for f in compared)), shares)
+    types = sorted({type_ for f in compared if f.fhir for type_ in f.fhir.resources})
+    resources = [(n, *(f.fhir.resources.get(n, 0) if f.fhir else 0 for f in compared)) for n in types]
+    table("FHIR resources", ("type", *(f.source for f in compared)), resources)
     if not compared:
         click.echo("the hub has taken no release in yet")
 

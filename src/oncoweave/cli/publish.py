@@ -28,3 +28,19 @@ def publish(source: str, folder: Path | None, run_id: str | None, machine: bool)
         print_json({"source": source, "release": release})
     else:
         click.echo(shown(release))
+        click.echo(_fhir(release), err=True, nl=False)
+
+
+def _fhir(release: Path) -> str:
+    """What the release holds of FHIR, and what it takes back; nothing where it holds none."""
+    from oncoweave.files import read_record
+    from oncoweave.release_records import ReleaseManifest
+
+    fhir = read_record(release / "manifest.json", ReleaseManifest).fhir
+    if fhir is None:
+        return ""
+    size = sum(file.bytes for file in fhir.all_files) / 1_000_000
+    told = f"FHIR R4 ({fhir.profiles}): {sum(fhir.resources.values()):,} resources in {len(fhir.files)} files, {size:,.1f} MB"
+    if not fhir.since:
+        return f"{told}\n"
+    return f"{told}; {fhir.removed:,} resources of {fhir.since} are gone, fhir/manifest.json says so under `deleted`\n"

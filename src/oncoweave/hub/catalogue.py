@@ -28,6 +28,8 @@ CONTEXT = MappingProxyType(
 NON_PUBLIC = "http://publications.europa.eu/resource/authority/access-right/NON_PUBLIC"
 EHDS = "http://data.europa.eu/eli/reg/2025/327/oj"
 HEALTH = "http://publications.europa.eu/resource/authority/data-theme/HEAL"
+NDJSON = "application/fhir+ndjson"
+"""As HL7's Bulk Data names it; it is not registered with IANA."""
 PARQUET = "https://www.iana.org/assignments/media-types/application/vnd.apache.parquet"
 
 
@@ -53,7 +55,9 @@ def _dataset(facts: Facts, releases: list[str]) -> dict[str, Any]:
         "dcatap:applicableLegislation": EHDS,
         "dcat:theme": HEALTH,
         "dcat:keyword": ["cancer", "OMOP CDM", "registry data"],
-        "dct:conformsTo": f"OMOP CDM {facts.cdm_version}",
+        "dct:conformsTo": [f"OMOP CDM {facts.cdm_version}", "HL7 FHIR R4"]
+        if facts.fhir
+        else f"OMOP CDM {facts.cdm_version}",
         "dcat:version": facts.release_id,
         "dcat:hasVersion": releases,
         "dct:issued": facts.delivery_date.isoformat(),
@@ -64,18 +68,7 @@ def _dataset(facts: Facts, releases: list[str]) -> dict[str, Any]:
         "oncoweave:rowsPerTable": facts.rows,
         "oncoweave:smallestCountTold": facts.smallest,
         "prov:wasGeneratedBy": {"@type": "prov:Activity", "prov:used": facts.software, "dct:identifier": facts.run_id},
-        "dcat:distribution": {
-            "@type": "dcat:Distribution",
-            "dct:title": "OMOP CDM tables as Parquet",
-            "dcat:mediaType": PARQUET,
-            "oncoweave:folder": f"releases/{facts.source}/{facts.release_id}",
-            "spdx:checksum": {
-                "@type": "spdx:Checksum",
-                "spdx:algorithm": "spdx:checksumAlgorithm_sha256",
-                "spdx:checksumValue": facts.sha256,
-                "oncoweave:of": "manifest.json",
-            },
-        },
+        "dcat:distribution": _distributions(facts),
     }
     if facts.years and not facts.synthetic_origin:
         told["dct:temporal"] = {
@@ -86,6 +79,32 @@ def _dataset(facts: Facts, releases: list[str]) -> dict[str, Any]:
     if facts.synthetic_origin:
         told["oncoweave:syntheticOrigin"] = facts.synthetic_origin.isoformat()
     return told
+
+
+def _distributions(facts: Facts) -> Any:
+    """The files of a release: the tables, and where there are some, the FHIR resources beside them."""
+    folder = f"releases/{facts.source}/{facts.release_id}"
+    omop = _distribution("OMOP CDM tables as Parquet", PARQUET, folder, facts.sha256)
+    if facts.fhir is None:
+        return omop
+    fhir = _distribution("HL7 FHIR R4 resources as NDJSON", NDJSON, f"{folder}/fhir", facts.sha256)
+    told = {"oncoweave:profiles": facts.fhir.profiles, "oncoweave:resourcesPerType": facts.fhir.resources}
+    return [omop, {**fhir, "dct:conformsTo": "HL7 FHIR R4", **told}]
+
+
+def _distribution(title: str, kind: str, folder: str, sha256: str) -> dict[str, Any]:
+    return {
+        "@type": "dcat:Distribution",
+        "dct:title": title,
+        "dcat:mediaType": kind,
+        "oncoweave:folder": folder,
+        "spdx:checksum": {
+            "@type": "spdx:Checksum",
+            "spdx:algorithm": "spdx:checksumAlgorithm_sha256",
+            "spdx:checksumValue": sha256,
+            "oncoweave:of": "manifest.json",
+        },
+    }
 
 
 def _sum(facts: Facts) -> int | None:

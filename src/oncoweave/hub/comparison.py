@@ -36,8 +36,9 @@ def as_csv(compared: Sequence[Facts]) -> bytes:
 def as_page(compared: Sequence[Facts]) -> bytes:
     """The comparison for people: a page without script and without request."""
     tables = sorted({one.table for facts in compared for one in facts.tables})
+    types = sorted({type_ for facts in compared if facts.fhir for type_ in facts.fhir.resources})
     return render(
-        "hub.html", compared=compared, tables=tables, facts={f.source: _by_table(f) for f in compared}
+        "hub.html", compared=compared, tables=tables, types=types, facts={f.source: _by_table(f) for f in compared}
     ).encode()
 
 
@@ -55,6 +56,8 @@ def measures(facts: Facts) -> Iterator[tuple[str, str, object]]:
         yield "rows", table, rows
     for one in facts.tables:
         yield "share without a concept", one.table, one.unmapped_share
+    for type_, count in facts.fhir.resources.items() if facts.fhir else ():
+        yield "FHIR resources", type_, count
     for name, count in facts.ledger.model_dump().items():
         yield "rule rows", name, count
     for concept in facts.concepts:

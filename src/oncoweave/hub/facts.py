@@ -16,11 +16,13 @@ from oncoweave.files import read_record, sha256_of
 from oncoweave.omop.clinical import CLINICAL, SEXES
 from oncoweave.privacy.small_cells import Count, suppressed, told_count
 from oncoweave.record import Record
-from oncoweave.records import ReleaseManifest
 from oncoweave.release.verify import MANIFEST
+from oncoweave.release_records import ReleaseManifest
 
 OF_NOBODY = frozenset({"location", "care_site", "provider", "cdm_source", "metadata"})
 """Tables whose rows tell of no person."""
+TYPES_OF_NOBODY = frozenset({"ConceptMap", "Provenance"})
+"""Types of FHIR resources that tell of no person."""
 MOST = 10
 """Concepts told of each table."""
 
@@ -52,6 +54,13 @@ class LedgerFacts(Record):
     excluded: Count
 
 
+class FhirFacts(Record):
+    """The FHIR R4 resources of a release: in which profiles, and how many of each type."""
+
+    profiles: str
+    resources: dict[str, Count]
+
+
 class Facts(Record):
     """facts/<source>/<release_id>.json: what may be told of a release. `smallest` is the least count that is told.
 
@@ -79,6 +88,7 @@ class Facts(Record):
     tables: tuple[TableFacts, ...]
     concepts: tuple[ConceptFacts, ...]
     ledger: LedgerFacts
+    fhir: FhirFacts | None = None
 
 
 def facts_of(release: Path, smallest: int) -> Facts:
@@ -117,6 +127,7 @@ def facts_of(release: Path, smallest: int) -> Facts:
         tables=told,
         concepts=concepts,
         ledger=_ledger(manifest, smallest),
+        fhir=_fhir(manifest, smallest),
     )
 
 
@@ -127,6 +138,14 @@ def _rows(manifest: ReleaseManifest, smallest: int) -> dict[str, Count]:
         name = Path(file.name).stem
         found[name] = file.rows if name in OF_NOBODY else told_count(file.rows or 0, smallest)
     return found
+
+
+def _fhir(manifest: ReleaseManifest, smallest: int) -> FhirFacts | None:
+    """The resources by type; those that tell of no person are counted whatever their number."""
+    if manifest.fhir is None:
+        return None
+    told = {t: n if t in TYPES_OF_NOBODY else told_count(n, smallest) for t, n in manifest.fhir.resources.items()}
+    return FhirFacts(profiles=manifest.fhir.profiles, resources=told)
 
 
 def _ledger(manifest: ReleaseManifest, smallest: int) -> LedgerFacts:

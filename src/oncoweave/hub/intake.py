@@ -23,11 +23,12 @@ from oncoweave.hub.place import RELEASE_ID, Place, release_name, taken
 from oncoweave.omop.model import CDM_VERSION
 from oncoweave.project import SOURCE_NAME
 from oncoweave.record import Record
-from oncoweave.records import ReleaseManifest
 from oncoweave.release.package import FILE, FOLDER
-from oncoweave.release.verify import MANIFEST, Finding, verify
+from oncoweave.release.verify import MANIFEST, Finding, files_of, verify
+from oncoweave.release_records import ReleaseManifest
 
-MOST_FILES = 200
+MOST_FILES = 20_000
+"""Of a release: a large one has its FHIR resources in many parts."""
 SMALLEST = 5
 """Counts of fewer persons or rows are not shown, as OHDSI and DARWIN EU have it."""
 
@@ -42,7 +43,10 @@ class Policy:
 
 @dataclass(frozen=True)
 class Intake:
-    """What came of an intake: `taken` now, or `there` since before; whether the source's `current` names it."""
+    """What came of an intake: `taken` now, or `there` since before; whether the source's `current` names it.
+
+    `rows` are those of OMOP, `resources` those of FHIR.
+    """
 
     source: str
     release_id: str
@@ -51,6 +55,7 @@ class Intake:
     persons: int
     rows: int
     is_current: bool
+    resources: int = 0
 
 
 class RefusedRecord(Record):
@@ -90,7 +95,8 @@ def take(release: Path, place: Place, policy: Policy | None = None, expected: st
         _write_facts(place, facts)
     rows = sum(file.rows or 0 for file in manifest.tables)
     outcome: Literal["taken", "there"] = "taken" if there is None else "there"
-    return Intake(manifest.source, manifest.release_id, outcome, digest, manifest.persons, rows, is_current)
+    resources = sum(manifest.fhir.resources.values()) if manifest.fhir else 0
+    return Intake(manifest.source, manifest.release_id, outcome, digest, manifest.persons, rows, is_current, resources)
 
 
 def refusals(place: Place) -> list[RefusedRecord]:
@@ -162,7 +168,7 @@ def _refuse_damaged(place: Place, manifest: ReleaseManifest) -> None:
     """What is there already must be whole: every file is looked for by its name."""
     name = release_name(manifest.source, manifest.release_id)
     there = set(place.names(name))
-    missing = [file.name for file in manifest.tables if f"{name}/{file.name}" not in there]
+    missing = [file.name for file in files_of(manifest) if f"{name}/{file.name}" not in there]
     if missing:
         raise EnvironmentFault(
             f"{place.shown}/{name} lacks {missing[0]}", mend="move the folder away, and take the release in again"

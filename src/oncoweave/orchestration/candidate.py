@@ -11,8 +11,9 @@ from oncoweave.orchestration.markdown import plain, table
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.failures_since import new_failures
 from oncoweave.quality.judge import open_failures
-from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, MapRecord, ReleaseManifest
+from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, MapRecord
 from oncoweave.release.signoff import read_signoff, starters, told
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.report.recap import RunSummary, notes_of, summary
 from oncoweave.spec.approval import Approval
 from oncoweave.spec.source import Source

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from oncoweave.files import read_record, sha256_of
 from oncoweave.project import RUN_ID, Project, RunFolder
-from oncoweave.records import ReleaseManifest
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.run import published
 
 Told = dict[str, JsonValue]

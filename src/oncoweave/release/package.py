@@ -1,7 +1,7 @@
 """Packs a release folder and puts it in place: written beside, verified, renamed in, `current` switched last.
 
-A release is releases/<source>/<release_id>/ with omop/<table>.parquet, release.html, qa/, manifest.json and SHA256SUMS
-(which `sha256sum -c` reads). Once it has its name nothing here touches it again.
+A release is releases/<source>/<release_id>/ with omop/<table>.parquet, fhir/ where the mapping asks for it, release.html, qa/,
+manifest.json and SHA256SUMS (which `sha256sum -c` reads). Once it has its name nothing here touches it again.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from oncoweave.errors import EnvironmentFault
 from oncoweave.files import clear_away, faults, remove, sha256_of, sync, sync_tree, write_json, write_whole
-from oncoweave.records import ReleaseManifest
 from oncoweave.release.verify import CHECKSUMS, FOLDERS, MANIFEST, files_of, refuse_findings, verify
+from oncoweave.release_records import ReleaseManifest
 
 FOLDER = 0o750
 FILE = 0o440
@@ -55,8 +55,9 @@ def sweep(place: Path) -> None:
         remove(stray)
 
 
-def put(place: Path, manifest: ReleaseManifest, tables: Sequence[Path], pages: Mapping[str, bytes]) -> Path:
-    """Write the release `manifest` with the files `tables` and the `pages` into `place`; returns its folder.
+def put(place: Path, manifest: ReleaseManifest, files: Mapping[str, Path], pages: Mapping[str, bytes]) -> Path:
+    """Write the release `manifest` into `place`, with copies of the `files` and with the `pages`, both by their names in the
+    release; returns its folder.
 
     A whole release of that name is left as it is. `current` points to the release afterwards.
     Raises EnvironmentFault when a folder of that name is there and is not that release.
@@ -66,16 +67,16 @@ def put(place: Path, manifest: ReleaseManifest, tables: Sequence[Path], pages: M
         refuse_findings(target, verify(target))
         _refuse_other(target, manifest)
     else:
-        _write(place / f".tmp-{manifest.run_id}", target, manifest, tables, pages)
+        _write(place / f".tmp-{manifest.run_id}", target, manifest, files, pages)
     switch(place / "current", manifest.release_id)
     return target
 
 
 def _write(
-    beside: Path, target: Path, manifest: ReleaseManifest, tables: Sequence[Path], pages: Mapping[str, bytes]
+    beside: Path, target: Path, manifest: ReleaseManifest, files: Mapping[str, Path], pages: Mapping[str, bytes]
 ) -> None:
     try:
-        _fill(beside, manifest, tables, pages)
+        _fill(beside, manifest, files, pages)
         refuse_findings(beside, verify(beside))
         with faults(target):
             beside.rename(target)
@@ -84,15 +85,14 @@ def _write(
         clear_away(beside)
 
 
-def _fill(beside: Path, manifest: ReleaseManifest, tables: Sequence[Path], pages: Mapping[str, bytes]) -> None:
+def _fill(beside: Path, manifest: ReleaseManifest, files: Mapping[str, Path], pages: Mapping[str, bytes]) -> None:
     with faults(beside):
-        for folder in (beside, *(beside / name for name in FOLDERS if name == "omop" or _holds(pages, name))):
+        for folder in (beside, *(beside / name for name in FOLDERS if _holds({**files, **pages}, name))):
             folder.mkdir()
             _open_to_group(folder)
-        for table in tables:
-            copy = beside / "omop" / table.name
-            shutil.copyfile(table, copy)
-            copy.chmod(FILE)
+        for name, file in files.items():
+            shutil.copyfile(file, beside / name)
+            (beside / name).chmod(FILE)
     for name, content in pages.items():
         write_whole(beside / name, content, FILE)
     write_json(beside / MANIFEST, manifest, FILE)
@@ -103,14 +103,20 @@ def _fill(beside: Path, manifest: ReleaseManifest, tables: Sequence[Path], pages
         sync_tree(beside)
 
 
-def _holds(pages: Mapping[str, bytes], folder: str) -> bool:
-    return any(name.startswith(f"{folder}/") for name in pages)
+def _holds(names: Iterable[str], folder: str) -> bool:
+    return any(name.startswith(f"{folder}/") for name in names)
 
 
 def _refuse_other(target: Path, manifest: ReleaseManifest) -> None:
-    """Refuse a release of the same name that is another; the same run, signed or judged again, keeps its first release."""
+    """Refuse a release of the same name that is another; the same run, signed or judged again, keeps its first release.
+
+    What it takes back is what it was when it was published first, after another release than the one that is current now.
+    """
     there = ReleaseManifest.model_validate_json((target / MANIFEST).read_text(encoding="utf-8"))
     judged = {name: getattr(manifest, name) for name in ("signoff", "pages", "verdict", "expectations", "dqd")}
+    if there.fhir and manifest.fhir:
+        taken_back = {name: getattr(manifest.fhir, name) for name in ("since", "removed", "deleted", "manifest")}
+        judged["fhir"] = there.fhir.model_copy(update=taken_back)
     if there.model_copy(update=judged) != manifest:
         raise EnvironmentFault(
             f"{target} is there already, and is not what run {manifest.run_id} publishes; it was left as it is",

@@ -10,7 +10,8 @@ from datetime import date
 from oncoweave.errors import DataError, EnvironmentFault, UsageError
 from oncoweave.files import read_record, sha256_of
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import DeliveryRecord, ExtractRecord, FileRecord, ReleaseManifest, SourceTableRecord
+from oncoweave.records import DeliveryRecord, ExtractRecord, FileRecord, SourceTableRecord
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.spec.delivery import day_of
 from oncoweave.spec.source import FhirTable, Source, Table
 

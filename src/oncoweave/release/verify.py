@@ -21,14 +21,16 @@ from oncoweave.files import faults, sha256_of
 from oncoweave.omop.model import tables as cdm_tables
 from oncoweave.quality.dqd.summary import findings
 from oncoweave.quality.judge import open_failures
-from oncoweave.records import FileRecord, ReleaseManifest
+from oncoweave.records import FileRecord
+from oncoweave.release.fhir_files import faults_of, misnamed
 from oncoweave.release.signoff import for_release
+from oncoweave.release_records import ReleaseManifest
 
 MANIFEST, CHECKSUMS, PAGE = "manifest.json", "SHA256SUMS", "release.html"
 QUALITY, DQD = "qa/report.html", "qa/dqd.json"
 PAGES = (PAGE, QUALITY, DQD)
 """What a release may hold besides its tables, in its folder and in the folders of `FOLDERS`."""
-FOLDERS = ("omop", "qa")
+FOLDERS = ("omop", "qa", "fhir")
 _TABLE = re.compile(r"omop/([a-z_]+)\.parquet")
 
 
@@ -60,20 +62,21 @@ def verify(release: Path) -> list[Finding]:
     unsafe += [
         Finding(file.name, "is no name of a page of a release") for file in manifest.pages if file.name not in PAGES
     ]
+    if manifest.fhir:
+        unsafe += [Finding(file.name, "is no name of a file of FHIR in fhir/") for file in misnamed(manifest.fhir)]
     if unsafe:
         return unsafe
     with faults(release):
         found = [*_names(release, manifest), *_checksums(release, manifest), *_sense(manifest)]
         changed = [finding for file in files_of(manifest) for finding in _changed(release, file)]
     faulty = {finding.name for finding in [*found, *changed]}
-    readable = [file for file in manifest.tables if file.name not in faulty]
     dashboard = [] if DQD in faulty else _dashboard(release, manifest)
-    return sorted({*found, *changed, *_contents(release, readable), *dashboard})
+    return sorted({*found, *changed, *_contents(release, manifest, faulty), *dashboard})
 
 
 def files_of(manifest: ReleaseManifest) -> tuple[FileRecord, ...]:
     """Every file of a release besides its manifest and checksums."""
-    return (*manifest.tables, *manifest.pages)
+    return (*manifest.tables, *(manifest.fhir.all_files if manifest.fhir else ()), *manifest.pages)
 
 
 def refuse_findings(release: Path, findings: Sequence[Finding]) -> None:
@@ -183,11 +186,17 @@ def _changed(release: Path, file: FileRecord) -> Iterator[Finding]:
         yield Finding(file.name, "changed: its SHA-256 is not the manifest's")
 
 
-def _contents(release: Path, files: Sequence[FileRecord]) -> list[Finding]:
+def _contents(release: Path, manifest: ReleaseManifest, faulty: set[str]) -> list[Finding]:
+    """What is wrong within the tables and the FHIR resources, of the files that are not `faulty` otherwise."""
+    readable = [file for file in manifest.tables if file.name not in faulty]
     with tempfile.TemporaryDirectory(prefix="oncoweave-verify-") as work:
         connection = connect(work=Path(work), allow=[release], threads=1)
         try:
-            return [finding for file in files for finding in _content(connection, release, file)]
+            found = [finding for file in readable for finding in _content(connection, release, file)]
+            if manifest.fhir:
+                told = faults_of(connection, release, manifest.fhir, faulty, manifest.delivery_date)
+                found += [Finding(name, what) for name, what in told]
+            return found
         finally:
             connection.close()
 

@@ -10,9 +10,10 @@ from typing import Literal
 from oncoweave.errors import OncoweaveError
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.judge import open_failures
-from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult, ReleaseManifest
+from oncoweave.records import SEVERITIES, CheckRecord, ExpectationResult
 from oncoweave.release.question import is_open, read_question
 from oncoweave.release.signoff import LONGEST_COMMENT, NOT_NEEDED, Standing, standing_by, told
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.report.language import N_, _, ngettext
 from oncoweave.spec.load import load_source
 

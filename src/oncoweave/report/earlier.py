@@ -11,8 +11,9 @@ from oncoweave.errors import OncoweaveError
 from oncoweave.files import read_record
 from oncoweave.project import Project, RunFolder
 from oncoweave.quality.history import HistoryRow, Series, series
-from oncoweave.records import ExtractRecord, ReleaseManifest
+from oncoweave.records import ExtractRecord
 from oncoweave.release.verify import MANIFEST
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.report.language import percent
 from oncoweave.run_identity import Identity, read_identity
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from oncoweave.records import ReleaseManifest
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.report.banners import Banner
 from oncoweave.report.language import N_, _
 from oncoweave.report.page import render
@@ -31,6 +31,7 @@ def release_page(manifest: ReleaseManifest, signoff: Banner, pages: Sequence[Map
         checks=len(manifest.expectations) + _unlisted(manifest),
         failed=sum(1 for result in manifest.expectations if not result.success),
         imputed=imputed,
+        fhir=_resources(manifest),
         provenance=_provenance(manifest),
     )
 
@@ -39,6 +40,22 @@ def _unlisted(manifest: ReleaseManifest) -> int:
     """The checks of DQD that did not fail, which the manifest counts and does not list."""
     counts = manifest.dqd
     return counts.total - counts.failed - counts.errors if counts else 0
+
+
+def _resources(manifest: ReleaseManifest) -> list[tuple[str, int, int, int]]:
+    """The resources of FHIR by type: how many, in how many files, and of what size."""
+    if manifest.fhir is None:
+        return []
+    files = [(one.type, one.file.bytes) for one in manifest.fhir.files]
+    return [
+        (
+            type_,
+            count,
+            sum(1 for name, _size in files if name == type_),
+            sum(size for name, size in files if name == type_),
+        )
+        for type_, count in manifest.fhir.resources.items()
+    ]
 
 
 def _provenance(manifest: ReleaseManifest) -> list[tuple[str, str]]:

@@ -13,8 +13,9 @@ from types import MappingProxyType
 from oncoweave.errors import OncoweaveError, UsageError
 from oncoweave.files import forget, read_record, write_whole
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import ExtractRecord, ReleaseManifest
+from oncoweave.records import ExtractRecord
 from oncoweave.release.verify import MANIFEST, PAGE, release_id
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.report.banners import of_the_release
 from oncoweave.report.language import ENGLISH, N_, Language, _, language_named, languages, speaking
 from oncoweave.report.material import gather

@@ -32,7 +32,10 @@ EQUIVALENCES = ("EQUAL", "EQUIVALENT", "WIDER", "NARROWER", "INEXACT", "UNMATCHE
 
 @dataclass(frozen=True)
 class MapRow:
-    """One line of a concept map: a source code (trimmed) and one target concept; 0 is no matching concept."""
+    """One line of a concept map: a source code (trimmed) and one target concept; 0 is no matching concept.
+
+    `equivalence` says how the target's meaning stands to the code's, in Usagi's words; empty where the file does not say.
+    """
 
     line: int
     source_code: str
@@ -43,6 +46,7 @@ class MapRow:
     domain_id: str
     mapping_type: str
     comment: str
+    equivalence: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,7 @@ def _row(page: _Page, line: int, cells: Mapping[str, str]) -> MapRow | None:
     return MapRow(
         line, code, cells["sourceName"], cells["mappingStatus"].strip(), int(concept),
         cells.get("conceptName", ""), cells.get("domainId", ""), kind, cells.get("comment", ""),
+        cells.get("equivalence", "").strip(),
     )  # fmt: skip
 
 

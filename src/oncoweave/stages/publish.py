@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from oncoweave.decisions import ReleaseSignOff
@@ -15,18 +14,14 @@ from oncoweave.quality.dqd.summary import dqd_counts, findings, for_the_manifest
 from oncoweave.quality.dqd.viewer import FILE as DASHBOARD
 from oncoweave.quality.evidence import read_evidence
 from oncoweave.quality.judge import may_be_accepted, open_failures
-from oncoweave.records import (
-    CheckRecord,
-    DqdCounts,
-    ExpectationResult,
-    ExtractRecord,
-    FileRecord,
-    MapRecord,
-    ReleaseManifest,
-)
+from oncoweave.records import CheckRecord, DqdCounts, ExpectationResult, ExtractRecord, FhirFile, FileRecord, MapRecord
+from oncoweave.release.fhir_files import FOLDER as FHIR
 from oncoweave.release.package import preflight, put, sweep
+from oncoweave.release.released_fhir import bulk_page, page_record, released_fhir, removed_since, taking_back
+from oncoweave.release.removed import Removed
 from oncoweave.release.signoff import for_release, how_to_sign, refuse_expired, standing_by
-from oncoweave.release.verify import DQD, PAGE, QUALITY, release_id
+from oncoweave.release.verify import DQD, PAGE, QUALITY, files_of, release_id
+from oncoweave.release_records import ReleaseManifest
 from oncoweave.report.banners import of_the_release
 from oncoweave.report.language import language_named, speaking
 from oncoweave.report.material import material_of
@@ -49,13 +44,18 @@ def publish(run: RunFolder, project: Project) -> Path:
     """
     if run.is_sample:
         raise DataError(f"run {run.run_id} of `{run.source}` holds a sample of the persons, which is not published")
-    manifest = release_manifest(run, _approved(run, project))
-    tables = [_unchanged(run, file) for file in _mapped(run).tables]
+    manifest = _without_pages(run, _approved(run, project))
+    files = {f"omop/{file.name}": _unchanged(run.tables, file) for file in _mapped(run).tables}
+    files |= {f"{FHIR}/{one.file.name}": _unchanged(run.fhir, one.file) for one in _resources(run)}
     place = project.releases / run.source
     with lock(run.path.parent / ".release.lock", f"publish {run.source}", run.run_id):
         sweep(place)
-        preflight(place, sum(file.bytes for file in manifest.tables))
-        return put(place, manifest, tables, _pages(run, manifest))
+        preflight(place, sum(file.bytes for file in files_of(manifest)))
+        with removed_since(place, run.fhir, manifest) as removed:
+            manifest = _taking_back(manifest, removed)
+            pages = _pages(run, manifest)
+            files |= {record.name: path for record, path in removed.files}
+            return put(place, _with_pages(manifest, pages), files, {**pages, **bulk_page(manifest)})
 
 
 def release_manifest(run: RunFolder, signoff: ReleaseSignOff | None = None) -> ReleaseManifest:
@@ -63,9 +63,15 @@ def release_manifest(run: RunFolder, signoff: ReleaseSignOff | None = None) -> R
 
     Raises DataError when the run may not be published, whoever signs: not checked, a fatal check failed, empty, or not balanced.
     """
+    manifest = _without_pages(run, signoff)
+    return _with_pages(manifest, _pages(run, manifest))
+
+
+def _without_pages(run: RunFolder, signoff: ReleaseSignOff | None) -> ReleaseManifest:
+    """What the manifest says of all but the pages; raises as `release_manifest`."""
     checked, mapped = _passed(run), _mapped(run)
     extracted, rests_on = read_record(run.path / "extract.json", ExtractRecord), read_identity(run)
-    manifest = ReleaseManifest(
+    return ReleaseManifest(
         source=run.source,
         release_id=release_id(extracted.delivery_date.isoformat(), run.run_id),
         run_id=run.run_id,
@@ -85,13 +91,25 @@ def release_manifest(run: RunFolder, signoff: ReleaseSignOff | None = None) -> R
         expectations=for_the_manifest(checked.results),
         dqd=dqd_counts(checked.results),
         released_text=mapped.released_text,
+        fhir=released_fhir(mapped.fhir, extracted.delivery_date),
         signoff=signoff,
     )
-    pages = tuple(
-        FileRecord(name=name, bytes=len(page), sha256=hashlib.sha256(page).hexdigest())
-        for name, page in _pages(run, manifest).items()
-    )
-    return manifest.model_copy(update={"pages": pages})
+
+
+def _with_pages(manifest: ReleaseManifest, pages: Mapping[str, bytes]) -> ReleaseManifest:
+    return manifest.model_copy(update={"pages": tuple(page_record(name, page) for name, page in pages.items())})
+
+
+def _taking_back(manifest: ReleaseManifest, removed: Removed) -> ReleaseManifest:
+    """The manifest with what its release takes back of the one before."""
+    if manifest.fhir is None:
+        return manifest
+    return manifest.model_copy(update={"fhir": taking_back(manifest.fhir, removed, manifest.delivery_date)})
+
+
+def _resources(run: RunFolder) -> tuple[FhirFile, ...]:
+    written = _mapped(run).fhir
+    return written.files if written else ()
 
 
 def _dashboard(run: RunFolder, counts: DqdCounts | None) -> dict[str, bytes]:
@@ -196,8 +214,8 @@ def _mapped(run: RunFolder) -> MapRecord:
     return mapped
 
 
-def _unchanged(run: RunFolder, file: FileRecord) -> Path:
-    path = run.tables / file.name
+def _unchanged(folder: Path, file: FileRecord) -> Path:
+    path = folder / file.name
     if not path.is_file() or sha256_of(path) != file.sha256:
         raise EnvironmentFault(f"{path} is not what map wrote", mend="run `oncoweave map` and `oncoweave check` again")
     return path
