@@ -169,10 +169,18 @@ def map_record(run: RunFolder, project: Project) -> MapRecord:
         return _mapped(run)
 
 
-def check(run: RunFolder, project: Project, *, again: bool = False) -> CheckRecord:
+def check(
+    run: RunFolder,
+    project: Project,
+    *,
+    again: bool = False,
+    fhir: bool = False,
+    tell: Callable[[str], None] | None = None,
+) -> CheckRecord:
     """The run's tables, checked; those of a checked run are judged again by its suites, thresholds and waivers as they are now.
 
-    `again` runs the checks themselves once more. Raises UsageError when what the run rests on, as what a suite has counted,
+    `again` runs the checks themselves once more; with `fhir`, the validator looks at every resource, and `tell` is told how
+    far it is. Raises UsageError when what the run rests on, as what a suite has counted,
     has changed since its delivery was extracted and the checks are to be run.
     """
     from oncoweave.stages import check as stage
@@ -180,7 +188,10 @@ def check(run: RunFolder, project: Project, *, again: bool = False) -> CheckReco
     with _stage(project, run.source, "check", run.run_id):
         if again or not (run.path / "check.json").is_file():
             refuse_changed(run, project)
-            record = stage.check(run, project)
+            record = stage.check(run, project, every=fhir, tell=tell)
+        elif fhir:
+            refuse_changed(run, project)
+            record = stage.check_fhir(run, project, tell)
         else:
             record = stage.judge_again(run, project)
         _write_manifest(run)

@@ -16,6 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from oncoweave.quality.coverage import Coverage, MapCoverage, UnmappedCode
 from oncoweave.quality.dqd.catalogue import catalogue
 from oncoweave.quality.evidence import Evidence
+from oncoweave.quality.fhir.reconciliation import JudgedType, ReconciledKind, Reconciliation
 from oncoweave.records import CheckRecord, ExpectationResult, IdleWaiver
 from oncoweave.report.check_views import view
 from oncoweave.report.flow import flow_of
@@ -41,6 +42,19 @@ RESULTS = (
            category="completeness"),
 )  # fmt: skip
 
+FHIR = Reconciliation(
+    profiles="mcode",
+    types=(
+        JudgedType(type="Patient", resources=40, validated=40, refused=0),
+        JudgedType(type="MedicationAdministration", resources=1234567, validated=400, refused=2),
+    ),
+    kinds=(
+        ReconciledKind(table="drug_exposure", fact="drug", rows=1234600, told=1234567, resources=1234567, unmapped=9, uncoded=9,
+                       left_out=(("it names no drug", 30),)),
+        ReconciledKind(table="person", fact="person", rows=40, told=40, resources=40, unmapped=0, uncoded=0),
+    ),
+)  # fmt: skip
+
 
 def full() -> Material:
     """Material in which every section of the report has something to say."""
@@ -56,7 +70,7 @@ def full() -> Material:
         of,
         mapped=of.mapped.model_copy(update={"ledger": LEDGER}),
         checked=CheckRecord(verdict="fail", results=RESULTS, idle_waivers=(idle,)),
-        evidence=Evidence(coverage=coverage, distributions=distributions(), queries={"person.sex": "SELECT 1 AS evaluated"}),
+        evidence=Evidence(coverage=coverage, distributions=distributions(), queries={"person.sex": "SELECT 1 AS evaluated"}, fhir=FHIR),
         history=history("person.sex", ((1, True), (2, False), (3, False))),
     )  # fmt: skip
 
@@ -70,6 +84,20 @@ def opened(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     page.goto(path.as_uri())
     yield page
     page.close()
+
+
+def test_omop_and_fhir_are_told_side_by_side_where_there_is_fhir(opened: Any) -> None:
+    section = opened.locator("section[aria-labelledby=fhir]")
+    assert "3 facts are not the same in both" in section.inner_text()
+    rows = section.locator("table").first.locator("tbody tr").all_inner_texts()
+    assert [row.split() for row in rows[:2]] == [
+        ["drug", "drug_exposure", "1,234,600", "1,234,567", "1,234,567", "30", "3"],
+        ["30", "left", "out:", "it", "names", "no", "drug"],
+    ]
+    assert opened.locator("nav a[href='#fhir']").count() == 1
+    same = Evidence(fhir=FHIR.model_copy(update={"kinds": FHIR.kinds[1:]}))
+    assert "The two tell the same" in quality_page(replace(full(), evidence=same), [])
+    assert 'id="fhir"' not in quality_page(replace(full(), evidence=Evidence()), [])
 
 
 def test_what_is_not_applicable_is_in_no_denominator() -> None:

@@ -79,6 +79,9 @@ def _list_rows(run: RunFolder, result: ExpectationResult, most: int, *, places: 
     from oncoweave.cli.output import print_json, table
     from oncoweave.quality.failing import failing_rows
 
+    if result.expectation.startswith("fhir_"):
+        _list_resources(run, result, most, machine=machine)
+        return
     found = failing_rows(run, result.check, most, places=places)
     rows, kept = found or ([], 0)
     if machine:
@@ -95,6 +98,27 @@ def _list_rows(run: RunFolder, result: ExpectationResult, most: int, *, places: 
     head = ("table", "key", "rule", "file", "line") if places else ("table", "key")
     table("", head, [_cells(row, places=places) for row in rows])
     click.echo(_how_many(len(rows), kept, result.unexpected))
+
+
+def _list_resources(run: RunFolder, result: ExpectationResult, most: int, *, machine: bool) -> None:
+    """The FHIR resources that fail a check, each fault of one in a line of its own."""
+    from oncoweave.cli.output import print_json, table
+    from oncoweave.quality.fhir.failing import failing_resources
+
+    rows, kept = failing_resources(run, result.expectation, result.table, most) or ([], 0)
+    if machine:
+        print_json({"check": result.check, "unexpected": result.unexpected, "kept": kept, "resources": rows})
+        return
+    click.secho(f"{result.check}: {result.unexpected or 0:,} of {result.evaluated or 0:,} fail", bold=True)
+    if result.unexpected and not kept:
+        click.echo("No ids are kept: the check counts lines, references or rows, and no resources.")
+        return
+    table(
+        "",
+        ("type", "id", "element", "problem"),
+        [(r.type, r.id or None, r.element or None, r.problem or None) for r in rows],
+    )
+    click.echo(_how_many(len(rows), kept, result.unexpected) if kept else "No resource fails it.")
 
 
 def _cells(row: FailingRow, *, places: bool) -> tuple[str | int | None, ...]:

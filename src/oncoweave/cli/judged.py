@@ -51,6 +51,25 @@ def tell_conventions(checked: CheckRecord) -> None:
     _group("Waived", [result for result in checked.results if result.waiver])
 
 
+def tell_fhir(run: RunFolder, steps: Sequence[str]) -> None:
+    """Print what was checked of the FHIR of a run, by type; the last of the `steps` says how fast."""
+    from oncoweave.cli.output import table
+    from oncoweave.quality.evidence import read_evidence
+
+    told = read_evidence(run).fhir
+    if told is None:
+        click.echo("The mapping asks for no FHIR: `fhir: base` in mapping.yaml does.")
+        return
+    head = ("type", "resources", "validated", "refused")
+    table(
+        f"FHIR R4, profiles `{told.profiles}`",
+        head,
+        [(t.type, t.resources, t.validated, t.refused) for t in told.types],
+    )
+    if steps:
+        click.echo(f"  {steps[-1]}")
+
+
 def _verdict(run: RunFolder, checked: CheckRecord) -> str:
     failing = {name: number for name, number in checked.open.items() if number and name != "characterization"}
     if checked.verdict == "pass":

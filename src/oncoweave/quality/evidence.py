@@ -17,11 +17,13 @@ from oncoweave.quality.compilation import Check
 from oncoweave.quality.conditions import query
 from oncoweave.quality.coverage import Coverage, coverage
 from oncoweave.quality.distributions import Distributions, distributions
+from oncoweave.quality.fhir.reconciliation import Reconciliation
 from oncoweave.record import Record
 from oncoweave.records import ExpectationResult
 from oncoweave.spec.load import load_source
 
 COVERAGE, DISTRIBUTIONS, QUERIES, ABOUT = "coverage.json", "distributions.json", "queries.json", "about.json"
+FHIR = "fhir.json"
 
 
 class Queries(Record):
@@ -46,6 +48,7 @@ class Evidence(Record):
     distributions: Distributions | None = None
     queries: dict[str, str] = Field(default_factory=dict)
     source: SourceFacts = Field(default_factory=SourceFacts)
+    fhir: Reconciliation | None = None
 
 
 def write_evidence(
@@ -71,12 +74,13 @@ def write_evidence(
 
 def read_evidence(run: RunFolder) -> Evidence:
     """The evidence of a run that has been checked."""
-    there = {name: (run.results / name).is_file() for name in (COVERAGE, DISTRIBUTIONS, QUERIES, ABOUT)}
+    there = {name: (run.results / name).is_file() for name in (COVERAGE, DISTRIBUTIONS, QUERIES, ABOUT, FHIR)}
     return Evidence(
         coverage=read_record(run.results / COVERAGE, Coverage) if there[COVERAGE] else None,
         distributions=read_record(run.results / DISTRIBUTIONS, Distributions) if there[DISTRIBUTIONS] else None,
         queries=read_record(run.results / QUERIES, Queries).queries if there[QUERIES] else {},
         source=read_record(run.results / ABOUT, SourceFacts) if there[ABOUT] else SourceFacts(),
+        fhir=read_record(run.results / FHIR, Reconciliation) if there[FHIR] else None,
     )
 
 

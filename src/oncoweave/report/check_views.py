@@ -13,6 +13,7 @@ from oncoweave.quality.definitions import CATALOGUE
 from oncoweave.quality.dqd.catalogue import catalogue, kinds
 from oncoweave.quality.dqd.check import DqdCheck
 from oncoweave.quality.dqd.queries import query as dqd_query
+from oncoweave.quality.fhir.conformance import KEPT
 from oncoweave.quality.run_checks.catalogue import OF_A_RUN, RUN_CHECKS
 from oncoweave.records import ExpectationResult, Severity
 from oncoweave.report.banners import Tone
@@ -93,7 +94,8 @@ class CheckView:
         name = self.result.check
         if not name or self.outcome == "could not run":
             return []
-        rows = [f"oncoweave failing {{source}} {name} --rows"] if self.result.origin in ("suite", "dqd") else []
+        kept = self.result.origin in ("suite", "dqd") or self.result.expectation in KEPT
+        rows = [f"oncoweave failing {{source}} {name} --rows"] if kept else []
         if self.result.severity == "convention" and self.outcome == "failed":
             return [*rows, f"oncoweave waive {{source}} {name} --reason … --owner … --until YYYY-MM-DD"]
         return rows

@@ -71,6 +71,7 @@ def quality_page(of: Material, pages: Sequence[Mapping[str, object]], *, shared:
     bad = [check for check in checks if check.is_bad]
     informing = [check for check in bad if check.is_open and check.is_for_information]
     references = _references(bad)
+    contents = _contents(shared, fhir=of.evidence.fhir is not None)
     return render(
         "quality.html",
         of=of,
@@ -104,8 +105,9 @@ def quality_page(of: Material, pages: Sequence[Mapping[str, object]], *, shared:
         rows=rows_of(of),
         changes=changes_of(of),
         provenance=_provenance(of),
-        contents=_contents(shared),
-        anchors={**dict(_contents(shared)), "open": _("those checks")},
+        fhir_difference=sum(abs(kind.difference) for kind in of.evidence.fhir.kinds) if of.evidence.fhir else 0,
+        contents=contents,
+        anchors={**dict(contents), "open": _("those checks")},
     )
 
 
@@ -117,10 +119,10 @@ def views(of: Material, hidden_below: int = 0) -> Iterator[CheckView]:
         yield view(result, trend, asked, hidden_below)
 
 
-def _contents(shared: bool) -> list[tuple[str, str]]:
+def _contents(shared: bool, *, fhir: bool) -> list[tuple[str, str]]:
     """The sections of the page by their anchors."""
-    on_site = ("flow", "changes") if shared else ()
-    return [(anchor, title) for anchor, title in _sections() if anchor not in on_site]
+    absent = {*(("flow", "changes") if shared else ()), *(() if fhir else ("fhir",))}
+    return [(anchor, title) for anchor, title in _sections() if anchor not in absent]
 
 
 def _sections() -> list[tuple[str, str]]:
@@ -130,6 +132,7 @@ def _sections() -> list[tuple[str, str]]:
         ("waivers", _("Waivers")),
         ("flow", _("Where the rows went")),
         ("coverage", _("What is mapped")),
+        ("fhir", _("OMOP and FHIR")),
         ("distributions", _("Distributions")),
         ("changes", _("What changed")),
         ("all", _("All checks")),

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from oncoweave.engine.connection import connect
+from oncoweave.errors import UsageError
 from oncoweave.files import (
     forget,
     make_private_folder,
@@ -28,8 +29,10 @@ from oncoweave.quality.dqd.relations import prepare_vocabulary
 from oncoweave.quality.dqd.results import Tables, dashboard
 from oncoweave.quality.dqd.viewer import FILE as DQD_JSON
 from oncoweave.quality.dqd.viewer import read_metadata, source_metadata, viewer_json
-from oncoweave.quality.evidence import write_evidence
+from oncoweave.quality.evidence import FHIR, write_evidence
 from oncoweave.quality.failing import keep_failing
+from oncoweave.quality.fhir.conformance import Tell
+from oncoweave.quality.fhir.judged import examine
 from oncoweave.quality.judge import judge
 from oncoweave.quality.overrides import as_it_asks, overrides
 from oncoweave.quality.relations import prepare
@@ -53,12 +56,12 @@ class SuiteResults(Record):
     results: tuple[ExpectationResult, ...]
 
 
-def check(run: RunFolder, project: Project) -> CheckRecord:
-    """Judge the tables of `run` by the suites of its source and by OHDSI's checks, and the run as a whole.
+def check(run: RunFolder, project: Project, *, every: bool = False, tell: Tell | None = None) -> CheckRecord:
+    """Judge the tables of `run` by the suites of its source and by OHDSI's checks, its FHIR, and the run as a whole.
 
     Writes results/ (with dqd.json for OHDSI's viewer), quarantine/failing/ and check.json. Checking a run again gives the same
     record. Raises UsageError when the run has not been mapped, SpecError for a suite that is wrong; a check that fails or cannot
-    be run is in the record, not raised.
+    be run is in the record, not raised. With `every`, the validator of FHIR looks at every resource.
     """
     mapped = read_record(run.path / "map.json", MapRecord)
     extracted = read_record(run.path / "extract.json", ExtractRecord)
@@ -71,12 +74,37 @@ def check(run: RunFolder, project: Project) -> CheckRecord:
             of_tables = _of_suites(connection, planned)
             of_dashboard = _of_dashboard(connection, concepts.parent, mapped)
             metadata = source_metadata(connection)
-            of_the_run = judge_run(run, project, of_run, concepts, [*of_tables, *of_dashboard])
+            of_fhir = examine(run, mapped, every=every, tell=tell)
+            found = of_fhir.findings if of_fhir else ()
+            of_the_run = judge_run(run, project, of_run, concepts, [*of_tables, *of_dashboard], found)
             record = _judged(run, project, [*of_tables, *of_the_run, *of_dashboard])
             _keep_keys(connection, run, planned, [*of_tables, *record.results])
         _write_results(folder, record)
         write_evidence(folder, run, project, planned, record.results)
+        if of_fhir:
+            write_json(folder / FHIR, of_fhir.reconciliation)
         write_whole(folder / DQD_JSON, viewer_json(record.results, metadata, extracted.delivery_date))
+    write_json(run.path / "check.json", record)
+    return record
+
+
+def check_fhir(run: RunFolder, project: Project, tell: Tell | None = None) -> CheckRecord:
+    """Judge every resource that a checked run wrote as FHIR; what was found of its tables stays.
+
+    Raises UsageError when its mapping asks for no FHIR.
+    """
+    mapped = read_record(run.path / "map.json", MapRecord)
+    before = read_record(run.path / "check.json", CheckRecord)
+    examined = examine(run, mapped, every=True, tell=tell)
+    if examined is None:
+        raise UsageError(
+            f"run {run.run_id[:12]} of {run.source} has no FHIR", mend="`fhir: base` in mapping.yaml asks for it"
+        )
+    facts = [as_it_asks(result) for result in before.results]
+    record = _judged(run, project, told_by(run_check_specs(project, run.source), facts, examined.findings))
+    write_json(make_private_folder(run.results) / FHIR, examined.reconciliation)
+    _write_results(run.results, record)
+    _write_dashboard_again(run, record)
     write_json(run.path / "check.json", record)
     return record
 

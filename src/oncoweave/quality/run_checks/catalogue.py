@@ -12,7 +12,7 @@ from typing import Literal
 
 from oncoweave.records import Category, Context, Origin
 
-Of = Literal["source", "source table", "source field", "rule", "concept map", "join", "kind of fact", "field", "table", "suite", "concept"]  # fmt: skip
+Of = Literal["source", "source table", "source field", "rule", "concept map", "join", "kind of fact", "field", "table", "suite", "concept", "resource type"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,42 @@ _FACTS = (
              "diagnoses with both counts", "those with more positive than examined"),
 )  # fmt: skip
 
+_FHIR = (
+    _mapping("fhir_lines_broken", "resource type", "conformance", "Lines of the FHIR files that are no resource: other JSON, nothing, or a last line that may be cut off.",
+             "lines", "lines that are no JSON object", of_share=False),
+    _mapping("fhir_invalid", "resource type", "conformance", "Resources that a strict validator of R4 refuses: elements, types, cardinality, dates, forms of JSON. In an ordinary run it looks at 200 of each type and profile, with `check --fhir` at all.",
+             "resources that the validator looked at", "those that it refuses", of_share=False),
+    _mapping("fhir_types_foreign", "resource type", "conformance", "Resources of another type than the file that they stand in.",
+             "resources", "those of another type", of_share=False),
+    _mapping("fhir_ids_malformed", "resource type", "conformance", "Resources whose id is missing, or is not of the form that R4 asks for.",
+             "resources", "those without such an id", of_share=False),
+    _mapping("fhir_ids_repeated", "resource type", "conformance", "Resources whose id another one of the type has too.",
+             "resources", "those beyond the first of an id", of_share=False),
+    _mapping("fhir_empty_elements", "resource type", "conformance", "Resources in which null, an empty text, list or object stands.",
+             "resources", "those with such an element", of_share=False),
+    _mapping("fhir_codes_foreign", "resource type", "conformance", "Resources whose status (of a Patient: gender) is none of the codes that R4 requires.",
+             "resources", "those with another code", of_share=False),
+    _mapping("fhir_profiles_foreign", "resource type", "conformance", "Profiles that a resource says it is of, and that are none of the set that the mapping names (`fhir:`).",
+             "profiles named", "those that are not of the set", of_share=False),
+    _mapping("fhir_references_open", "resource type", "conformance", "References that lead to no resource of the run.",
+             "references", "those that lead nowhere", of_share=False),
+)  # fmt: skip
+
+_RECONCILED = (
+    _mapping("fhir_resources_unreconciled", "resource type", "conformance", "The FHIR files have not as many resources as the map stage wrote.",
+             "resources written", "by how many those that are there differ", of_share=False),
+    _mapping("fhir_resources_orphaned", "resource type", "conformance", "Resources that tell of a row that the OMOP tables do not have.",
+             "resources", "those without their row", of_share=False),
+    _mapping("fhir_persons_unreconciled", "source", "conformance", "PERSON and the Patients are not the same persons.",
+             "persons of both", "those that only one side has", of_share=False),
+    _mapping("fhir_rows_unreconciled", "table", "conformance", "Rows of a table that have no resource, and are not counted as left out for a reason.",
+             "rows", "by how many rows and resources differ", of_share=False),
+    _mapping("fhir_facts_unreconciled", "kind of fact", "conformance", "The same by kind of fact.",
+             "rows", "by how many rows and resources differ", of_share=False),
+    _mapping("fhir_subjects_foreign", "table", "conformance", "Resources that are about another person than their row.",
+             "rows with a resource", "those of another person", of_share=False),
+)  # fmt: skip
+
 _TRENDS = (
     _trend("rows_dropped", "table", "completeness", "Fewer rows of a table than in the release before.",
            "rows before", "by how many there are fewer now"),
@@ -153,7 +189,7 @@ _TRENDS = (
 )  # fmt: skip
 
 RUN_CHECKS: Mapping[str, RunCheck] = {
-    c.name: c for c in (*_SCHEMA, *_VOLUMES, *_VALUES, *_ROWS, *_COVERAGE, *_FACTS, *_TRENDS)
+    c.name: c for c in (*_SCHEMA, *_VOLUMES, *_VALUES, *_ROWS, *_COVERAGE, *_FACTS, *_FHIR, *_RECONCILED, *_TRENDS)
 }
 OF_A_RUN = frozenset(check.origin for check in RUN_CHECKS.values())
 """The origins of these checks. Their ids begin with it; after the name they go on with the place, which only the run knows."""

@@ -42,8 +42,12 @@ def results(trends: Trends, findings: Iterable[Finding]) -> list[ExpectationResu
     return [result for spec in trends.checks for result in _results(spec, trends, by_check.get(spec.check, []))]
 
 
-def told_by(trends: Trends, facts: Iterable[ExpectationResult]) -> list[ExpectationResult]:
+def told_by(
+    trends: Trends, facts: Iterable[ExpectationResult], anew: Iterable[Finding] = ()
+) -> list[ExpectationResult]:
     """The results of a run with those of this kind judged by `trends` as it is now, by the same counts; the others as they are.
+
+    What was counted `anew` stands for what was counted of the same check at the same place.
 
     They stand where the first of them stood, so that an unchanged file changes nothing.
     """
@@ -56,6 +60,7 @@ def told_by(trends: Trends, facts: Iterable[ExpectationResult]) -> list[Expectat
             findings[finding.check, finding.place] = finding
         else:
             (after if findings else before).append(fact)
+    findings.update({(finding.check, finding.place): finding for finding in anew})
     return [*before, *results(trends, findings.values()), *after]
 
 

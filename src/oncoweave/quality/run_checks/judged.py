@@ -19,12 +19,17 @@ from oncoweave.spec.trends import Trends
 
 
 def judge_run(
-    run: RunFolder, project: Project, trends: Trends, concepts: Path, of_tables: Sequence[ExpectationResult]
+    run: RunFolder,
+    project: Project,
+    trends: Trends,
+    concepts: Path,
+    of_tables: Sequence[ExpectationResult],
+    of_fhir: Sequence[Finding] = (),
 ) -> list[ExpectationResult]:
     """The results of the checks of `trends` for `run`: origins source, mapping and trend.
 
-    `concepts` is the CONCEPT table of the vocabulary release, `of_tables` the results of its suites and of the dashboard. The
-    same run gives the same results as long as the run that it is compared with is the same.
+    `concepts` is the CONCEPT table of the vocabulary release, `of_tables` the results of its suites and of the dashboard,
+    `of_fhir` what was found in its FHIR. The same run gives the same results as long as the run that it is compared with is the same.
     """
     spec, _ = load_source(project, run.source)
     extracted = read_record(run.path / "extract.json", ExtractRecord)
@@ -41,5 +46,6 @@ def judge_run(
         found += drift.findings(connection, run, given)
         found += mapping.findings(connection, whole)
         found += ranges.findings(connection, run, concepts)
+    found += of_fhir
     found += trend.findings(previous, history, mapped, of_tables)
     return results(trends, found)
