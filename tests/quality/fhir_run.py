@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
 
-from oncoweave.files import make_private_folder
+from oncoweave.files import make_private_folder, write_json
 from oncoweave.project import RunFolder
 from oncoweave.quality.fhir.judged import Examined, examine
-from oncoweave.records import FhirFile, FhirLeftOut, FhirRecord, FileRecord, MapRecord
+from oncoweave.records import EventFile, EventIndex, FhirFile, FhirLeftOut, FhirRecord, FileRecord, MapRecord
 
 Resource = dict[str, object]
 Files = dict[str, list[str]]
@@ -27,6 +27,10 @@ TABLES = {
     "unnest([0, 0, 3000963]) AS measurement_concept_id",
     "note": "SELECT unnest([11, 12])::BIGINT AS person_id, unnest([41, 42])::BIGINT AS note_id",
 }
+FACTS = {
+    "condition_occurrence": ("condition", (21, 22, 23)), "measurement": ("measurement", (31, 32, 33)), "note": ("note", (41, 42)),
+    "death": ("death", (51,)),
+}  # fmt: skip
 LEFT_OUT = (FhirLeftOut(target="note", fact="note", reason="notes never leave", events=2),)
 
 
@@ -56,8 +60,9 @@ def clean() -> Files:
 def written(folder: Path, change: Change | None = None) -> tuple[RunFolder, MapRecord]:
     """The run in a folder, its FHIR changed after it was written, and its record."""
     run = RunFolder(folder / "runs" / "tiny" / "r")
-    for part in (run.tables, run.fhir, run.quarantine):
+    for part in (run.tables, run.fhir, run.quarantine, run.events):
         make_private_folder(part)
+    write_json(run.events / "events.json", EventIndex(files=tuple(_events(run))))
     for table, rows in TABLES.items():
         duckdb.sql(f"COPY ({rows}) TO '{run.tables / table}.parquet'")
     files = clean()
@@ -75,6 +80,16 @@ def written(folder: Path, change: Change | None = None) -> tuple[RunFolder, MapR
     }  # fmt: skip
     record = FhirRecord(profiles="base", files=tuple(names), left_out=LEFT_OUT)
     return run, MapRecord.model_validate({**nothing, "fhir": record})
+
+
+def _events(run: RunFolder) -> Iterator[EventFile]:
+    for table, (fact, ids) in FACTS.items():
+        duckdb.sql(f"COPY (SELECT unnest({list(ids)})::BIGINT AS event_id) TO '{run.events / table}.parquet'")
+        constants: dict[str, str | int | None] = {"target": table, "fact": fact}
+        yield EventFile(
+            name=f"{table}.parquet", rule=table, column=None, fact=fact, targets=(table,), columns=("event_id",),
+            constants=constants, derived={}, rows=len(ids),
+        )  # fmt: skip
 
 
 def judged(folder: Path, change: Change | None = None, *, every: bool = True) -> Examined:

@@ -11,6 +11,7 @@ from oncoweave.quality.fhir.failing import FailingResource, failing_resources
 from oncoweave.quality.fhir.judged import examine
 from oncoweave.quality.fhir.strict import NO_JSON, Fault, faults_of
 from oncoweave.quality.run_checks.catalogue import RUN_CHECKS
+from oncoweave.records import FhirLeftOut
 from tests.quality.fhir_run import LEFT_OUT, Change, Files, clean, judged, written, wrong
 
 ALL = {name for name in RUN_CHECKS if name.startswith("fhir_")}
@@ -62,10 +63,10 @@ def test_a_run_without_a_defect_passes_every_check_and_each_check_judges_somethi
     [
         (put("Observation", 0, "{"), {
             "fhir_lines_broken.Observation": (3, 1), "fhir_invalid.Observation": (3, 1),
-            "fhir_rows_unreconciled.measurement": (3, 1)}),
+            "fhir_rows_unreconciled.measurement": (3, 1), "fhir_facts_unreconciled.measurement": (3, 1)}),
         (put("Observation", 0, '["Observation"]'), {
             "fhir_lines_broken.Observation": (3, 1), "fhir_invalid.Observation": (3, 1),
-            "fhir_rows_unreconciled.measurement": (3, 1)}),
+            "fhir_rows_unreconciled.measurement": (3, 1), "fhir_facts_unreconciled.measurement": (3, 1)}),
         (put("Provenance", 0, ""), {
             "fhir_lines_broken.Provenance": (1, 1), "fhir_resources_unreconciled.Provenance": (1, 1)}),
         (edited("Patient", 0, birthDate="1970-13"), {"fhir_invalid.Patient": (3, 1)}),
@@ -87,7 +88,7 @@ def test_a_run_without_a_defect_passes_every_check_and_each_check_judges_somethi
         (edited("Observation", 0, focus=[{"reference": "urn:uuid:1"}]), {"fhir_references_open.Observation": (6, 1)}),
         (edited("Observation", 0, focus=[{"reference": "#c"}]), {"fhir_references_open.Observation": (6, 1)}),
         (removed("Observation", 1), {
-            "fhir_resources_unreconciled.Observation": (3, 1), "fhir_rows_unreconciled.measurement": (3, 1)}),
+            "fhir_resources_unreconciled.Observation": (3, 1), "fhir_rows_unreconciled.measurement": (3, 1), "fhir_facts_unreconciled.measurement": (3, 1)}),
         (removed("Patient", 2), {
             "fhir_resources_unreconciled.Patient": (3, 1), "fhir_persons_unreconciled": (3, 1),
             "fhir_rows_unreconciled.person": (3, 1), "fhir_rows_unreconciled.death": (1, 1),
@@ -96,7 +97,7 @@ def test_a_run_without_a_defect_passes_every_check_and_each_check_judges_somethi
         (edited("Patient", 2, deceasedBoolean="take away"), {
             "fhir_rows_unreconciled.death": (1, 1), "fhir_facts_unreconciled.death": (1, 1)}),
         (edited("Observation", 1, id="999"), {
-            "fhir_resources_orphaned.Observation": (3, 1), "fhir_rows_unreconciled.measurement": (3, 1)}),
+            "fhir_resources_orphaned.Observation": (3, 1), "fhir_rows_unreconciled.measurement": (3, 1), "fhir_facts_unreconciled.measurement": (3, 1)}),
         (edited("Observation", 1, subject={"reference": "Patient/11"}), {"fhir_subjects_foreign.measurement": (3, 1)}),
     ],
 )  # fmt: skip
@@ -113,6 +114,30 @@ def test_rows_left_out_without_saying_so_or_said_to_be_and_not_are_found(tmp_pat
         assert examined is not None
         assert wrong(examined).get("fhir_rows_unreconciled.note", (2, 0)) == (2, wrong_by)
         assert sum(abs(kind.difference) for kind in examined.reconciliation.kinds) == wrong_by
+
+
+def test_without_events_the_tables_alone_are_compared(tmp_path: Path) -> None:
+    run, record = written(tmp_path, edited("Observation", 1, id="999"))
+    (run.events / "events.json").unlink()
+    examined = examine(run, record)
+    assert examined is not None
+    assert wrong(examined) == {"fhir_rows_unreconciled.measurement": (3, 1)}
+    (orphaned,) = (f for f in examined.findings if f.check == "fhir_resources_orphaned" and f.not_applicable)
+    assert orphaned.table == "Observation"
+
+
+def test_a_death_that_the_patient_tells_is_told_whatever_is_made_of_its_event(tmp_path: Path) -> None:
+    death = FhirLeftOut(target="death", fact="death", reason="told in the Patient", events=1)
+
+    def cause(files: Files) -> None:
+        files["Observation"].append(json.dumps({**json.loads(files["Observation"][2]), "id": "51-cause"}))
+
+    run, record = written(tmp_path, cause)
+    assert record.fhir is not None
+    told = record.model_copy(update={"fhir": record.fhir.model_copy(update={"left_out": (*LEFT_OUT, death)})})
+    examined = examine(run, told)
+    assert examined is not None
+    assert wrong(examined) == {"fhir_resources_unreconciled.Observation": (3, 1)}
 
 
 def test_files_that_are_gone_or_no_text_are_told(tmp_path: Path) -> None:

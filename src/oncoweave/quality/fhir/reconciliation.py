@@ -34,6 +34,7 @@ CONCEPT_OF: Mapping[str, str | None] = {
     "visit_occurrence": "visit_concept_id",
 }
 """The tables of which each row is one event: the field of the concept, where there is one."""
+GONE = "the events of the run have been removed"
 PERSONAL: Mapping[str, str] = {"person": "gender_concept_id", "death": "cause_concept_id"}
 """The tables whose rows are in the Patient, likewise."""
 _COUNTS = ("rows", "told", "resources", "unmapped", "uncoded")
@@ -51,7 +52,7 @@ _COUNTED = """
 SELECT name, coalesce(fact, CASE WHEN name IN ('person', 'death') THEN name ELSE '' END), count(*),
     count(resources), coalesce(sum(resources), 0)::BIGINT, count(*) FILTER (concept = 0),
     count(*) FILTER (resources IS NOT NULL AND is_text), count(*) FILTER (resources IS NOT NULL AND is_other)
-FROM fhir_told LEFT JOIN omop_facts USING (name, key) GROUP BY 1, 2 ORDER BY 1, 2
+FROM fhir_told LEFT JOIN (FROM omop_facts WHERE name <> 'death') USING (name, key) GROUP BY 1, 2 ORDER BY 1, 2
 """
 
 
@@ -106,7 +107,7 @@ def reconcile(
     events = remaining_event_files(run)
     kinds, others = _kinds(connection, record, known=bool(events))
     found = [*_persons(connection), *_by_table(kinds, others), *_by_fact(kinds, known=bool(events))]
-    found += [*_orphaned(connection), *_written(connection, record)]
+    found += [*_orphaned(connection, known=bool(events)), *_written(connection, record)]
     return found, kinds
 
 
@@ -122,7 +123,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, run: RunFolder) -> None:
                 f"SELECT {literal(table)}, {identifier(key)}, person_id, {of} FROM read_parquet({literal(path)})"
             )
     connection.execute(f"CREATE TABLE omop_rows AS {' UNION ALL '.join(selects)}")
-    files = [file for file in remaining_event_files(run) if {*file.targets} & CONCEPT_OF.keys()]
+    files = [file for file in remaining_event_files(run) if {*file.targets} & {*CONCEPT_OF, "death"}]
     events = union_of(run.events, files, ["event_id", "target", "fact"])
     connection.execute(f"CREATE TABLE omop_facts AS SELECT event_id AS key, target AS name, fact FROM ({events})")
 
@@ -130,7 +131,10 @@ def _prepare(connection: duckdb.DuckDBPyConnection, run: RunFolder) -> None:
 def _kinds(
     connection: duckdb.DuckDBPyConnection, record: FhirRecord, *, known: bool
 ) -> tuple[tuple[ReconciledKind, ...], dict[str, tuple[int, int]]]:
-    """The kinds of fact by table; and by table the rows that have a resource, and those whose resource is of another person."""
+    """The kinds of fact by table; and by table the rows that have a resource, and those whose resource is of another person.
+
+    Deaths that the Patients tell, all of them, are not left out, whatever else is not made of them.
+    """
     connection.execute(_TOLD)
     counted = {(t, f): counts for t, f, *counts in fetch_rows(connection, _COUNTED, "reconciling OMOP with FHIR")}
     left_out: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
@@ -141,7 +145,7 @@ def _kinds(
     others: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for table, fact in sorted(counted.keys() | left_out.keys()):
         *counts, other = counted.get((table, fact), (0,) * 6)
-        why = tuple(sorted(left_out[table, fact]))
+        why = tuple(sorted(left_out[table, fact])) if table != "death" or counts[0] > counts[1] else ()
         kinds.append(ReconciledKind(table=table, fact=fact, left_out=why, **dict(zip(_COUNTS, counts, strict=True))))
         told, of_another = others[table]
         others[table] = (told + counts[1], of_another + other)
@@ -173,14 +177,17 @@ def _by_fact(kinds: Sequence[ReconciledKind], *, known: bool) -> Iterator[Findin
         yield Finding("fhir_facts_unreconciled", (fact,), "", max(rows, differ), differ)
 
 
-def _orphaned(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    """Resources of a row that is not there; those of the run as a whole are of none."""
+def _orphaned(connection: duckdb.DuckDBPyConnection, *, known: bool) -> Iterator[Finding]:
+    """Resources of a row that is not there; those of the run as a whole are of none, those of a death of its event."""
     whole = ", ".join(map(literal, OF_THE_RUN))
     sql = f"""SELECT type, count(*), count(*) FILTER (known.key IS NULL) FROM fhir_resources
-        LEFT JOIN (SELECT DISTINCT key FROM omop_rows) AS known ON known.key = "row"
+        LEFT JOIN (SELECT key FROM omop_rows UNION SELECT key FROM omop_facts WHERE name = 'death') AS known ON known.key = "row"
         WHERE is_object AND type NOT IN ({whole}) GROUP BY type ORDER BY type"""
     for type_, resources, alone in fetch_rows(connection, sql, "looking for the rows of FHIR resources"):
-        yield Finding("fhir_resources_orphaned", (type_,), type_, resources, alone)
+        if alone and not known:
+            yield Finding("fhir_resources_orphaned", (type_,), type_, not_applicable=GONE)
+        else:
+            yield Finding("fhir_resources_orphaned", (type_,), type_, resources, alone)
 
 
 def _written(connection: duckdb.DuckDBPyConnection, record: FhirRecord) -> Iterator[Finding]:
