@@ -27,7 +27,7 @@ TABLES = {
     "unnest([0, 0, 3000963]) AS measurement_concept_id",
     "note": "SELECT unnest([11, 12])::BIGINT AS person_id, unnest([41, 42])::BIGINT AS note_id",
 }
-FACTS = {
+FACTS: dict[str, tuple[str, tuple[int, ...]]] = {
     "condition_occurrence": ("condition", (21, 22, 23)), "measurement": ("measurement", (31, 32, 33)), "note": ("note", (41, 42)),
     "death": ("death", (51,)),
 }  # fmt: skip
@@ -39,7 +39,7 @@ def clean() -> Files:
     patients: list[Resource] = [{"resourceType": "Patient", "id": str(p), "gender": "female"} for p in PERSONS]
     patients[2]["deceasedBoolean"] = True
     code = {"coding": [{"system": "http://snomed.info/sct", "code": "254837009"}], "text": 'a tumour of "[]" {}:null,'}
-    conditions = [
+    conditions: list[Resource] = [
         {"resourceType": "Condition", "id": str(p + 10), "code": code, "subject": {"reference": f"Patient/{p}"}}
         for p in PERSONS
     ]
@@ -51,9 +51,14 @@ def clean() -> Files:
         }
         for p in PERSONS
     ]  # fmt: skip
-    run = [{"resourceType": "Provenance", "id": "run", "target": [{"reference": "Patient/11"}], "recorded": "2024-01-31T00:00:00Z",
+    run: list[Resource] = [{"resourceType": "Provenance", "id": "run", "target": [{"reference": "Patient/11"}], "recorded": "2024-01-31T00:00:00Z",
             "agent": [{"who": {"display": "Oncoweave"}}]}]  # fmt: skip
-    of = {"Patient": patients, "Condition": conditions, "Observation": observations, "Provenance": run}
+    of: dict[str, list[Resource]] = {
+        "Patient": patients,
+        "Condition": conditions,
+        "Observation": observations,
+        "Provenance": run,
+    }
     return {type_: [json.dumps(one) for one in resources] for type_, resources in of.items()}
 
 
