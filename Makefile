@@ -68,6 +68,7 @@ schema: setup ## write the JSON Schemas that editors use into .schema/
 reference: setup ## write docs/mapping-language.md and docs/checks anew from the code
 	@$(BIN)/python docs/reference.py
 	@$(BIN)/python docs/check_pages.py
+	@$(BIN)/python docs/eu_cancer_omop.py
 
 messages: setup ## bring the message catalogues of the pages in step with the code
 	@$(BIN)/python docs/messages.py

@@ -19,7 +19,7 @@ from oncoweave.engine.connection import CALLERS, connect, without_values
 from oncoweave.engine.parquet import copy_sorted
 from oncoweave.engine.side_by_side import Task, side_by_side
 from oncoweave.events import TYPES, select_events
-from oncoweave.fhir.profile_sets import profile_set
+from oncoweave.fhir.named_sets import profile_set
 from oncoweave.fhir.writer import FhirWriter
 from oncoweave.files import file_record, make_private_folder, read_record, stage_folder, work_folder, write_json
 from oncoweave.omop.eras import EraWriter
@@ -181,7 +181,9 @@ def _complete(
 
 def _fhir_writer(writer: TableWriter, of: Harmonisation, folder: Path) -> FhirWriter:
     profiles = profile_set(of.plan.mapping.fhir or "base")
-    fhir = FhirWriter(writer.connection, writer.events, writer.files, folder, profiles, of.run.source)
+    ancestors = of.bundle.table("CONCEPT_ANCESTOR")
+    known = ancestors if ancestors.is_file() else None
+    fhir = FhirWriter(writer.connection, writer.events, writer.files, folder, profiles, of.run.source, ancestors=known)
     fhir.prepare()
     return fhir
 
@@ -198,7 +200,12 @@ def _resources(writer: FhirWriter | None) -> list[Task[_Done]]:
 
 def _told_of(writer: FhirWriter, made: Sequence[DerivedTable | FhirFile]) -> FhirRecord:
     files = sorted((entry for entry in made if isinstance(entry, FhirFile)), key=lambda entry: entry.file.name)
-    return FhirRecord(profiles=writer.profiles.name, files=tuple(files), left_out=writer.left_out)
+    return FhirRecord(
+        profiles=writer.profiles.name,
+        files=tuple(files),
+        left_out=writer.left_out,
+        claims=writer.claims,
+    )
 
 
 def _origin(plan: Plan) -> tuple[date, str] | None:

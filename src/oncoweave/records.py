@@ -243,12 +243,21 @@ class FhirLeftOut(Record):
     events: int
 
 
+class FhirClaim(Record):
+    """How many resources claim a profile; with a `reason`, how many tell of what it is about and do not claim it."""
+
+    profile: str
+    reason: str = ""
+    resources: int
+
+
 class FhirRecord(Record):
     """What was written of FHIR, in which profiles; every event is in one of the files or is counted in `left_out`."""
 
     profiles: str
     files: tuple[FhirFile, ...] = ()
     left_out: tuple[FhirLeftOut, ...] = ()
+    claims: tuple[FhirClaim, ...] = ()
 
 
 class MapRecord(Record):

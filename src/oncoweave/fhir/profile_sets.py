@@ -6,10 +6,15 @@ overlays that match an event, the first is taken. See `template` for what elemen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import duckdb
+
+from oncoweave.fhir.joined import JoinedFact
 from oncoweave.fhir.template import Elements, merged
+from oncoweave.records import EventFile
 
 
 @dataclass(frozen=True)
@@ -30,36 +35,53 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Requirement:
+    """What an event must have for its resource to claim a profile (SQL as of a leaf), and the reason where it does not."""
+
+    sql: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
 class Overlay:
-    """What a profile set lays over the resources of a type that come from such events; `profile` goes into meta.profile."""
+    """What a profile set lays over the resources of a type that come from such events; `profile` goes into meta.profile.
+
+    It tells of the events that meet `where`, and is laid over those of them that meet every requirement too.
+    """
 
     type: str
     elements: Elements = field(default_factory=dict)
     profile: str = ""
     kinds: frozenset[str] = frozenset()
     where: str = ""
+    requires: tuple[Requirement, ...] = ()
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The conditions of an event that this is laid over."""
+        return tuple(sql for sql in (self.where, *(r.sql for r in self.requires)) if sql)
 
     def over(self, elements: Elements) -> Elements:
         """The elements with what this adds."""
-        meta: Elements = {"meta": {"profile": [self.profile]}} if self.profile else {}
-        laid = merged(merged(elements, meta), self.elements)
+        laid = merged(elements, self.elements)
         assert isinstance(laid, Mapping)
-        return laid
+        if not self.profile:
+            return laid
+        first = {name: laid[name] for name in ("resourceType", "id")}
+        return {**first, "meta": {"profile": [self.profile]}, **laid}
 
 
 @dataclass(frozen=True)
 class ProfileSet:
-    """A profile set: its overlays, routes that come before those of every set, and further lookups of concepts."""
+    """A profile set: its overlays, routes that come before those of every set, further lookups of concepts and facts of other events.
+
+    `make_tables` makes what those facts are read from, once for a run: of a connection, the folder and the files of the events, and
+    the concepts' ancestors where the vocabulary has them.
+    """
 
     name: str
     overlays: tuple[Overlay, ...] = ()
     routes: tuple[Route, ...] = ()
     lookups: Mapping[str, str] = field(default_factory=dict)
-
-
-def profile_set(name: str) -> ProfileSet:
-    """The profile set that a mapping names."""
-    return _SETS[name]
-
-
-_SETS = {name: ProfileSet(name) for name in ("base", "mcode", "eu-cancer")}
+    joined: Mapping[str, JoinedFact] = field(default_factory=dict)
+    make_tables: Callable[[duckdb.DuckDBPyConnection, Path, Sequence[EventFile], Path | None], None] | None = None

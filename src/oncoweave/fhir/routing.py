@@ -23,6 +23,9 @@ class Alternative:
     type: str
     elements: Elements
     reason: str
+    profile: str = ""
+    passed_over: tuple[Overlay, ...] = ()
+    """The overlays with requirements that come before."""
 
 
 Choice = Sequence[Alternative]
@@ -47,8 +50,12 @@ def _alternatives(route: Route, kind: str, overlays: Iterable[Overlay]) -> list[
     of = [o for o in overlays if o.type == route.type and (not o.kinds or kind in o.kinds)] if route.type else []
     table = f"target = {literal(route.target)}"
 
-    def alternative(conditions: Sequence[str], elements: Elements) -> Alternative:
+    def alternative(
+        conditions: Sequence[str], elements: Elements, profile: str, before: Sequence[Overlay]
+    ) -> Alternative:
         where = " AND ".join(f"({condition})" for condition in (table, route.where, *conditions) if condition)
-        return Alternative(where, route.target, route.type, elements, route.reason)
+        passed_over = tuple(overlay for overlay in before if overlay.requires)
+        return Alternative(where, route.target, route.type, elements, route.reason, profile, passed_over)
 
-    return [*(alternative([o.where], o.over(route.elements)) for o in of), alternative([], route.elements)]
+    laid = [alternative(o.conditions, o.over(route.elements), o.profile, of[:n]) for n, o in enumerate(of)]
+    return [*laid, alternative([], route.elements, "", of)]

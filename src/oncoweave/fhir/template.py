@@ -36,7 +36,14 @@ class Required:
     otherwise: Tree
 
 
-Tree: TypeAlias = "Mapping[str, Tree] | Sequence[Tree] | str | int | bool | Leaf | Required"
+@dataclass(frozen=True)
+class Instead:
+    """In what is laid over a tree: a tree that takes the place of the whole one."""
+
+    tree: Tree
+
+
+Tree: TypeAlias = "Mapping[str, Tree] | Sequence[Tree] | str | int | bool | Leaf | Required | Instead"
 """A part of a resource."""
 Elements: TypeAlias = Mapping[str, Tree]
 """The members of an object, such as a whole resource."""
@@ -97,7 +104,16 @@ def codeable(concept: str, *, own: Tree | None = None, text_: Leaf | None = None
 def merged(one: Tree, other: Tree) -> Tree:
     """A tree with another laid over it: objects are merged member by member, lists joined, everything else is replaced."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return {**one, **{name: merged(one[name], tree) if name in one else tree for name, tree in other.items()}}
+        return {**one, **{name: merged(one[name], tree) if name in one else laid(tree) for name, tree in other.items()}}
+    if isinstance(one, Required) and isinstance(other, Mapping):
+        return Required(merged(one.tree, other), one.otherwise)
     if isinstance(one, list) and isinstance(other, list):
         return [*one, *other]
-    return other
+    return laid(other)
+
+
+def laid(tree: Tree) -> Tree:
+    """A tree that nothing lies below: what takes the place of another stands for itself."""
+    if isinstance(tree, Instead):
+        return tree.tree
+    return {name: laid(inner) for name, inner in tree.items()} if isinstance(tree, Mapping) else tree

@@ -12,17 +12,17 @@ import duckdb
 
 from oncoweave.engine.connection import fetch_rows
 from oncoweave.engine.lines import copy_lines
-from oncoweave.engine.parquet import identifier
+from oncoweave.engine.parquet import identifier, literal
 from oncoweave.errors import OncoweaveError
 from oncoweave.events import TYPES, select_events
 from oncoweave.fhir.compilation import NOTHING, Binder, Bound, Part, Sql, compiled, leaves_of
 from oncoweave.fhir.concepts import LOOKUPS, TABLE, make_lookups, told_of, type_of
 from oncoweave.fhir.joined import JOINED
-from oncoweave.fhir.profile_sets import ProfileSet
+from oncoweave.fhir.profile_sets import Overlay, ProfileSet
 from oncoweave.fhir.routing import Alternative, Choice, choices
 from oncoweave.fhir.template import Elements, Leaf
 from oncoweave.files import file_record
-from oncoweave.records import EventFile, FhirFile, FhirLeftOut
+from oncoweave.records import EventFile, FhirClaim, FhirFile, FhirLeftOut
 
 LINES = 500_000
 """How many resources a file has at most."""
@@ -36,9 +36,14 @@ class _Chosen:
     alternatives: tuple[tuple[Bound, Alternative], ...]
 
     @property
+    def _is_sure(self) -> bool:
+        """Whether every event is the first alternative."""
+        return len(self.alternatives) == 1 and not self.alternatives[0][0].columns
+
+    @property
     def number(self) -> str:
         """SQL of the number of the alternative that an event is."""
-        if len(self.alternatives) == 1:
+        if self._is_sure:
             return "0"
         whens = " ".join(f"WHEN {bound.sql} THEN {n}" for n, (bound, _) in enumerate(self.alternatives))
         return f"CASE {whens} END"
@@ -46,7 +51,7 @@ class _Chosen:
     @property
     def columns(self) -> frozenset[str]:
         """The columns that the conditions name."""
-        if len(self.alternatives) == 1:
+        if self._is_sure:
             return frozenset()
         return frozenset().union(*(bound.columns for bound, _ in self.alternatives))
 
@@ -62,6 +67,8 @@ class FhirWriter:
     profiles: ProfileSet
     source: str
     lines: int = LINES
+    ancestors: Path | None = None
+    """CONCEPT_ANCESTOR of the vocabulary, where it has one."""
 
     def over(self, connection: duckdb.DuckDBPyConnection) -> FhirWriter:
         """The same writer over another connection of the same database; what is prepared is not prepared again."""
@@ -72,6 +79,8 @@ class FhirWriter:
     def prepare(self) -> None:
         """Work out what resources say of the concepts of the run, and which events become what."""
         make_lookups(self.connection, self.events / "_concepts.parquet", self.profiles.lookups)
+        if self.profiles.make_tables:
+            self.profiles.make_tables(self.connection, self.events, self.files, self.ancestors)
         _ = self.counted
 
     @property
@@ -95,6 +104,19 @@ class FhirWriter:
         """The events that no resource is made of."""
         counts = sorted((key, rows) for key, rows in self.counted.items() if not key[2] and rows)
         return tuple(FhirLeftOut(target=t, fact=f, reason=reason, events=n) for (t, f, _, reason), n in counts)
+
+    @property
+    def claims(self) -> tuple[FhirClaim, ...]:
+        """How many resources claim which profile, and how many that tell of what it is about do not, by the first reason."""
+        found: Counter[tuple[str, str]] = Counter()
+        for chosen in self._all():
+            for number, rows in self._numbers(chosen) if any(a.profile for _, a in chosen.alternatives) else ():
+                found[chosen.alternatives[number][1].profile, ""] += rows
+            for overlay in dict.fromkeys(o for _, a in chosen.alternatives for o in a.passed_over):
+                for reason, rows in self._reasons(chosen, overlay):
+                    found[overlay.profile, reason] += rows
+        claimed = sorted((key, rows) for key, rows in found.items() if key[0] and rows)
+        return tuple(FhirClaim(profile=p, reason=reason, resources=n) for (p, reason), n in claimed)
 
     def write(self, type_: str) -> list[FhirFile]:
         """Write all resources of a type. Raises OncoweaveError where they are not as many as the events counted."""
@@ -164,6 +186,19 @@ class FhirWriter:
         sql = f"SELECT {chosen.number} AS n, count(*) FROM ({self._source(chosen.file, chosen.columns)}) WHERE n IS NOT NULL GROUP BY n ORDER BY n"
         return [(int(n), int(rows)) for n, rows in fetch_rows(self.connection, sql, f"counting {chosen.file.name}")]
 
+    def _reasons(self, chosen: _Chosen, overlay: Overlay) -> list[tuple[str, int]]:
+        """Why events of a file are passed over by an overlay that tells of them: each reason, and how many."""
+        numbers = [n for n, (_, a) in enumerate(chosen.alternatives) if overlay in a.passed_over]
+        binder = self._binder(chosen.file)
+        where = binder.bind(overlay.where or "true")
+        reasons = [(binder.bind(r.sql), r.reason) for r in overlay.requires]
+        cases = " ".join(f"WHEN ({bound.sql}) IS NOT TRUE THEN {literal(reason)}" for bound, reason in reasons)
+        columns = chosen.columns | where.columns | frozenset().union(*(bound.columns for bound, _ in reasons))
+        sql = f"""SELECT reason, count(*) FROM (SELECT {chosen.number} AS n, CASE {cases} END AS reason
+            FROM ({self._source(chosen.file, columns)}) WHERE {where.sql})
+            WHERE n IN ({", ".join(map(str, numbers))}) AND reason IS NOT NULL GROUP BY reason ORDER BY reason"""
+        return [(str(reason), int(rows)) for reason, rows in fetch_rows(self.connection, sql, "counting claims")]
+
     def _parts(self, chosen: _Chosen, type_: str) -> list[tuple[int, str, frozenset[str]]]:
         """Of each alternative of that type: its number, the SQL of the resource, and the columns that it names."""
         return [
@@ -208,7 +243,7 @@ class FhirWriter:
                 )
                 names.append(f"{identifier(concept)}.{identifier(looked_up)} AS {identifier(column)}")
             elif told:
-                fact = JOINED[joined]
+                fact = {**JOINED, **self.profiles.joined}[joined]
                 wanted.add(fact.by)
                 rows = fact.rows(self.events, self.files)
                 joins[joined] = (

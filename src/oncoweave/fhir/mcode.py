@@ -1,0 +1,89 @@
+"""The profile set `mcode`: mCODE STU4 (hl7.fhir.us.mcode 4.0.0), without what is of the United States only.
+
+Each overlay says which events a profile tells of, and what such an event must have for its resource to claim it. One that
+lacks something stays a resource of FHIR itself, and the record of the run counts it with the reason.
+"""
+
+from __future__ import annotations
+
+from oncoweave.fhir.cancer_tables import JOINED_CANCER, make_cancer_tables
+from oncoweave.fhir.mcode_observations import OBSERVATION_ROUTES, OBSERVATIONS
+from oncoweave.fhir.mcode_profiles import MCODE, TERMINOLOGY
+from oncoweave.fhir.mcode_treatments import SPECIMEN_LOOKUPS, TREATMENTS
+from oncoweave.fhir.profile_sets import Overlay, ProfileSet, Requirement
+from oncoweave.fhir.template import Elements, Instead, Leaf, Tree, token
+
+_MASKED: Elements = {
+    "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked"}]
+}
+PERSON = Overlay(
+    "Patient",
+    {
+        "identifier": [
+            {
+                "system": Leaf("to_json('urn:oncoweave:' || source_name || ':person')", always=True),
+                "value": token("person_id", always=True),
+            }
+        ],
+        "name": [_MASKED],
+    },
+    MCODE + "cancer-patient",
+    where="patient#told IS NOT NULL",
+)
+"""A patient with a cancer: known by the pseudonym, the name masked."""
+
+_MORPHOLOGY: Elements = {
+    "url": MCODE + "histology-morphology-behavior",
+    "valueCodeableConcept": {"coding": [Leaf("cancer#morphology")]},
+}
+_STATUS = f"""'{{"coding":[{{"system":"{TERMINOLOGY}/condition-clinical","code":"' || CASE WHEN end_date IS NULL THEN 'active' ELSE 'inactive' END || '"}}]}}'"""
+_PROBLEM: Tree = [{"coding": [{"system": f"{TERMINOLOGY}/condition-category", "code": "problem-list-item"}]}]
+_CANCER: Elements = {
+    "extension": [_MORPHOLOGY],
+    "clinicalStatus": Instead(Leaf(_STATUS, always=True)),
+    "category": Instead(_PROBLEM),
+    "code": {"coding": [Leaf("cancer#code")]},
+    "bodySite": [{"coding": Leaf("'[' || cancer#sites || ']'")}],
+}
+_STAGE: Tree = Instead([{"assessment": Leaf("'[' || staged#by || ']'")}])
+PRIMARY = Overlay(
+    "Condition", {**_CANCER, "stage": _STAGE}, MCODE + "primary-cancer-condition", where="cancer#role = 'primary'"
+)
+SECONDARY = Overlay(
+    "Condition",
+    {
+        **_CANCER,
+        "extension": [
+            _MORPHOLOGY,
+            {
+                "url": "http://hl7.org/fhir/StructureDefinition/condition-related",
+                "valueReference": {
+                    "reference": Leaf("""CASE WHEN tumour#role IS NOT NULL THEN '"Condition/' || modifies || '"' END""")
+                },
+            },
+        ],
+        "stage": Instead(Leaf("NULL")),
+    },
+    MCODE + "secondary-cancer-condition",
+    where="cancer#role = 'secondary'",
+)
+NO_CANCER = Overlay(
+    "Condition",
+    {},
+    MCODE + "primary-cancer-condition",
+    kinds=frozenset({"diagnosis"}),
+    requires=(
+        Requirement("concept_id <> 0", "no standard concept"),
+        Requirement("false", "the concept is no primary or secondary cancer"),
+    ),
+)
+"""What the mapping calls the diagnosis, and is no cancer that mCODE knows."""
+
+MCODE_SET = ProfileSet(
+    "mcode",
+    overlays=(PERSON, PRIMARY, SECONDARY, NO_CANCER, *OBSERVATIONS, *TREATMENTS),
+    routes=OBSERVATION_ROUTES,
+    lookups=SPECIMEN_LOOKUPS,
+    joined=JOINED_CANCER,
+    make_tables=make_cancer_tables,
+)
