@@ -69,21 +69,18 @@ def lint(project: Project, source: str, *, asked: bool = True) -> list[Problem]:
 
 
 def _view_problems(project: Project, source: Source) -> Iterator[Problem]:
-    """Every path of a source's views that is no FHIRPath, at its line."""
+    """What is wrong with a source's views and their paths, at its line."""
     tables = [table for table in source.tables.values() if isinstance(table, FhirTable)]
     if not tables:
         return
-    from oncoweave.engine.fhir.paths import PathError, compiled  # it takes a second to import
+    from oncoweave.engine.fhir.views import path_faults  # it takes a second to import
 
     for name in sorted({table.view for table in tables}):
         view, document = load_view(view_file(project, source.source, name), project.root)
-        for path in dict.fromkeys(view.paths()):
-            try:
-                compiled(path)
-            except PathError as error:
-                place = next((loc for loc in document.tree.values if document.get(loc) == path), ())
-                mend = "see https://hl7.org/fhirpath, and SQL on FHIR for what a view may ask"
-                yield document.problem("fhirpath", str(error), place, help=mend)
+        for text, fault in path_faults(view):
+            place = next((loc for loc in document.tree.values if document.get(loc) == text), ())
+            mend = "see https://hl7.org/fhirpath, and SQL on FHIR for what a view may ask"
+            yield document.problem("fhirpath", fault, place, help=mend)
 
 
 def _has_release(project: Project, source: str) -> bool:

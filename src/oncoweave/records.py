@@ -78,11 +78,29 @@ class SourceTableRecord(Record):
     change: TableChange | None = None
 
 
+class ResourceCount(Record):
+    """What became of the resources of FHIR of one type: how many there are, and why how many of them are in no table.
+
+    `tables` are those whose view reads the type. `type` is empty for what is no resource at all.
+    """
+
+    type: str
+    resources: int
+    tables: tuple[str, ...] = ()
+    reasons: tuple[tuple[Literal["quarantined", "excluded"], str, int], ...] = ()
+
+    @property
+    def left_out(self) -> int:
+        """How many are in no table."""
+        return sum(many for _, _, many in self.reasons)
+
+
 class ExtractRecord(Record):
     """The extract stage: what was delivered, and the snapshot made of it.
 
     `chain` are the deliveries that the snapshot holds, in their order, the last one its own. `unclaimed` are the files of
     the delivery that belong to no table; of a delta, `left_out` are the later deltas that the run it builds on does not hold.
+    `resources` counts the resources of FHIR of this delivery, by type.
     """
 
     source: str
@@ -92,6 +110,7 @@ class ExtractRecord(Record):
     chain: tuple[DeliveryRecord, ...] = ()
     unclaimed: tuple[str, ...] = ()
     left_out: tuple[DeliveryRecord, ...] = ()
+    resources: tuple[ResourceCount, ...] = ()
 
 
 class ArrivalRecord(Record):

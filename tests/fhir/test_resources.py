@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from oncoweave.engine.fhir.resources import Found, resources_of
+from oncoweave.engine.fhir import bundles, resources
+from oncoweave.engine.fhir.resources import LONGEST_LINE, Found, resources_of
 from oncoweave.errors import DataError
 
 ONE = '{"resourceType": "Patient", "id": "a"}'
@@ -66,6 +68,26 @@ def test_a_file_of_one_resource(tmp_path: Path) -> None:
         ('{"resourceType": "Patient", "name": [null]}', "a list with a null in it"),
         ('{"resourceType": "Patient", "id": "a", "id": "' + SECRET + '"}', "a member that is there twice"),
         ('{"resourceType": "Patient", "multipleBirthInteger": NaN}', "a number that JSON does not have"),
+        ('{"resourceType": "Patiant", "id": "' + SECRET + '"}', "no resource: its resourceType is none of FHIR R4"),
+        ('{"resourceType": null}', "no resource: it has no resourceType"),
+        ("null", "no resource: it has no resourceType"),
+        ("7", "no resource: it has no resourceType"),
+        ('{"resourceType": "Patient", "a": [[1]]}', "a list in a list"),
+        ('{"resourceType": "Patient", "a": [{}]}', "a list with something empty in it"),
+        ('{"resourceType": "Patient", "a": [""]}', "a list with something empty in it"),
+        ('{"resourceType": "Patient", "a": ""}', "a member that is null or empty"),
+        ('{"resourceType": "Patient", "a": {"resourceType": "Patient"}}', "a resource where none can be"),
+        ('{"resourceType": "Patient", "modifierExtension": {"url": "u"}}', "a `modifierExtension` that is no list"),
+        ('{"resourceType": "Patient", "a": 1' + "0" * 5_000 + "}", "a number that is too long"),
+        ('{"resourceType": "Patient", "a": 1e999999999}', "a number that is too long"),
+        ('{"resourceType": "Patient", "a": 1e' + "9" * 30 + "}", "a number that is too long"),
+        ('{"resourceType": "Patient", "a": 0.' + "1" * 500 + "}", "a number that is too long"),
+        ('{"resourceType": "Patient", "id": "\\ud800"}', "a text with a control character or half a character"),
+        ('{"resourceType": "Patient", "\\udfff": "a"}', "a text with a control character or half a character"),
+        ('{"resourceType": "Patient", "id": "\\u0000"}', "a text with a control character or half a character"),
+        ('{"resourceType": "Patient", "id": "\x00"}', "not whole JSON"),
+        ('{"resourceType": "Bundle", "type": "batch-response"}', "a Bundle of no type that holds resources"),
+        ('{"resourceType": "Bundle", "type": "batch", "entry": {}}', "a Bundle whose `entry` is no list"),
         ('{"resourceType": "Patient", "a": ' + '{"a": ' * 200 + "1" + "}" * 201, "nested too deeply"),
         ('{"resourceType": "Patient", "a": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply"),
     ],
@@ -81,9 +103,45 @@ def test_a_null_beside_its_partner_is_fhir(tmp_path: Path) -> None:
     assert told(read(tmp_path, "p.ndjson", f'{{"resourceType": "Patient", "id": "a", "name": [{name}]}}')) == [(1, "a")]
 
 
-def test_a_line_of_fifty_megabytes_is_read(tmp_path: Path) -> None:
-    long = json.dumps({"resourceType": "Binary", "id": "a", "data": "A" * 50_000_000})
-    assert told(read(tmp_path, "p.ndjson", f"{long}\n{ONE}")) == [(1, "a"), (2, "a")]
+def test_a_line_of_fifty_megabytes_is_told_and_never_held(tmp_path: Path) -> None:
+    path = tmp_path / "p.ndjson"
+    long = json.dumps({"resourceType": "Binary", "id": "b", "data": "A" * 50_000_000})
+    path.write_text(f"{ONE}\n{long}\n{ONE}", encoding="utf-8")
+    del long
+    tracemalloc.start()
+    assert told(list(resources_of(path, path.name))) == [(1, "a"), (2, "longer than 32 MB"), (3, "a")]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2.5 * LONGEST_LINE
+
+
+def test_a_line_of_twenty_megabytes_is_read(tmp_path: Path) -> None:
+    long = json.dumps({"resourceType": "Binary", "id": "b", "data": "A" * 20_000_000})
+    assert told(read(tmp_path, "p.ndjson", f"{long}\n{ONE}")) == [(1, "b"), (2, "a")]
+
+
+@pytest.mark.parametrize("name", ["p.ndjson.gz", "b.json.gz"])
+def test_a_bomb_is_told(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(b" " * 60_000_000))
+    with pytest.raises(DataError, match="unpacks to more than 100 times its size"):
+        list(resources_of(path, name))
+
+
+def test_a_piece_of_json_that_is_too_large_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "LARGEST_FILE", 1_000)
+    with pytest.raises(DataError, match="one piece of JSON of more than"):
+        read(tmp_path, "b.json", " " * 1_000 + ONE)
+
+
+def test_the_entries_of_a_large_bundle_are_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refers = {"resourceType": "Condition", "id": "c", "subject": {"reference": "urn:uuid:1"}}
+    entries = [{"resource": refers}, {"fullUrl": "urn:uuid:1", "resource": {"resourceType": "Patient", "id": "a"}}]
+    text = json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+    held = read(tmp_path, "b.json", text)
+    monkeypatch.setattr(bundles, "HELD", 10)
+    assert read(tmp_path, "b.json", text) == held
+    assert (held[0].resource or {})["subject"] == {"reference": "Patient/a"}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +150,26 @@ def test_a_line_of_fifty_megabytes_is_read(tmp_path: Path) -> None:
         ("p.ndjson", ONE.replace("a", "é").encode("latin-1"), "not UTF-8"),
         ("b.json", b'{"resourceType": "Bundle", "type": "collection", "entry": [{"resource": {', "not whole JSON"),
         ("b.json", b'{"resourceType": "Bundle", "type": "transaction-response"}', "no type that holds resources"),
+        ("b.json", b'{"resourceType": "Bundle", "type": ["batch"]}', "no type that holds resources"),
+        ("b.json", b'{"resourceType": "Bundle", "type": "batch", "entry": {}}', "`entry` is no list"),
+        ("b.json", b'{"resourceType": "Bundle", "type": "batch", "entry": null}', "`entry` is no list"),
+        ("b.json", b'{"resourceType": "Bundle", "type": "batch", "entry": 7}', "`entry` is no list"),
+        ("b.json", b'{"resourceType": "Bundle", "type": "batch", "entry": [],  "entry": []}', "there twice"),
+        ("b.json", b'{"resourceType": "Bundle", "type": "batch", "type": "batch"}', "there twice"),
+        ("b.json", b'{"resourceType": "Bundle", "type": "batch", "entry": [{},]}', "not whole JSON"),
+        ("b.json", b'{"resourceType": "Bundle", "type": "batch", "entry": [{} {}]}', "not whole JSON"),
+        ("b.json", b'{"resourceType": "Bundle", "type": "batch", "entry": [' + b"[" * 100_000, "nested too deeply"),
+        ("b.json", b'{"resourceType": "Bundle", "total": 1' + b"0" * 5_000 + b"}", "too long"),
+        ("b.json", f"{ONE}{ONE}".encode(), "something behind the object"),
+        ("b.json", f"[{ONE}]".encode(), "not whole JSON"),
+        ("b.json", b"", "is empty"),
+        ("b.json", b"\xef\xbb\xbf \n", "is empty"),
+        ("p.ndjson", b"", "is empty"),
+        ("p.ndjson", b"\r\n\n", "is empty"),
+        ("p.ndjson", ONE.encode("utf-16"), "line 1: not UTF-8"),
+        ("p.ndjson", f"{ONE}\n".encode() + b"\xff", "line 2: not UTF-8"),
+        ("b.json", b'{"resourceType":\n"Patient", "id": "\xff"}', "line 2: not UTF-8"),
+        ("p.ndjson.gz", gzip.compress(f"{ONE}\n".encode())[:-8] + b"12345678", "cut off, or is no gzip"),
         ("p.ndjson.gz", gzip.compress(f"{ONE}\n".encode())[:20], "cut off"),
         ("p.ndjson.gz", b"no gzip", "no gzip file"),
     ],
@@ -105,9 +183,58 @@ def test_a_file_that_cannot_be_read_stops(tmp_path: Path, name: str, content: by
 
 
 def test_an_entry_that_is_broken_is_told_and_the_others_are_read(tmp_path: Path) -> None:
-    text = '{"resourceType": "Bundle", "type": "collection",\n"entry": [\n{"resource": ' + ONE + "},\n{},\n7]}"
     empty = "an entry of the Bundle without a resource"
-    assert told(read(tmp_path, "b.json", text)) == [(3, "a"), (4, empty), (5, empty)]
+    none = "no resource: it has no resourceType"
+    broken = {
+        "{}": empty,
+        "7": empty,
+        "null": empty,
+        "[]": empty,
+        '{"fullUrl": "urn:uuid:1"}': empty,
+        '{"resource": null}': none,
+        '{"resource": 7}': none,
+        '{"resource": [{}]}': none,
+        '{"resource": {"id": "a"}}': none,
+        '{"resource": {"resourceType": 7}}': none,
+        '{"resource": {"resourceType": "Patient", "id": "a", "id": "b"}}': "a member that is there twice",
+        '{"resource": {"resourceType": "Patient", "a": NaN}}': "a number that JSON does not have",
+        '{"resource": {"resourceType": "Patient", "a": 1' + "0" * 5_000 + "}}": "a number that is too long",
+        '{"resource": {"resourceType": "Patient", "id": "\\ud800"}}': "a text with a control character or half a character",
+        '{"resource": {"resourceType": "Patient", "a": null}}': "a member that is null or empty",
+    }
+    text = '{"resourceType": "Bundle", "type": "collection",\n"entry": [\n{"resource": ' + ONE + "},\n"
+    found = told(read(tmp_path, "b.json", text + ",\n".join(broken) + "]}"))
+    assert found == [(3, "a"), *enumerate(broken.values(), 4)]
+
+
+def test_the_entries_of_a_bundle_in_a_line_or_an_entry_are_read_at_its_line(tmp_path: Path) -> None:
+    inner = {"resourceType": "Bundle", "type": "batch", "entry": [{"resource": json.loads(ONE)}, {}]}
+    outer = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": inner}]}
+    lines = "\n".join(map(json.dumps, (inner, outer)))
+    empty = "an entry of the Bundle without a resource"
+    assert told(read(tmp_path, "p.ndjson", lines)) == [(1, "a"), (1, empty), (2, "a"), (2, empty)]
+    assert told(read(tmp_path, "b.json", json.dumps(outer))) == [(1, "a"), (1, empty)]
+
+
+def test_an_address_that_two_entries_have_names_neither(tmp_path: Path) -> None:
+    entries = [
+        {"fullUrl": "urn:uuid:1", "resource": {"resourceType": "Patient", "id": "a"}},
+        {"fullUrl": "urn:uuid:1", "resource": {"resourceType": "Patient", "id": "b"}},
+        {"resource": {"resourceType": "Condition", "id": "c", "subject": {"reference": "urn:uuid:1"}}},
+    ]
+    bundle = json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+    assert (read(tmp_path, "b.json", bundle)[2].resource or {})["subject"] == {"reference": "urn:uuid:1"}
+
+
+def test_of_types_that_are_not_asked_for_only_the_type_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "p.ndjson"
+    path.write_text(
+        f'{ONE}\n{{"resourceType": "Claim", "id": null}}\n{{"resourceType": "Claim", "id":', encoding="utf-8"
+    )
+    found = list(resources_of(path, path.name, {"Patient"}))
+    assert [(one.type, one.resource is None, one.reason) for one in found] == [
+        ("Patient", False, ""), ("Claim", True, ""), ("", True, "not whole JSON")
+    ]  # fmt: skip
 
 
 def test_a_reference_to_another_entry_names_its_resource(tmp_path: Path) -> None:
@@ -117,5 +244,5 @@ def test_a_reference_to_another_entry_names_its_resource(tmp_path: Path) -> None
         {"resource": {"resourceType": "Condition", "id": "c", "subject": {"reference": "urn:uuid:9"}}},
     ]  # fmt: skip
     bundle = json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
-    resources = [one.resource or {} for one in read(tmp_path, "b.json", bundle)]
-    assert [r.get("subject") for r in resources] == [None, {"reference": "Patient/a"}, {"reference": "urn:uuid:9"}]
+    found = [one.resource or {} for one in read(tmp_path, "b.json", bundle)]
+    assert [r.get("subject") for r in found] == [None, {"reference": "Patient/a"}, {"reference": "urn:uuid:9"}]

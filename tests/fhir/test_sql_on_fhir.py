@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from oncoweave.engine.fhir.paths import PathError
-from oncoweave.engine.fhir.views import path_faults, rows_of
+from oncoweave.engine.fhir.views import ViewRows, path_faults
 from oncoweave.spec.view import View
 
 SUITE = Path(__file__).parents[3] / "shared" / "data" / "fhir" / "sql-on-fhir-v2-tests"
@@ -32,25 +32,27 @@ def cases() -> list[Any]:
     ]
 
 
-def made(view: Any, resources: list[Any]) -> list[dict[str, Any]]:
+def made(view: Any, resources: list[Any], *, is_compiled: bool) -> list[dict[str, Any]]:
     """The rows of a view; raises as the product does."""
     read = View.model_validate(view)
-    if faults := list(path_faults(read)):
-        raise PathError(faults[0])
-    return [row for resource in resources for row in rows_of(read, resource)]
+    for _, fault in path_faults(read):
+        raise PathError(fault)
+    rows = ViewRows(read, is_compiled=is_compiled)
+    return [dict(zip(read.columns, row, strict=True)) for resource in resources for row in rows.of(resource) or ()]
 
 
 def counted(rows: list[dict[str, Any]]) -> Counter[str]:
     return Counter(json.dumps(row, sort_keys=True, default=float) for row in rows)
 
 
+@pytest.mark.parametrize("is_compiled", [True, False], ids=["compiled", "evaluated"])
 @pytest.mark.parametrize(("name", "resources", "test"), cases())
-def test_shareable(name: str, resources: list[Any], test: dict[str, Any]) -> None:
+def test_shareable(name: str, resources: list[Any], test: dict[str, Any], is_compiled: bool) -> None:
     if test.get("expectError"):
         with pytest.raises((PathError, ValidationError)):
-            made(test["view"], resources)
+            made(test["view"], resources, is_compiled=is_compiled)
         return
-    rows = made(test["view"], resources)
+    rows = made(test["view"], resources, is_compiled=is_compiled)
     if "expectCount" in test:
         assert len(rows) == test["expectCount"]
     else:

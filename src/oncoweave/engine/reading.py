@@ -30,7 +30,8 @@ class Reject:
 class Reading:
     """One file, ready to be read: a SELECT of its columns as text, `_file` and `_line`, in file order.
 
-    `rows` is how many rows the SELECT must return; `parameters` are its named parameters.
+    `rows` is how many rows the SELECT must return; `parameters` are its named parameters. Several files may have the same
+    SELECT, which gives the rows of all of them.
     """
 
     file: DeliveredFile

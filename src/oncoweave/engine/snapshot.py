@@ -53,14 +53,19 @@ def take_snapshot(
     files: Sequence[DeliveredFile],
     target: Path,
     work: Path,
+    resources: Sequence[Reading] = (),
 ) -> Snapshot:
     """Writes `target`: the files' rows in name order, all columns as text, `_file`, `_line`.
 
     An optional field without a column is written as an empty one, a table without a file as one without rows.
-    `connection` is a `reader` of the files, `work` an empty folder for temporary ones. Raises DataError when a file
+    `connection` is a `reader` of the files, `work` an empty folder for temporary ones, `resources` are the readings of a
+    table of FHIR, whose files were read for all tables together. Raises DataError when a file
     cannot be read without doubt, and when the rows of the snapshot are not the records of the files less those rejected.
     """
-    readings = [_read(file, table, work, f"f{number}", connection) for number, file in enumerate(files)]
+    if isinstance(table, FhirTable):
+        readings = list(resources)
+    else:
+        readings = [_read(file, table, work, f"f{number}", connection) for number, file in enumerate(files)]
     _copy(connection, name, [_completed(reading, table) for reading in readings] or [_no_rows(table)], target)
     _reconcile(connection, readings, target)
     undeclared = {column: None for reading in readings for column in reading.columns.undeclared}
@@ -72,7 +77,13 @@ def take_snapshot(
     return Snapshot(target, tuple(columns), tuple(undeclared), rows, rejects, tuple(readings), tuple(absent))
 
 
-def _read(file: DeliveredFile, table: Table, work: Path, tag: str, connection: duckdb.DuckDBPyConnection) -> Reading:
+def _read(
+    file: DeliveredFile,
+    table: CsvTable | ParquetTable | SqlTable | ExcelTable,
+    work: Path,
+    tag: str,
+    connection: duckdb.DuckDBPyConnection,
+) -> Reading:
     with faults(file.path):
         match table:
             case CsvTable():
@@ -81,10 +92,6 @@ def _read(file: DeliveredFile, table: Table, work: Path, tag: str, connection: d
                 reading = read_parquet(file, table, tag, connection)
             case ExcelTable():
                 reading = read_excel(file, table, work, tag)
-            case FhirTable():
-                from oncoweave.engine.fhir.table import read_fhir  # FHIRPath takes a second to import
-
-                reading = read_fhir(file, table, work, tag)
     if reading.rejects and not reading.rows:
         first = reading.rejects[0]
         raise DataError(
@@ -113,7 +120,7 @@ def _no_rows(table: Table) -> Reading:
 
 def _copy(connection: duckdb.DuckDBPyConnection, name: str, readings: Sequence[Reading], target: Path) -> None:
     parameters = {key: value for reading in readings for key, value in reading.parameters.items()}
-    sql = " UNION ALL BY NAME ".join(reading.sql for reading in readings)
+    sql = " UNION ALL BY NAME ".join(dict.fromkeys(reading.sql for reading in readings))
     try:
         copy(connection, sql, target, parameters=parameters, compression=FAST)
     except EnvironmentFault:

@@ -47,14 +47,21 @@ class TextCopy:
 
     def reading(self, file: DeliveredFile, columns: Columns, rejects: Sequence[Reject] = ()) -> Reading:
         """The reading of the rows added, in the order in which they were."""
-        places = [f"c{i}" for i in range(len(columns.names))]
-        types = ", ".join(f"'{place}': 'VARCHAR'" for place in ("line", *places))
-        names = ", ".join(f"'{place}'" for place in places)
-        selected = ", ".join(f"{p} AS {identifier(n)}" for p, n in zip(places, columns.names, strict=True))
-        sql = (
-            f"SELECT {selected}, $file AS _file, CAST(line AS BIGINT) AS _line FROM read_csv($path, "
-            f"auto_detect = false, header = false, skip = 1, columns = {{{types}}}, force_not_null = [{names}], "
-            f"delim = ',', quote = '\"', escape = '\"', max_line_size = {self._longest})"
-        )
+        sql = self._select(columns.names, "$file AS _file")
         parameters: dict[str, object] = {"path": str(self._path), "file": file.name}
         return Reading(file, columns, self._rows, tuple(rejects), sql, parameters)
+
+    def selected(self, names: Sequence[str]) -> tuple[str, dict[str, object]]:
+        """A SELECT of the rows added with its parameters, where the last value of each row is the name of its file."""
+        return self._select((*names, "_file")), {"path": str(self._path)}
+
+    def _select(self, names: Sequence[str], *more: str) -> str:
+        places = [f"c{i}" for i in range(len(names))]
+        types = ", ".join(f"'{place}': 'VARCHAR'" for place in ("line", *places))
+        filled = ", ".join(f"'{place}'" for place in places)
+        selected = [f"{p} AS {identifier(n)}" for p, n in zip(places, names, strict=True)]
+        return (
+            f"SELECT {', '.join([*selected, *more])}, CAST(line AS BIGINT) AS _line FROM read_csv($path, "
+            f"auto_detect = false, header = false, skip = 1, columns = {{{types}}}, force_not_null = [{filled}], "
+            f"delim = ',', quote = '\"', escape = '\"', max_line_size = {self._longest})"
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain, count
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
@@ -16,7 +17,7 @@ from oncoweave.engine.changes import Change, apply_change
 from oncoweave.engine.connection import connect
 from oncoweave.engine.delivery import locate, refuse_all_unknown, unclaimed
 from oncoweave.engine.parquet import copy
-from oncoweave.engine.reading import DeliveredFile, Reject
+from oncoweave.engine.reading import DeliveredFile, Reading, Reject
 from oncoweave.engine.servers.fetch import Fetched, fetched
 from oncoweave.engine.side_by_side import Task, side_by_side
 from oncoweave.engine.snapshot import Snapshot, reader, take_snapshot
@@ -33,12 +34,14 @@ from oncoweave.files import (
     write_json,
 )
 from oncoweave.project import Project, RunFolder
-from oncoweave.records import DeliveryRecord, ExtractRecord, FileRecord, SourceTableRecord, TableChange
+from oncoweave.records import DeliveryRecord, ExtractRecord, FileRecord, ResourceCount, SourceTableRecord, TableChange
 from oncoweave.release.predecessor import find_base, fingerprint, layout_of, left_out, refuse_unfit
 from oncoweave.run_identity import open_run
 from oncoweave.spec.delivery import day_of
 from oncoweave.spec.load import load_source
-from oncoweave.spec.source import FhirTable, Source, Table
+from oncoweave.spec.source import FhirTable, Source, Table, TableSpec
+
+TableT = TypeVar("TableT", bound=TableSpec)
 
 
 def extract(
@@ -199,8 +202,9 @@ def _extract(run: RunFolder, spec: Source, given: _Given, still_there: Callable[
     try:
         remove(work)
         make_private_folder(work)
+        fhir = _resources(spec.tables, given, work)
         with stage_folder(run, "snapshot") as folder, reader(given.delivered(), work, [folder, work]) as connection:
-            taken = side_by_side(connection, list(_tasks(spec.tables, given, folder, work)))
+            taken = side_by_side(connection, list(_tasks(spec.tables, given, fhir, folder, work)))
         tables = tuple(
             _table_record(name, spec.tables[name], snapshot, change, run, given)
             for name, (snapshot, change) in taken.items()
@@ -219,50 +223,81 @@ def _extract(run: RunFolder, spec: Source, given: _Given, still_there: Callable[
         chain=(*given.before.chain, link) if given.before else (link,),
         unclaimed=given.unclaimed,
         left_out=left_out(given.base, given.before, given.sha256) if given.base and given.before else (),
+        resources=fhir.counts,
     )
     write_json(run.path / "extract.json", record)
 
 
-def _tasks(
-    tables: Mapping[str, Table], given: _Given, folder: Path, work: Path
-) -> Iterator[Task[tuple[Snapshot, TableChange | None]]]:
-    """The tasks of taking the snapshot of each table; those of FHIR one by one, since FHIRPath keeps a state for all its callers."""
+@dataclass(frozen=True)
+class _Resources:
+    """The readings of the tables of FHIR, also of the files that name their removed rows, and what became of the resources."""
 
-    def task(name: str, table: Table, after: frozenset[str]) -> Task[tuple[Snapshot, TableChange | None]]:
+    given: Mapping[str, Sequence[Reading]]
+    removed: Mapping[str, Sequence[Reading]]
+    counts: tuple[ResourceCount, ...]
+
+
+def _resources(tables: Mapping[str, Table], given: _Given, work: Path) -> _Resources:
+    """Read the files of FHIR, each once for all tables, and in one thread, since FHIRPath keeps a state for all its callers."""
+    of_fhir = {name: table for name, table in tables.items() if isinstance(table, FhirTable)}
+    if not of_fhir:
+        return _Resources({}, {}, ())
+    from oncoweave.engine.fhir.table import read_resources  # FHIRPath takes a second to import
+
+    folders = [make_private_folder(work / f".{name}") for name in ("given", "removed")]
+    delivered = read_resources(of_fhir, given.located, folders[0])
+    keys = {name: _keys(table) for name, table in of_fhir.items() if given.removed.get(name)}
+    gone = read_resources(keys, given.removed, folders[1])
+    return _Resources(delivered.tables, gone.tables, delivered.resources)
+
+
+def _tasks(
+    tables: Mapping[str, Table], given: _Given, fhir: _Resources, folder: Path, work: Path
+) -> Iterator[Task[tuple[Snapshot, TableChange | None]]]:
+    """The tasks of taking the snapshot of each table."""
+
+    def task(name: str, table: Table) -> Task[tuple[Snapshot, TableChange | None]]:
         def take(connection: duckdb.DuckDBPyConnection) -> tuple[Snapshot, TableChange | None]:
             scratch = make_private_folder(work / name)
-            taken = _take(connection, name, table, given, folder / f"{name}.parquet", scratch)
+            taken = _take(connection, name, table, given, fhir, folder / f"{name}.parquet", scratch)
             remove(scratch)
             return taken
 
-        return Task(name, take, after)
+        return Task(name, take)
 
-    last: frozenset[str] = frozenset()
-    for name, table in tables.items():
-        if isinstance(table, FhirTable):
-            yield task(name, table, last)
-            last = frozenset({name})
-        else:
-            yield task(name, table, frozenset())
+    return (task(name, table) for name, table in tables.items())
+
+
+def _keys(table: TableT) -> TableT:
+    """The table as files have it that name its removed rows: the fields of its key alone, if it has one."""
+    fields = {name: table.fields[name] for name in table.row.fields} if table.row.fields else table.fields
+    return table.model_copy(update={"fields": fields, "optional": True})
 
 
 def _take(
-    connection: duckdb.DuckDBPyConnection, name: str, table: Table, given: _Given, target: Path, work: Path
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    table: Table,
+    given: _Given,
+    fhir: _Resources,
+    target: Path,
+    work: Path,
 ) -> tuple[Snapshot, TableChange | None]:
     """The snapshot of a table: of the delivery itself without rows marked as gone, or of its base with the changes."""
     marks = table.removed is not None and table.removed.field is not None
+    resources = fhir.given.get(name, ())
     if not given.is_delta and not marks:
-        return take_snapshot(connection, name, table, given.located[name], target, work), None
+        return take_snapshot(connection, name, table, given.located[name], target, work, resources), None
     delta = work / "delta"
     make_private_folder(delta)
     given_table = table.model_copy(update={"optional": table.optional or given.base is not None})
-    snapshot = take_snapshot(connection, name, given_table, given.located[name], delta / "given.parquet", work)
+    files = given.located[name]
+    snapshot = take_snapshot(connection, name, given_table, files, delta / "given.parquet", work, resources)
     removed = None
     if given.removed.get(name):
         removed = delta / "removed.parquet"
-        fields = {f: table.fields[f] for f in table.row.fields} if table.row.fields else table.fields
-        keys = table.model_copy(update={"fields": fields, "optional": True})
-        gone = take_snapshot(connection, name, keys, given.removed[name], removed, work)
+        resources = fhir.removed.get(name, ())
+        gone = take_snapshot(connection, name, _keys(table), given.removed[name], removed, work, resources)
         snapshot = replace(
             snapshot, rejects=(*snapshot.rejects, *gone.rejects), readings=(*snapshot.readings, *gone.readings)
         )

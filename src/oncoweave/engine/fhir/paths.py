@@ -1,7 +1,7 @@
 """Evaluates FHIRPath; the only module that knows the library. Slow and exact: what the compiled paths are held to.
 
-Two functions are added that SQL on FHIR asks for, getResourceKey and getReferenceKey, and `join` gives an empty text for
-nothing, as its suite expects.
+Two functions are added that SQL on FHIR asks for, getResourceKey and getReferenceKey; `join` gives an empty text for
+nothing, as its suite expects; and `where` takes an element that is false for false, which the library takes for true.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from fhirpathpy.engine.invocations import invocation_registry
 from fhirpathpy.engine.invocations.constants import constants
 from fhirpathpy.engine.nodes import FP_Type, ResourceNode, TypeInfo
 from fhirpathpy.engine.util import get_data, process_user_invocation_table
-from fhirpathpy.models import models
 from fhirpathpy.parser import parse
 from fhirpathpy.parser.generated.FHIRPathLexer import FHIRPathLexer
 from fhirpathpy.parser.generated.FHIRPathParser import FHIRPathParser
 
-_MODEL = models["r4"]
-TypeInfo.model = _MODEL
+from oncoweave.engine.fhir.model import MODEL
+
+TypeInfo.model = MODEL
 _UCUM = "http://unitsofmeasure.org"
 
 Node = Any
@@ -40,14 +40,25 @@ class Evaluate(Protocol):
     def __call__(self, node: Node, variables: Mapping[str, Any]) -> list[Node]: ...
 
 
+Tree = Mapping[str, Any]
+"""A part of a parsed path: its `type`, `text`, `terminalNodeText` and `children`."""
+
+
 @cache
-def compiled(path: str) -> Evaluate:
+def tree_of(path: str) -> Tree:
+    """The path, parsed; raises PathError when it is no FHIRPath."""
+    _refuse_broken(path)
+    tree: Tree = parse(path)["children"][0]
+    return tree
+
+
+@cache
+def evaluated(path: str) -> Evaluate:
     """The path, parsed once.
 
     Raises PathError when it is no FHIRPath; the returned function raises it when a path cannot be followed.
     """
-    _refuse_broken(path)
-    tree = parse(path)["children"][0]
+    tree = tree_of(path)
 
     def evaluate(node: Node, variables: Mapping[str, Any]) -> list[Node]:
         constants.reset()
@@ -55,7 +66,7 @@ def compiled(path: str) -> Evaluate:
         context = {
             "dataRoot": root,
             "vars": {"context": node, "ucum": _UCUM, **variables},
-            "model": _MODEL,
+            "model": MODEL,
             "userInvocationTable": _FUNCTIONS,
             "$this": node,
         }
@@ -68,6 +79,23 @@ def compiled(path: str) -> Evaluate:
         return [one for one in found if not _only_extended(one)]
 
     return evaluate
+
+
+def literal_of(tree: Tree) -> Any:
+    """The value of a part that is a literal: a text, a number or a truth."""
+    return do_eval({}, [], tree)[0]
+
+
+def is_of_type(path: str, specifier: Tree) -> bool:
+    """Whether an element that stands at `path` of the model (or is of that type) is of the type named."""
+    names = str(specifier["text"]).replace("`", "").split(".")
+    namespace = names[0] if len(names) == 2 else None
+    return bool(ResourceNode({}, path).get_type_info().is_(TypeInfo(names[-1], namespace)))
+
+
+def node_at(data: Any, path: str) -> Node:
+    """The element `data`, which stands at `path` of the model, as the library sees it."""
+    return ResourceNode.create_node(data, path)
 
 
 def _refuse_broken(path: str) -> None:
@@ -120,11 +148,13 @@ def _join(values: Sequence[Any], separator: str = "") -> list[str]:
     return [separator.join(str(value) for value in values)]
 
 
-def _resource_key(resources: Sequence[Any]) -> list[str]:
+def resource_key(resources: Sequence[Any]) -> list[str]:
+    """The keys of resources: type and id."""
     return [f"{one['resourceType']}/{one['id']}" for one in resources if isinstance(one, dict) and "id" in one]
 
 
-def _reference_key(references: Sequence[Any], kind: Any = None) -> list[str]:
+def reference_key(references: Sequence[Any], kind: Any = None) -> list[str]:
+    """The key of the resource that each reference names, where it is of the type `kind`; none for any other reference."""
     wanted = getattr(kind, "name", kind)
     found = []
     for reference in references:
@@ -143,11 +173,35 @@ def _table(functions: Mapping[str, tuple[Callable[..., list[Any]], str]]) -> Any
     return process_user_invocation_table(table)
 
 
-_FUNCTIONS = _table(
-    {
-        "join": (_join, "String"),
-        "getResourceKey": (_resource_key, ""),
-        "getReferenceKey": (_reference_key, "TypeSpecifier"),
-    }
-)
+def _where(context: Any, elements: Any, criterion: Callable[[Any], list[Any]]) -> list[Any]:
+    kept = []
+    for index, element in enumerate(elements):
+        context["$index"] = index
+        if _is_met(criterion(element)):
+            kept.append(element)
+    return kept
+
+
+def _is_met(found: Sequence[Any]) -> bool:
+    """Whether what a criterion finds is true; one element that is no truth at all counts as true (FHIRPath, 4.5)."""
+    if len(found) > 1:
+        raise PathError("a criterion that finds several elements")
+    return bool(found) and get_data(found[0]) is not False
+
+
+def _exists(context: Any, elements: Any, criterion: Callable[[Any], list[Any]] | None = None) -> bool:
+    return bool(elements if criterion is None else _where(context, elements, criterion))
+
+
+_FUNCTIONS = {
+    **_table(
+        {
+            "join": (_join, "String"),
+            "getResourceKey": (resource_key, ""),
+            "getReferenceKey": (reference_key, "TypeSpecifier"),
+        }
+    ),
+    "where": {"fn": _where, "arity": {1: ["Expr"]}},
+    "exists": {"fn": _exists, "arity": {0: [], 1: ["Expr"]}},
+}
 _KNOWN = frozenset({*invocation_registry, *_FUNCTIONS})
