@@ -19,7 +19,10 @@ from oncoweave.engine.connection import CALLERS, connect, without_values
 from oncoweave.engine.parquet import copy_sorted
 from oncoweave.engine.side_by_side import Task, side_by_side
 from oncoweave.events import TYPES, select_events
+from oncoweave.fhir.concept_maps import concept_maps
 from oncoweave.fhir.named_sets import profile_set
+from oncoweave.fhir.provenance import Origin
+from oncoweave.fhir.run_resources import write_run_resources
 from oncoweave.fhir.writer import FhirWriter
 from oncoweave.files import file_record, make_private_folder, read_record, stage_folder, work_folder, write_json
 from oncoweave.omop.eras import EraWriter
@@ -41,6 +44,7 @@ from oncoweave.records import (
     ReleasedText,
     UnconvertedCount,
 )
+from oncoweave.spec.concept_map import ConceptMap
 from oncoweave.spec.notes import NoteRule
 from oncoweave.vocabulary.bundle import Bundle
 
@@ -52,7 +56,8 @@ PROJECTED = (*FIELDS, "episode_event", "fact_relationship")
 
 @dataclass(frozen=True)
 class Harmonisation:
-    """What is harmonised, by which plan. `rests_on` is what METADATA says of the software and files that it rests on, by name."""
+    """What is harmonised, by which plan. `rests_on` is what METADATA says of the software and files that it rests on, by name;
+    `maps` are the concept maps of the mapping, and `origin` is what FHIR says of all that, both nothing for a worked example."""
 
     run: RunFolder
     project: Project
@@ -61,6 +66,8 @@ class Harmonisation:
     bundle: Bundle
     key: Key
     rests_on: Mapping[str, str] = field(default_factory=dict)
+    maps: Mapping[str, ConceptMap] = field(default_factory=dict)
+    origin: Origin | None = None
 
     @property
     def vocabulary(self) -> str:
@@ -174,7 +181,7 @@ def _complete(
             "events": {n: c for n, c in counts.items() if n not in ("person", "cdm_source", "metadata")},
             "tables": tuple(files),
             "derived": tuple(derived),
-            "fhir": resources and _told_of(resources, others),
+            "fhir": resources and _told_of(of, resources, others),
         }
     )
 
@@ -198,14 +205,15 @@ def _resources(writer: FhirWriter | None) -> list[Task[_Done]]:
     return [task(type_) for type_ in (writer.types if writer else ())]
 
 
-def _told_of(writer: FhirWriter, made: Sequence[DerivedTable | FhirFile]) -> FhirRecord:
-    files = sorted((entry for entry in made if isinstance(entry, FhirFile)), key=lambda entry: entry.file.name)
-    return FhirRecord(
-        profiles=writer.profiles.name,
-        files=tuple(files),
-        left_out=writer.left_out,
-        claims=writer.claims,
-    )
+def _told_of(of: Harmonisation, writer: FhirWriter, made: Sequence[DerivedTable | FhirFile]) -> FhirRecord:
+    """What was written of FHIR, with what a run has once: ConceptMaps and Provenance, which are written last."""
+    files = [entry for entry in made if isinstance(entry, FhirFile)]
+    if of.origin:
+        told = concept_maps(of.plan, of.maps, of.bundle)
+        patients = [file for file in files if file.type == "Patient"]
+        files += write_run_resources(writer.connection, writer.folder, of.origin, told, patients)
+    files.sort(key=lambda entry: entry.file.name)
+    return FhirRecord(profiles=writer.profiles.name, files=tuple(files), left_out=writer.left_out, claims=writer.claims)
 
 
 def _origin(plan: Plan) -> tuple[date, str] | None:

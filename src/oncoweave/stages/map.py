@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from oncoweave.compiler import compile_mapping
+from oncoweave.compiler import Plan, compile_mapping
 from oncoweave.errors import UsageError, nearest
+from oncoweave.fhir.provenance import Origin
 from oncoweave.files import file_record, forget, read_record, remove, sha256_of, stage_folder, write_json
 from oncoweave.harmonise import (
     PROJECTED,
@@ -26,7 +27,7 @@ from oncoweave.omop.tables import Written
 from oncoweave.privacy.pseudonym import load_key
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import ExtractRecord, MapRecord, TablePart
-from oncoweave.run_identity import read_identity
+from oncoweave.run_identity import Identity, read_identity
 
 
 def map(run: RunFolder, project: Project) -> MapRecord:  # noqa: A001 - the stage, the verb and the task have one name
@@ -94,7 +95,21 @@ def _compiled(run: RunFolder, project: Project) -> Harmonisation:
     extracted = read_record(run.path / "extract.json", ExtractRecord)
     key = load_key()
     plan, inputs = compile_mapping(project, run.source, {t.table: t.columns for t in extracted.tables})
-    return Harmonisation(run, project, extracted, plan, inputs.bundle, key, _rests_on(run))
+    rests_on, origin = _rests_on(run), _origin(extracted, plan, read_identity(run))
+    return Harmonisation(run, project, extracted, plan, inputs.bundle, key, rests_on, inputs.maps, origin)
+
+
+def _origin(extracted: ExtractRecord, plan: Plan, rests_on: Identity) -> Origin:
+    """What the Provenance of the FHIR resources says of a run."""
+    return Origin(
+        run_id=extracted.run_id,
+        software=rests_on.software,
+        holder=plan.source.holder,
+        day=extracted.delivery_date,
+        deliveries=extracted.chain,
+        mapping_sha256=rests_on.mapping_sha256,
+        vocabulary=plan.vocabulary,
+    )
 
 
 def _done(compiled: Harmonisation, record: MapRecord) -> MapRecord:
