@@ -55,6 +55,13 @@ class Overlay:
     kinds: frozenset[str] = frozenset()
     where: str = ""
     requires: tuple[Requirement, ...] = ()
+    further: tuple[str, ...] = ()
+    """Profiles that its resources meet as well."""
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """All profiles that its resources claim."""
+        return (self.profile, *self.further) if self.profile else ()
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -65,10 +72,10 @@ class Overlay:
         """The elements with what this adds."""
         laid = merged(elements, self.elements)
         assert isinstance(laid, Mapping)
-        if not self.profile:
+        if not self.profiles:
             return laid
         first = {name: laid[name] for name in ("resourceType", "id")}
-        return {**first, "meta": {"profile": [self.profile]}, **laid}
+        return {**first, "meta": {"profile": list(self.profiles)}, **laid}
 
 
 @dataclass(frozen=True)

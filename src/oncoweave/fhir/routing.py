@@ -23,7 +23,7 @@ class Alternative:
     type: str
     elements: Elements
     reason: str
-    profile: str = ""
+    profiles: tuple[str, ...] = ()
     passed_over: tuple[Overlay, ...] = ()
     """The overlays with requirements that come before."""
 
@@ -51,11 +51,11 @@ def _alternatives(route: Route, kind: str, overlays: Iterable[Overlay]) -> list[
     table = f"target = {literal(route.target)}"
 
     def alternative(
-        conditions: Sequence[str], elements: Elements, profile: str, before: Sequence[Overlay]
+        conditions: Sequence[str], elements: Elements, profiles: tuple[str, ...], before: Sequence[Overlay]
     ) -> Alternative:
         where = " AND ".join(f"({condition})" for condition in (table, route.where, *conditions) if condition)
         passed_over = tuple(overlay for overlay in before if overlay.requires)
-        return Alternative(where, route.target, route.type, elements, route.reason, profile, passed_over)
+        return Alternative(where, route.target, route.type, elements, route.reason, profiles, passed_over)
 
-    laid = [alternative(o.conditions, o.over(route.elements), o.profile, of[:n]) for n, o in enumerate(of)]
-    return [*laid, alternative([], route.elements, "", of)]
+    laid = [alternative(o.conditions, o.over(route.elements), o.profiles, of[:n]) for n, o in enumerate(of)]
+    return [*laid, alternative([], route.elements, (), of)]

@@ -110,12 +110,13 @@ class FhirWriter:
         """How many resources claim which profile, and how many that tell of what it is about do not, by the first reason."""
         found: Counter[tuple[str, str]] = Counter()
         for chosen in self._all():
-            for number, rows in self._numbers(chosen) if any(a.profile for _, a in chosen.alternatives) else ():
-                found[chosen.alternatives[number][1].profile, ""] += rows
+            for number, rows in self._numbers(chosen) if any(a.profiles for _, a in chosen.alternatives) else ():
+                for profile in chosen.alternatives[number][1].profiles:
+                    found[profile, ""] += rows
             for overlay in dict.fromkeys(o for _, a in chosen.alternatives for o in a.passed_over):
                 for reason, rows in self._reasons(chosen, overlay):
                     found[overlay.profile, reason] += rows
-        claimed = sorted((key, rows) for key, rows in found.items() if key[0] and rows)
+        claimed = sorted((key, rows) for key, rows in found.items() if rows)
         return tuple(FhirClaim(profile=p, reason=reason, resources=n) for (p, reason), n in claimed)
 
     def write(self, type_: str) -> list[FhirFile]:
