@@ -1,4 +1,4 @@
-"""What FHIR R4 allows where its own codes are required (the validator does not look at codes), and whose profiles are known."""
+"""What FHIR R4 allows where its own codes are required: the validator does not look at codes."""
 
 from __future__ import annotations
 
@@ -28,12 +28,3 @@ CODES: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
     }
 )  # fmt: skip
 """By type: the element that must hold one of these codes, where it is there (R4 4.0.1, required bindings)."""
-
-PROFILES: Mapping[str, str] = MappingProxyType(
-    {
-        "base": "",
-        "mcode": r"http://hl7\.org/fhir/us/mcode/StructureDefinition/mcode-[a-z0-9-]+",
-        "eu-cancer": r"http://(hl7\.org/fhir/us/mcode|hl7\.eu/fhir/[a-z-]+)/StructureDefinition/[A-Za-z0-9-]+",
-    }
-)
-"""By set of profiles: the form of those that a resource may say it is of; none with `base`."""

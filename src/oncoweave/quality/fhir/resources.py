@@ -14,7 +14,8 @@ import duckdb
 from oncoweave.engine.connection import without_values
 from oncoweave.engine.fhir.lines import lines_select
 from oncoweave.engine.parquet import literal
-from oncoweave.quality.fhir.codes import CODES, PROFILES
+from oncoweave.fhir.named_sets import profile_set
+from oncoweave.quality.fhir.codes import CODES
 from oncoweave.records import FhirRecord
 
 OF_THE_RUN = ("CodeSystem", "ConceptMap", "Library", "NamingSystem", "Organization", "Provenance", "ValueSet")
@@ -72,8 +73,8 @@ def sample_select(paths: Iterable[Path], number: int) -> str:
 def _resources(type_: str, paths: Sequence[Path], profiles: str) -> str:
     code, allowed = CODES.get(type_, ("$.status", None))
     texts = ["$.id", "$.resourceType", code, *_SUBJECT]
-    known = PROFILES[profiles]
-    strange = f"NOT regexp_full_match(p, {literal(known)})" if known else "true"
+    known = sorted({overlay.profile for overlay in profile_set(profiles).overlays if overlay.profile})
+    strange = f"p NOT IN ({', '.join(map(literal, known))})" if known else "true"
     listed = f"coalesce(texts[3] IN ({', '.join(map(literal, allowed))}), true)" if allowed else "true"
     dead = (
         "coalesce(json_extract_string(j, '$.deceasedBoolean') = 'true', false) OR json_exists(j, '$.deceasedDateTime')"
