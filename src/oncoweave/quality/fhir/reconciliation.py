@@ -13,7 +13,7 @@ import duckdb
 
 from oncoweave.engine.connection import fetch_rows
 from oncoweave.engine.parquet import identifier, literal
-from oncoweave.events import remaining_event_files, union_of
+from oncoweave.events import remaining_event_files, select_events
 from oncoweave.project import RunFolder
 from oncoweave.quality.fhir.resources import OF_THE_RUN
 from oncoweave.quality.run_checks.finding import Finding
@@ -124,8 +124,10 @@ def _prepare(connection: duckdb.DuckDBPyConnection, run: RunFolder) -> None:
             )
     connection.execute(f"CREATE TABLE omop_rows AS {' UNION ALL '.join(selects)}")
     files = [file for file in remaining_event_files(run) if {*file.targets} & {*CONCEPT_OF, "death"}]
-    events = union_of(run.events, files, ["event_id", "target", "fact"])
-    connection.execute(f"CREATE TABLE omop_facts AS SELECT event_id AS key, target AS name, fact FROM ({events})")
+    connection.execute("CREATE TABLE omop_facts (key BIGINT, name VARCHAR, fact VARCHAR)")
+    for file in files:  # the kind of fact as the ledger counts it; parts of a visit are visits
+        events = select_events(run.events, file, ["event_id", "target"])
+        connection.execute(f"INSERT INTO omop_facts SELECT *, ? FROM ({events})", [file.fact])
 
 
 def _kinds(
