@@ -23,6 +23,7 @@ from oncoweave.spec.document import Loc
 from oncoweave.spec.health_system import ProviderRule
 from oncoweave.spec.mapping import Rule
 from oncoweave.spec.person import Birth, PersonRule
+from oncoweave.spec.rule import MapRef
 from oncoweave.spec.source import Table
 
 NUMERIC = ("between", "unit", "convert", "operator", "range_low", "range_high")
@@ -132,6 +133,7 @@ class Binder:
             for key, role in CHOICES.items():
                 choice = self._concepts.choice(getattr(owner, key, None), role, column, table, scope, (*at, key))
                 choices |= {key: choice} if choice else {}
+        choices |= self._type_by_record(rule, column, table, scope, rule_loc)
         concept = self._concepts.main(rule, model, column, table, scope, loc)
         wider = self._concepts.wider(getattr(model, "concept", None), rule, table, scope, (*loc, "concept"))
         choices |= {OTHERWISE: wider} if wider else {}
@@ -151,6 +153,15 @@ class Binder:
         targets, converted = self._targets(rule, concept), self._conversions.of_branch(rule, model, slots, choices, loc)
         return Branch(column, header, concept, slots, choices, between, kind, type_, targets, converted)
 
+    def _type_by_record(
+        self, rule: Rule, column: str | None, table: Table, scope: Scope, loc: Loc
+    ) -> dict[str, Choice]:
+        """The type concept that a record itself tells, where the rule looks it up."""
+        if not isinstance(rule.type, MapRef):
+            return {}
+        choice = self._concepts.choice(rule.type, "type", column, table, scope, (*loc, "type"))
+        return {"type": choice} if choice else {}
+
     def _check_numeric(self, model: object, value: Slot | None, loc: Loc) -> None:
         """What goes with a number needs one."""
         if value is not None and value.expression.kind in (Kind.NUMBER, Kind.INTEGER):
@@ -165,7 +176,7 @@ class Binder:
     def _targets(self, rule: Rule, concept: Choice | None) -> frozenset[str]:
         """The CDM tables that a rule's events may go to, by the domains of its concepts."""
         own = frozenset({"visit_detail" if getattr(rule, "roll_up", False) else TABLE_OF_FACT[rule.fact]})
-        if rule.fact not in ROUTED_FACTS or concept is None:
+        if rule.fact not in ROUTED_FACTS or concept is None or not getattr(rule, "routed", True):
             return own
         if not isinstance(concept, Looked):
             return frozenset({table_of(concept.domain)})

@@ -60,7 +60,8 @@ class Looked:
     `parts` are the parts of a code that is put together; the code is missing when all of them are empty.
     `fans_out` says that a code may have several targets, `ignores` that some are to be left out, `companions`
     which further concepts (value, unit, operator) a target may bring; `in_omop` that the code's own concept is known;
-    `role` is what the concept is for, as `concepts.DOMAINS` names it.
+    `role` is what the concept is for, as `concepts.DOMAINS` names it. `vocabularies`: the code is a list of codings, of
+    which the lookup chooses one; codes of other systems are looked up in the map `otherwise`.
     """
 
     lookup: str
@@ -72,6 +73,8 @@ class Looked:
     companions: frozenset[str] = frozenset({"value"})
     in_omop: bool = True
     role: str = "concept"
+    vocabularies: tuple[str, ...] = ()
+    otherwise: str | None = None
 
 
 Choice = Fixed | Looked

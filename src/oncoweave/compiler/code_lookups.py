@@ -10,7 +10,8 @@ from oncoweave.engine.connection import without_values
 from oncoweave.engine.dialect import to_duckdb
 from oncoweave.engine.parquet import identifier
 from oncoweave.omop.routing import OTHERWISE, TABLE_OF_DOMAIN
-from oncoweave.vocabulary.bundle import Bundle
+from oncoweave.vocabulary.bundle import Bundle, is_target
+from oncoweave.vocabulary.code_systems import CONCEPT_IDS
 from oncoweave.vocabulary.codes import SPELLINGS, has_blanks
 from oncoweave.vocabulary.resolve import all_targets, number_of_targets, resolution
 
@@ -26,22 +27,35 @@ def code_lookup(
         "code": "code",
         "ordinal": "ordinal",
         "ignored": "false",
-        "concept_id": _fitting(lookup.role),
-        "any_concept_id": _fitting(lookup.role),
+        "concept_id": fitting(lookup.role),
+        "any_concept_id": fitting(lookup.role),
         "source_concept_id": "source_concept_id",
-        "target": _target(),
+        "target": target_table(),
         "value_concept_id": "value_concept_id",
         "unit_concept_id": "NULL",
         "operator_concept_id": "NULL",
-        "salt": _salt(),
+        "told": "NULL",
+        "vocabulary": "NULL",
+        "salt": ordinal_salt_sql(),
     }
     columns = ", ".join(f"CAST({values[name]} AS {kind}) AS {identifier(name)}" for name, kind in COLUMNS)
     codes = to_duckdb(lookup.codes)
-    if _takes_all(connection, codes, lookup.vocabulary, bundle):
+    if lookup.vocabulary == CONCEPT_IDS:
+        resolved, parameters = by_id(f"SELECT DISTINCT code FROM ({codes})", bundle)
+    elif _takes_all(connection, codes, lookup.vocabulary, bundle):
         resolved, parameters = all_targets(lookup.vocabulary, bundle)
     else:
         resolved, parameters = resolution(f"SELECT DISTINCT code FROM ({codes})", lookup.vocabulary, bundle)
     return f"SELECT {columns} FROM ({resolved})", parameters
+
+
+def by_id(codes: str, bundle: Bundle) -> tuple[str, dict[str, str]]:
+    """The concepts whose ids stand as codes, with the columns of `resolution`: each its own target where it may be one."""
+    sql = f"""
+        SELECT w.code, 0 AS ordinal, CASE WHEN {is_target("c")} THEN c.concept_id ELSE 0 END AS concept_id,
+            coalesce(c.concept_id, 0) AS source_concept_id, c.domain_id, NULL::INTEGER AS value_concept_id
+        FROM ({codes}) AS w LEFT JOIN read_parquet($concept_ids) AS c ON c.concept_id = TRY_CAST(w.code AS BIGINT)"""
+    return sql, {"concept_ids": str(bundle.table("CONCEPT"))}
 
 
 def _takes_all(connection: duckdb.DuckDBPyConnection, codes: str, vocabulary: str, bundle: Bundle) -> bool:
@@ -59,7 +73,7 @@ def _takes_all(connection: duckdb.DuckDBPyConnection, codes: str, vocabulary: st
     return size < rows and not strange
 
 
-def _fitting(role: str) -> str:
+def fitting(role: str) -> str:
     """The target where it is of a domain that the field takes, else 0."""
     domains, among = fits(role)
     if not domains:
@@ -68,13 +82,13 @@ def _fitting(role: str) -> str:
     return f"CASE WHEN domain_id {'IN' if among else 'NOT IN'} ({listed}) THEN concept_id ELSE 0 END"
 
 
-def _target() -> str:
+def target_table() -> str:
     """The table of the target's domain (of the code's own where it has no target); NULL for an unknown code."""
     cases = " ".join(f"WHEN '{domain}' THEN '{table}'" for domain, table in TABLE_OF_DOMAIN.items())
     return f"CASE WHEN domain_id IS NULL THEN NULL ELSE CASE domain_id {cases} ELSE '{OTHERWISE}' END END"
 
 
-def _salt() -> str:
+def ordinal_salt_sql() -> str:
     """`ordinal_salt` in SQL."""
     words = "'ordinal' || chr(31) || ordinal"
     return f"CASE WHEN ordinal = 0 THEN 0 ELSE CAST('0x' || substring(sha256({words}), 1, 16) AS UBIGINT) >> 1 END"

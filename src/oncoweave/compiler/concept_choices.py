@@ -20,8 +20,9 @@ from oncoweave.errors import Problem, nearest
 from oncoweave.omop.routing import ROUTED_FACTS, TABLE_OF_FACT, table_of
 from oncoweave.spec.document import Loc
 from oncoweave.spec.mapping import Rule
-from oncoweave.spec.rule import CodeRef, Concept, MapRef, PersonConcept
+from oncoweave.spec.rule import CodeRef, CodingRef, Concept, MapRef, PersonConcept
 from oncoweave.spec.source import Table
+from oncoweave.vocabulary.code_systems import CODE_SYSTEMS, CONCEPT_IDS
 
 CHOICES: Mapping[str, str] = {
     "value_concept": "value", "unit": "unit", "operator": "operator", "status": "status", "qualifier": "qualifier",
@@ -94,6 +95,8 @@ class ConceptBinder:
             return None
         if isinstance(written, MapRef):
             return self._mapped(written, role, column, table, scope, loc)
+        if isinstance(written, CodingRef):
+            return self._of_codings(written, role, table, scope, loc)
         if isinstance(written, CodeRef):
             if written.otherwise is not None and loc[-1] != "concept":
                 message = "`otherwise` is for a fact's own concept"
@@ -129,6 +132,25 @@ class ConceptBinder:
             companions=frozenset(companions), in_omop=False,
         )  # fmt: skip
 
+    def _of_codings(self, ref: CodingRef, role: str, table: Table, scope: Scope, loc: Loc) -> Looked | None:
+        unknown = [(n, name) for n, name in enumerate(ref.vocabularies) if name not in CODE_SYSTEMS]
+        for number, name in unknown:
+            message = f"FHIR has no address for the codes of `{name}`"
+            self._tell("vocabulary", message, (*loc, "vocabularies", number), nearest(name, CODE_SYSTEMS))
+        binder = SlotBinder(self.inputs, self.problems)
+        code = binder.slot("code", ref.codings, scope, table, (*loc, "codings"), frozenset({Kind.TEXT}))
+        if code is None or unknown:
+            return None
+        rows = self.inputs.maps[ref.map].rows if ref.map else ()
+        if ref.map:
+            self.problems += self.book.map_problems(self.inputs.maps[ref.map], role)
+        name = "lookup:" + ":".join(str(step) for step in loc[1:])
+        companions = frozenset({"value"} | {_COMPANIONS[r.mapping_type] for r in rows if r.mapping_type in _COMPANIONS})
+        return Looked(
+            name, "FHIR", code, ignores=any(r.status == "IGNORED" for r in rows), companions=companions,
+            role=role, vocabularies=ref.vocabularies, otherwise=ref.map,
+        )  # fmt: skip
+
     def _coded(
         self, ref: CodeRef, role: str, table: Table, scope: Scope, loc: Loc, *, key: str = "code"
     ) -> Looked | None:
@@ -141,7 +163,7 @@ class ConceptBinder:
                 )
             )
             return None
-        if not self.book.bundle.has_vocabulary(ref.vocabulary):
+        if ref.vocabulary != CONCEPT_IDS and not self.book.bundle.has_vocabulary(ref.vocabulary):
             known = self.book.bundle.vocabularies()
             message = f"the vocabulary release {self.book.bundle.release} has no `{ref.vocabulary}`"
             self._tell("vocabulary", message, (*loc, "vocabulary"), nearest(ref.vocabulary, known))
@@ -152,9 +174,11 @@ class ConceptBinder:
         return Looked(name, ref.vocabulary, slot, tuple(parts), role=role)
 
     def type_of(self, rule: Rule, loc: Loc) -> int:
-        """The type concept of a rule's records: its own, else the default's; 0 with a problem told."""
+        """The type concept of a rule's records: its own, else (also where a map has none) the default's; 0 with a problem told."""
         written, at = (
-            (rule.type, (*loc, "type")) if rule.type else (self.inputs.mapping.defaults.type, ("defaults", "type"))
+            (rule.type, (*loc, "type"))
+            if isinstance(rule.type, str)
+            else (self.inputs.mapping.defaults.type, ("defaults", "type"))
         )
         fixed = self.book.fixed(written, "type", partial(self._problem, at))
         if isinstance(fixed, Problem):

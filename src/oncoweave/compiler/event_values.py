@@ -84,8 +84,15 @@ class EventValues:
             "fact": text("visit_detail" if self.rule.rolls_up else self.rule.fact),
             "kind": text(self.branch.kind) if self.branch.kind else null("VARCHAR"),
             "target": self._target(),
-            "type_concept_id": number(self.branch.type_concept_id),
+            "type_concept_id": self._type(),
         }
+
+    def _type(self) -> Node:
+        """The type concept: of the record where that tells one, else of the rule."""
+        if "type" not in self.branch.choices:
+            return number(self.branch.type_concept_id)
+        told = col("any_concept_id:type")
+        return case([(exp.GT(this=told, expression=number(0)), told.copy())], number(self.branch.type_concept_id))
 
     def _target(self) -> Node:
         if len(self.branch.targets) == 1:
@@ -122,11 +129,17 @@ class EventValues:
         return {
             "concept_id": coalesce(self._of_code("concept_id", number(0)), number(0)),
             "source_concept_id": self._source_concept() if concept.in_omop else number(0),
-            "source_vocabulary": text(concept.vocabulary),
-            "source_code": col("code:concept"),
+            **self._source_code(concept),
             "source_value": self._released_code("concept", concept),
             **written,
         }
+
+    @staticmethod
+    def _source_code(concept: Looked) -> dict[str, Node]:
+        """The code and its vocabulary; of codings, those of the one that was chosen."""
+        if concept.vocabularies:
+            return {"source_vocabulary": col("vocabulary:concept"), "source_code": col("told:concept")}
+        return {"source_vocabulary": text(concept.vocabulary), "source_code": col("code:concept")}
 
     @staticmethod
     def _of_no_vocabulary(told: Mapping[str, Node]) -> Node:
@@ -163,8 +176,7 @@ class EventValues:
             known = [(is_not_null(col("code:concept")), chosen)]
             found = {
                 "concept_id": case(known, null("INTEGER")),
-                "source_vocabulary": text(concept.vocabulary),
-                "source_code": col("code:concept"),
+                **self._source_code(concept),
                 "concept_source_value": self._released_code("concept", concept),
             }
             if concept.in_omop:
@@ -190,6 +202,8 @@ class EventValues:
         """The code as the source has it; nothing where it comes from free text or an identifier."""
         if not looked.code.released:
             return null("VARCHAR")
+        if looked.vocabularies:
+            return col(f"told:{name}")
         return col(f"code@{name}") if looked.code.raw else col(f"code:{name}")
 
     def _dates(self) -> dict[str, Node]:

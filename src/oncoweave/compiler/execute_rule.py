@@ -10,8 +10,9 @@ from typing import Any
 
 from oncoweave.compiler.bound import Branch, Looked
 from oncoweave.compiler.code_lookups import code_lookup
+from oncoweave.compiler.coding_lookups import coding_lookup
 from oncoweave.compiler.facts import ACTIVITY, DEAD, FactSelect, days_table, events_view, held_table
-from oncoweave.compiler.lookups import CodeLookup
+from oncoweave.compiler.lookups import CodeLookup, CodingLookup
 from oncoweave.compiler.plan import RulePlan
 from oncoweave.compiler.roll_up import OF_THE_STAY, by_day, rolled_up, visits_of
 from oncoweave.compiler.staging import snapshot_view
@@ -83,9 +84,12 @@ class RuleRun:
             found.unconverted.extend(self._unconverted(file, bound))
         return found
 
-    def _load_codes(self, lookup: CodeLookup) -> None:
+    def _load_codes(self, lookup: CodeLookup | CodingLookup) -> None:
         """Resolves the codes that occur (or all of their vocabulary): the source concept, and the standard concepts it maps to."""
-        select, parameters = code_lookup(self.statements.connection, lookup, self.bundle)
+        if isinstance(lookup, CodingLookup):
+            select, parameters = coding_lookup(lookup, self.bundle)
+        else:
+            select, parameters = code_lookup(self.statements.connection, lookup, self.bundle)
         with without_values(f"resolving the codes of {lookup.vocabulary}"):
             self.statements.connection.execute(f"CREATE TABLE {identifier(lookup.name)} AS {select}", parameters)
 
@@ -170,11 +174,11 @@ class RuleRun:
         kind = "TABLE" if none or looked_into or self.plan.rule.where is None else "TEMP VIEW"
         self.statements.do(f"CREATE {kind} {held} {what}", f"holding back rows of {self.plan.name}")
 
-    def _codes(self) -> list[CodeLookup]:
+    def _codes(self) -> list[CodeLookup | CodingLookup]:
         """The codes that a rule looks up, each lookup once: a rule's columns share those of the rule itself."""
         choices = [c for b in self.plan.rule.branches for c in (b.concept, *b.choices.values())]
         found = {name: self.statements.plan.lookups.get(name) for name in (getattr(c, "lookup", "") for c in choices)}
-        return [lookup for lookup in found.values() if isinstance(lookup, CodeLookup)]
+        return [lookup for lookup in found.values() if isinstance(lookup, CodeLookup | CodingLookup)]
 
     def _entry(self, select: FactSelect, file: EventFile, more: int) -> LedgerEntry:
         """The ledger of a branch; read comes from the snapshot itself, so that a row that got lost is noticed.

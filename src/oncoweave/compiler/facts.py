@@ -44,6 +44,7 @@ from oncoweave.engine.expressions import Expression, Kind
 from oncoweave.events import COLUMNS, TYPES
 from oncoweave.omop.routing import HEALTH_SYSTEM_FACTS, ROUTED_FACTS
 from oncoweave.spec.mapping import Imputation
+from oncoweave.spec.relationship import FactLink
 from oncoweave.spec.source import Source
 
 
@@ -177,6 +178,7 @@ class FactBuilder:
                 if name in ("concept", "otherwise")
                 else (*_CHOSEN, *(["source_concept_id"] if name in SOURCED else []))
             )
+            columns = (*columns, *(("told", "vocabulary") if choice.vocabularies else ()))
             fans_out = name == "concept" and self.rule.fact in ROUTED_FACTS
             select = self._looking_up(select, name, choice, columns, fans_out=fans_out)
         return self._linked(select)
@@ -403,7 +405,10 @@ class FactBuilder:
             missing = (
                 f"no visit of {reference.rule} on that day" if reference.by_date else f"{reference.rule} not mapped"
             )
-            found.append((is_null(col(f"target:{key}")), text(f"quarantined: {missing}")))
+            absent = is_null(col(f"target:{key}"))
+            if key == "modifies" and isinstance(getattr(self.rule.spec, key), FactLink):
+                absent = all_of([is_not_null(col(f"event:{key}")), absent])
+            found.append((absent, text(f"quarantined: {missing}")))
             if self._may_be_anothers(reference):
                 other = exp.NEQ(this=col(f"person:{key}"), expression=col("person"))
                 found.append((other, text(f"quarantined: {reference.rule} is of another person")))

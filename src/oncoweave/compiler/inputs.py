@@ -19,7 +19,7 @@ from oncoweave.spec.corrections import Corrections
 from oncoweave.spec.document import Document, Loc
 from oncoweave.spec.load import load_corrections, load_mapping, load_source
 from oncoweave.spec.mapping import Mapping as MappingSpec
-from oncoweave.spec.rule import MapRef
+from oncoweave.spec.rule import CodingRef, MapRef
 from oncoweave.spec.source import Source
 from oncoweave.vocabulary.bundle import Bundle, open_release
 
@@ -132,15 +132,15 @@ def _maps(
 def map_places(mapping: MappingSpec) -> list[tuple[str, tuple[str | int, ...]]]:
     """Each concept map that the mapping names, with the place of the name."""
     return [
-        (ref.map, (*loc, "map"))
+        (name, (*loc, "map"))
         for number, rule in enumerate(mapping.rules)
-        for loc, ref in _map_refs(rule, ("rules", number))
+        for loc, name in _map_refs(rule, ("rules", number))
     ]
 
 
-def _map_refs(model: Any, loc: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], MapRef]]:
-    if isinstance(model, MapRef):
-        return [(loc, model)]
+def _map_refs(model: Any, loc: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], str]]:
+    if isinstance(model, MapRef | CodingRef):
+        return [(loc, model.map)] if model.map else []
     if isinstance(model, dict):
         return [found for key, value in model.items() for found in _map_refs(value, (*loc, key))]
     if hasattr(type(model), "model_fields"):

@@ -2,7 +2,8 @@
 
 Columns: code, ordinal (0, 1 … for several targets of a code), ignored, concept_id (0 = unmapped), any_concept_id
 (for fields that take one concept), source_concept_id, target (CDM table; NULL where the rule decides),
-value_concept_id, unit_concept_id, operator_concept_id, salt (XORed into the event id of further targets).
+value_concept_id, unit_concept_id, operator_concept_id, told and vocabulary (of codings: the code that was chosen, and its
+vocabulary), salt (XORed into the event id of further targets).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ COLUMNS = (
     ("code", "VARCHAR"), ("ordinal", "INTEGER"), ("ignored", "BOOLEAN"), ("concept_id", "INTEGER"),
     ("any_concept_id", "INTEGER"), ("source_concept_id", "INTEGER"), ("target", "VARCHAR"),
     ("value_concept_id", "INTEGER"), ("unit_concept_id", "INTEGER"), ("operator_concept_id", "INTEGER"),
-    ("salt", "BIGINT"),
+    ("told", "VARCHAR"), ("vocabulary", "VARCHAR"), ("salt", "BIGINT"),
 )  # fmt: skip
 
 
@@ -39,6 +40,8 @@ class LookupRow:
     value_concept_id: int | None = None
     unit_concept_id: int | None = None
     operator_concept_id: int | None = None
+    told: str | None = None
+    vocabulary: str | None = None
 
     def values(self) -> tuple[object, ...]:
         """The row in the order of COLUMNS."""
@@ -69,7 +72,26 @@ class CodeLookup:
     role: str = "concept"
 
 
-Lookup = MapLookup | CodeLookup
+@dataclass(frozen=True)
+class CodingLookup:
+    """The lists of codings that occur in the data, resolved at run time: see `coding_lookups`.
+
+    `codes` selects them as often as they occur (one column, `code`, a JSON list of FHIR's Coding, never NULL).
+    """
+
+    name: str
+    vocabularies: tuple[str, ...]
+    concept_map: str | None
+    codes: exp.Select
+    role: str = "concept"
+
+    @property
+    def vocabulary(self) -> str:
+        """The vocabularies in words, for messages."""
+        return ", ".join(self.vocabularies)
+
+
+Lookup = MapLookup | CodeLookup | CodingLookup
 
 
 def ordinal_salt(ordinal: int) -> int:

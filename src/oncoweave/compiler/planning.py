@@ -14,7 +14,7 @@ from oncoweave.compiler.inputs import Inputs
 from oncoweave.compiler.joining import JoinedTable, joined_name, own_fields
 from oncoweave.compiler.joins import BoundJoin, depth, fields_looked_into, joins_of
 from oncoweave.compiler.keys import UnitKey
-from oncoweave.compiler.lookups import CodeLookup, Lookup, map_lookup, map_lookup_name
+from oncoweave.compiler.lookups import CodeLookup, CodingLookup, Lookup, map_lookup, map_lookup_name
 from oncoweave.compiler.numbers_once import asks_for_number, name_numbers
 from oncoweave.compiler.periods import period_type
 from oncoweave.compiler.plan import Plan, RulePlan
@@ -161,10 +161,15 @@ def _lookups(draft: Draft, rules: Sequence[RulePlan]) -> dict[str, Lookup]:
             choices = {"concept": branch.concept, **branch.choices}
             for name, choice in choices.items():
                 if isinstance(choice, Looked) and choice.lookup not in found:
-                    found[choice.lookup] = CodeLookup(
-                        choice.lookup, choice.vocabulary, _codes(select, name), choice.role
-                    )
+                    found[choice.lookup] = _lookup_of(choice, _codes(select, name))
     return found
+
+
+def _lookup_of(choice: Looked, codes: exp.Select) -> Lookup:
+    if choice.vocabularies:
+        other = map_lookup_name(choice.otherwise) if choice.otherwise else None
+        return CodingLookup(choice.lookup, choice.vocabularies, other, codes, choice.role)
+    return CodeLookup(choice.lookup, choice.vocabulary, codes, choice.role)
 
 
 def _codes(select: FactSelect, name: str) -> exp.Select:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 
 from oncoweave.compiler.bound import OF_A_PERSON, BoundRule, Branch
 from oncoweave.compiler.concept_choices import CHOICES, MAIN
-from oncoweave.compiler.lookups import CodeLookup, Lookup, MapLookup
+from oncoweave.compiler.lookups import CodeLookup, CodingLookup, Lookup, MapLookup
 from oncoweave.compiler.slots import SLOTS
 from oncoweave.spec.clinical import Column
 from oncoweave.spec.conversion import UnitConversion
 from oncoweave.spec.mapping import Rule
 from oncoweave.spec.person import PersonRule
-from oncoweave.spec.rule import CodeRef, Concept, MapRef, PersonConcept
+from oncoweave.spec.rule import CodeRef, CodingRef, Concept, MapRef, PersonConcept
 
 
 def rule_lines(rule: BoundRule, concepts: Mapping[str, str]) -> Iterator[str]:
@@ -41,7 +41,7 @@ def rule_lines(rule: BoundRule, concepts: Mapping[str, str]) -> Iterator[str]:
 
 def lookup_line(lookup: Lookup) -> str:
     """One lookup: where its codes come from, and how many of them lead nowhere."""
-    if isinstance(lookup, CodeLookup):
+    if isinstance(lookup, CodeLookup | CodingLookup):
         return f"codes of {lookup.vocabulary}, resolved when the data are read"
     assert isinstance(lookup, MapLookup)
     codes = {row.code for row in lookup.rows}
@@ -81,4 +81,7 @@ def _concept(concept: Concept, concepts: Mapping[str, str]) -> str:
         return f"concept map {concept.map}" + (f" of {concept.value}" if concept.value else "")
     if isinstance(concept, CodeRef):
         return f"{concept.vocabulary} {concept.code}"
+    if isinstance(concept, CodingRef):
+        other = f", else concept map {concept.map}" if concept.map else ""
+        return f"codings of {concept.codings}: {', '.join(concept.vocabularies)}{other}"
     return concepts.get(concept, concept)

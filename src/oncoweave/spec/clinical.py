@@ -8,6 +8,7 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from oncoweave.spec.conversion import UnitConversion
 from oncoweave.spec.language import Name, Spec
+from oncoweave.spec.relationship import FactLink
 from oncoweave.spec.rule import Concept, Expr, Kind, ProviderName, RuleSpec, VisitLink
 
 
@@ -42,8 +43,9 @@ class FactSpec(RuleSpec):
         default=None, description="Text for *_source_value, when it is not the code itself."
     )
     kind: Kind | None = Field(default=None, description="Clinical role of the fact, for FHIR and the reports.")
-    modifies: Name | None = Field(
-        default=None, description="The rule whose fact of the same row (or group) this one qualifies."
+    modifies: Name | FactLink | None = Field(
+        default=None,
+        description="The rule whose fact of the same row (or group) this one qualifies; or {rule: …, by: …}, the fields that name the fact: where they are empty, this one qualifies nothing.",
     )
     episode: Name | None = Field(default=None, description="The episode rule that this fact belongs to.")
     visit: Name | VisitLink | None = Field(
@@ -106,6 +108,10 @@ class ObservationRule(FactSpec):
     unit: Concept | None = Field(default=None, description="Unit of a numeric value.")
     convert: UnitConversion | None = Field(
         default=None, description="Values of several units in one; `between` then goes by the new unit."
+    )
+    routed: bool = Field(
+        default=True,
+        description="false: the fact stays an observation whatever the domain of its concept, as a refuted diagnosis does, or the drug that an allergy is to.",
     )
     qualifier: Concept | None = Field(default=None, description="Qualifier of the observation.")
 

@@ -23,6 +23,7 @@ NAMES = {
     "ExpectationSpec": "expectation",
     "MapRef": "concept by map",
     "CodeRef": "concept by code",
+    "CodingRef": "concept by codings",
 }
 PLURALS = ("defaults", "corrections")
 

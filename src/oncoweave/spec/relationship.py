@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from oncoweave.spec.language import Name, Spec
+from oncoweave.spec.language import SCOPE, Name, Spec
 from oncoweave.spec.rule import RuleSpec
+
+FieldName = Annotated[str, StringConstraints(pattern=SCOPE)]
+"""A field of the rule's table, or of one that it joins: `stages.condition`."""
 
 
 class FactLink(Spec):
     """A fact at one end of a relationship, by the fields of the row that name it."""
 
     rule: Name = Field(description="The rule of the fact.")
-    by: dict[Name, Name] = Field(
+    by: dict[FieldName, Name] = Field(
         min_length=1,
         description="Fields of this row (or group), each with the field of the rule's table that holds the same text; together the latter are what the rule makes one fact of.",
     )

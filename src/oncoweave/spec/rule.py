@@ -29,7 +29,9 @@ class MapRef(Spec):
 class CodeRef(Spec):
     """A concept looked up in a vocabulary, by its code."""
 
-    vocabulary: str = Field(description="vocabulary_id as OMOP spells it: ICDO3, ICD10, SNOMED, ATC …")
+    vocabulary: str = Field(
+        description="vocabulary_id as OMOP spells it: ICDO3, ICD10, SNOMED, ATC …; `OMOP`: the code is a concept id."
+    )
     code: str = Field(description='The code; parts in braces are expressions: "{morphology}/{behaviour}-{topography}".')
     otherwise: str | None = Field(
         default=None,
@@ -37,9 +39,28 @@ class CodeRef(Spec):
     )
 
 
+class CodingRef(Spec):
+    """A concept looked up by the codings of a FHIR source, of which one is chosen by HL7's FHIR to OMOP guide.
+
+    Of the codings that lead to a concept: the one of the vocabulary that is named first; of one vocabulary the most
+    specific, then the one that the user selected, then the first. Where none does, the first coding is unmapped.
+    """
+
+    codings: Expr = Field(
+        description="The field with the codings: in its view `{name: code, path: code.coding, collection: true}`."
+    )
+    vocabularies: tuple[str, ...] = Field(
+        min_length=1,
+        description="The vocabularies whose codings are taken, the best first, as OMOP spells them; `OMOP` stands for concept ids.",
+    )
+    map: Name | None = Field(
+        default=None, description="The concept map of the codes of all other systems: concepts/<name>.csv."
+    )
+
+
 ConceptText = Annotated[str, StringConstraints(min_length=1)]
-Concept = ConceptText | MapRef | CodeRef
-"""A name from `concepts:`, "OMOP:id |label|", {map: …} or {vocabulary: …, code: …}."""
+Concept = ConceptText | MapRef | CodeRef | CodingRef
+"""A name from `concepts:`, "OMOP:id |label|", {map: …}, {vocabulary: …, code: …} or {codings: …, vocabularies: …}."""
 
 
 class PersonConcept(Spec):
@@ -64,7 +85,10 @@ class RuleSpec(Spec):
         default=False,
         description="true: a delivery may have no row that the rule takes; elsewhere the quality report asks why it made nothing.",
     )
-    type: ConceptText | None = Field(default=None, description="Type concept of these records; the default's if unset.")
+    type: ConceptText | MapRef | None = Field(
+        default=None,
+        description="Type concept of these records; the default's if unset. {map: …} takes it from what a record says of its origin, and the default where that is nothing or not in the map.",
+    )
 
     @model_validator(mode="after")
     def _where_has_a_reason(self) -> Self:

@@ -16,25 +16,28 @@ _BEHIND = 1 << 32
 """Added to the id of an invalid concept, so that of those that share a code the valid one with the lowest id is taken."""
 
 
-def resolution(codes: str, vocabulary: str, bundle: Bundle) -> tuple[str, dict[str, str]]:
+def resolution(
+    codes: str, vocabulary: str, bundle: Bundle, *, parameter: str = "vocabulary"
+) -> tuple[str, dict[str, str]]:
     """A SELECT of the targets of each code of the SELECT `codes` (one column, `code`, no two rows alike), with parameters.
 
     Columns: code, ordinal (0, 1 … by target, then value), concept_id (0: no target), source_concept_id (0: the
     vocabulary does not have the code), domain_id (of the target, else of the code's own concept, else NULL),
-    value_concept_id ('Maps to value', or NULL).
+    value_concept_id ('Maps to value', or NULL). `parameter` is the name of the one that holds the vocabulary.
     """
     normal = normalised_sql(vocabulary, "code")
     followed = bundle.table("CODE_TARGET")
     if followed.is_file():
-        known, files = "SELECT * FROM read_parquet($targets) WHERE vocabulary_id = $vocabulary", {"targets": followed}
+        of = f"SELECT * FROM read_parquet($targets) WHERE vocabulary_id = ${parameter}"
+        known, files = of, {"targets": followed}
     else:
-        known = targets("vocabulary_id = $vocabulary")
+        known = targets(f"vocabulary_id = ${parameter}")
         files = {"concepts": bundle.table("CONCEPT"), "relationships": bundle.table("CONCEPT_RELATIONSHIP")}
     sql = f"""
         SELECT w.code, coalesce(t.ordinal, 0) AS ordinal, coalesce(t.concept_id, 0) AS concept_id,
             coalesce(t.source_concept_id, 0) AS source_concept_id, t.domain_id, t.value_concept_id
         FROM (SELECT code, {normal} AS normal FROM ({codes})) AS w LEFT JOIN ({known}) AS t ON t.concept_code = w.normal"""
-    return sql, {"vocabulary": vocabulary, **{name: str(path) for name, path in files.items()}}
+    return sql, {parameter: vocabulary, **{name: str(path) for name, path in files.items()}}
 
 
 def all_targets(vocabulary: str, bundle: Bundle) -> tuple[str, dict[str, str]]:
