@@ -19,10 +19,11 @@ MALIGNANT, SECONDARY = 443392, 432851
 
 Role = Literal["primary", "secondary"]
 
+SECONDARY_CANCER = Coding(SNOMED, "128462008", "Secondary malignant neoplastic disease")
 _BEHAVIOUR_CODES: Mapping[str, Coding] = MappingProxyType(
     {
         "3": Coding(SNOMED, "363346000", "Malignant neoplastic disease"),
-        "6": Coding(SNOMED, "128462008", "Secondary malignant neoplastic disease"),
+        "6": SECONDARY_CANCER,
     }
 )
 """The code in mCODE's value sets beside the exact one of OMOP, by ICD-O-3's behaviour: site and morphology stand apart then."""
@@ -30,19 +31,19 @@ _CARCINOMA_IN_SITU = Coding(SNOMED, "109355002", "Carcinoma in situ")
 _MELANOMA_IN_SITU = Coding(SNOMED, "189758001", "Melanoma in situ of skin")
 
 _SITES = """
-C50.9 76752008 Breast      4162253 137809 4112853
-C18.9 71854001 Colon       197500 4180790
-C20.9 34402009 Rectum      74582 443390
-C34.9 39607008 Lung        258369 443388
-C61.9 41216001 Prostate    200962 4163261
-C16.9 69695003 Stomach     196044 443387
-C25.9 15776009 Pancreas    199754 4180793
-C22.0 10200004 Liver       201519
-C64.9 64033007 Kidney      198985 196653
-C67.9 89837001 Bladder     196360 197508
-C53.9 71252005 Cervix      196359 198984
-C56.9 15497006 Ovary       200051 4181351
-C73.9 69748006 Thyroid     133424 4178976
+C50.9 76752008  Breast,_NOS        4162253 137809 4112853
+C18.9 71854001  Colon,_NOS         197500 4180790
+C20.9 34402009  Rectum,_NOS        74582 443390
+C34.9 39607008  Lung,_NOS          258369 443388
+C61.9 41216001  Prostate_gland     200962 4163261
+C16.9 69695003  Stomach,_NOS       196044 443387
+C25.9 15776009  Pancreas,_NOS      199754 4180793
+C22.0 10200004  Liver              201519
+C64.9 64033007  Kidney,_NOS        198985 196653
+C67.9 89837001  Bladder,_NOS       196360 197508
+C53.9 71252005  Cervix_uteri       196359 198984
+C56.9 15497006  Ovary              200051 4181351
+C73.9 69748006  Thyroid_gland      133424 4178976
 """
 _ICDO3 = re.compile(r"(?:(\d{4})/(\d)|NULL)-(?:(C\d{2}(?:\.\d)?)|NULL)")
 _PRIMARY_NAME = re.compile(
@@ -79,7 +80,7 @@ class Cancer:
 
 @dataclass(frozen=True)
 class Site:
-    """A site of the body as ICD-O-3 and SNOMED CT have it."""
+    """A site of the body as ICD-O-3 and SNOMED CT have it; the name is ICD-O-3's."""
 
     topography: str
     structure: str
@@ -88,16 +89,33 @@ class Site:
     @property
     def codings(self) -> tuple[Coding, ...]:
         """ICD-O-3's code first, which HL7 Europe recommends."""
-        return Coding(ICDO3, self.topography), Coding(SNOMED, self.structure)
+        return Coding(ICDO3, self.topography, self.name), Coding(SNOMED, self.structure)
+
+
+_METASTASES = """
+C41.9 272673000 Bone,_NOS          36769301
+C71.9 12738006  Brain,_NOS         36768862
+C22.0 10200004  Liver              36770544
+C34.9 39607008  Lung,_NOS          36770283
+C44.9 39937001  Skin,_NOS          35225673
+C42.1 14016003  Bone_marrow        35226074
+C38.4 3120008   Pleura,_NOS        35226258
+C48.2 15425007  Peritoneum,_NOS    35226253
+C74.9 23451007  Adrenal_gland,_NOS 35225568
+"""
 
 
 def _sites(text: str) -> Mapping[int, Site]:
     rows = (line.split() for line in text.strip().splitlines())
-    return MappingProxyType({int(c): Site(topo, sct, name) for topo, sct, name, *ids in rows for c in ids})
+    return MappingProxyType(
+        {int(c): Site(topo, sct, name.replace("_", " ")) for topo, sct, name, *ids in rows for c in ids}
+    )
 
 
 SITES = _sites(_SITES)
 """The site of conditions that name one and no morphology."""
+METASTASES = _sites(_METASTASES)
+"""The site of metastases that OMOP's Cancer Modifier has a concept of."""
 
 
 def cancer_of(concept: ConceptOf) -> Cancer:
@@ -144,5 +162,5 @@ def _role(concept: ConceptOf) -> Role | None:
 
 
 def known_sites() -> Iterable[Site]:
-    """Every site that a concept of a condition is known to name."""
-    return sorted(set(SITES.values()), key=lambda site: site.topography)
+    """Every site that a concept is known to name."""
+    return sorted({*SITES.values(), *METASTASES.values()}, key=lambda site: site.topography)

@@ -161,7 +161,6 @@ TUMOUR = Route(
     {
         "resourceType": "BodyStructure",
         "id": token(_TUMOUR_ID, always=True),
-        "meta": {"profile": [MCODE + "tumor"]},
         "extension": [RELATED],
         "identifier": [
             {
@@ -176,6 +175,7 @@ TUMOUR = Route(
     },
     where=" AND ".join(f"({sql})" for sql in (_IS_SIZE, *(r.sql for r in _SIZED))),
     also=True,
+    profile=MCODE + "tumor",
 )
 """The tumour that was measured: mCODE wants a size to be that of a tumour or of a specimen."""
 

@@ -32,6 +32,8 @@ class Route:
     where: str = ""
     also: bool = False
     reason: str = ""
+    profile: str = ""
+    """What its resources claim where no overlay is laid over them."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,15 @@ class Overlay:
         """The elements with what this adds."""
         laid = merged(elements, self.elements)
         assert isinstance(laid, Mapping)
-        if not self.profiles:
-            return laid
-        first = {name: laid[name] for name in ("resourceType", "id")}
-        return {**first, "meta": {"profile": list(self.profiles)}, **laid}
+        return claiming(laid, self.profiles)
+
+
+def claiming(elements: Elements, profiles: Sequence[str]) -> Elements:
+    """The elements of a resource that claims these profiles."""
+    if not profiles:
+        return elements
+    first = {name: elements[name] for name in ("resourceType", "id")}
+    return {**first, "meta": {"profile": list(profiles)}, **elements}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from oncoweave.engine.parquet import literal
-from oncoweave.fhir.profile_sets import Overlay, ProfileSet, Route
+from oncoweave.fhir.profile_sets import Overlay, ProfileSet, Route, claiming
 from oncoweave.fhir.resources import ROUTES
 from oncoweave.fhir.template import Elements
 from oncoweave.records import EventFile
@@ -57,5 +57,6 @@ def _alternatives(route: Route, kind: str, overlays: Iterable[Overlay]) -> list[
         passed_over = tuple(overlay for overlay in before if overlay.requires)
         return Alternative(where, route.target, route.type, elements, route.reason, profiles, passed_over)
 
+    own = (route.profile,) if route.profile else ()
     laid = [alternative(o.conditions, o.over(route.elements), o.profiles, of[:n]) for n, o in enumerate(of)]
-    return [*laid, alternative([], route.elements, (), of)]
+    return [*laid, alternative([], claiming(route.elements, own), own, of)]
