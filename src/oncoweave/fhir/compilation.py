@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from oncoweave.engine.parquet import identifier, literal
 from oncoweave.events import TYPES, constant_sql
-from oncoweave.fhir.template import Leaf, Required, Tree
+from oncoweave.fhir.template import Leaf, Required, Tree, When
 from oncoweave.records import EventFile
 
 _WORD = re.compile(r"'(?:[^']|'')*'|[a-z_]+[@#][a-z_0-9]+|[a-z_][a-z_0-9]*")
@@ -29,11 +29,11 @@ class Bound:
 
 @dataclass(frozen=True)
 class Binder:
-    """Binds SQL of templates to an event file of a source. `told` says what lookups say of constant concepts."""
+    """Binds SQL of templates to an event file. `told` says what lookups say of constant concepts, `words` what is so in all files."""
 
     file: EventFile
     told: Mapping[tuple[str, int], str | None]
-    source: str
+    words: Mapping[str, str]
 
     def bind(self, sql: str) -> Bound:
         """The SQL with the file's constants in it."""
@@ -47,7 +47,7 @@ class Binder:
             columns.add(word)
             return identifier(word)
         if word not in TYPES:
-            return literal(self.source) if word == "source_name" else word
+            return self.words.get(word, word)
         if word in self.file.derived:
             bound = self.bind(self.file.derived[word])
             columns |= bound.columns
@@ -101,6 +101,9 @@ def leaves_of(tree: Tree) -> Iterator[Leaf]:
         yield tree
     elif isinstance(tree, Required):
         yield from leaves_of(tree.tree)
+    elif isinstance(tree, When):
+        yield Leaf(tree.sql)
+        yield from leaves_of(tree.tree)
     elif isinstance(tree, Mapping):
         for inner in tree.values():
             yield from leaves_of(inner)
@@ -115,12 +118,24 @@ def compiled(tree: Tree, part_of: Callable[[Leaf], Part]) -> Part:
         return part_of(tree)
     if isinstance(tree, Required):
         return _or_else(compiled(tree.tree, part_of), compiled(tree.otherwise, part_of))
+    if isinstance(tree, When):
+        return _if_met(part_of(Leaf(tree.sql)), tree.tree, part_of)
     if isinstance(tree, Mapping):
         members = ((f"{json.dumps(name)}:", compiled(inner, part_of)) for name, inner in tree.items())
         return _assembled(list(members), "{", "}")
     if isinstance(tree, Sequence) and not isinstance(tree, str):
         return _assembled([("", compiled(inner, part_of)) for inner in tree], "[", "]")
     return Part((json.dumps(tree, ensure_ascii=False),))
+
+
+def _if_met(condition: Part, tree: Tree, part_of: Callable[[Leaf], Part]) -> Part:
+    """The tree where the condition is met; one that is the same in all events is `true`, `false` or nothing."""
+    if condition.pieces in ((), ("false",)):
+        return NOTHING
+    part = compiled(tree, part_of)
+    if condition.pieces == ("true",) or not part.pieces:
+        return part
+    return Part((Sql(f"CASE WHEN {condition.sql} THEN {part.sql} END"),), told=True, always=False)
 
 
 def _or_else(part: Part, otherwise: Part) -> Part:

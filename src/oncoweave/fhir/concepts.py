@@ -30,40 +30,31 @@ def _act(code: str, display: str) -> str:
     return f'{{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"{code}","display":"{display}"}}'
 
 
-_AMBULATORY, _INPATIENT = _act("AMB", "ambulatory"), _act("IMP", "inpatient encounter")
-_EMERGENCY, _VIRTUAL, _HOME = _act("EMER", "emergency"), _act("VR", "virtual"), _act("HH", "home health")
-ENCOUNTER_CLASSES: Mapping[int, str] = MappingProxyType(
-    {
-        9201: _INPATIENT,
-        8717: _INPATIENT,
-        32037: _INPATIENT,
-        9202: _AMBULATORY,
-        8756: _AMBULATORY,
-        581477: _AMBULATORY,
-        581458: _AMBULATORY,
-        32036: _AMBULATORY,
-        38004207: _AMBULATORY,
-        9203: _EMERGENCY,
-        8870: _EMERGENCY,
-        262: _act("OBSENC", "observation encounter"),
-        581385: _act("OBSENC", "observation encounter"),
-        5083: _VIRTUAL,
-        722455: _VIRTUAL,
-        581476: _HOME,
-        38004519: _HOME,
+def _classes() -> Mapping[int, str]:
+    codes = {
+        "AMB": ("ambulatory", (9202, 581477, 581479, 32036, 32693, 8756, 38004207)),
+        "IMP": ("inpatient encounter", (9201, 32037, 8717)),
+        "EMER": ("emergency", (9203, 8870)),
+        "OBSENC": ("observation encounter", (262, 581385)),
+        "FLD": ("field", (581478,)),
+        "VR": ("virtual", (5083, 722455)),
+        "HH": ("home health", (581476, 38004519)),
     }
-)
+    return {concept: _act(code, display) for code, (display, concepts) in codes.items() for concept in concepts}
+
+
+ENCOUNTER_CLASSES: Mapping[int, str] = MappingProxyType(_classes())
 """Encounter.class by the visit's concept: HL7's FHIR to OMOP guide, read backwards."""
 
-_KNOWN = f"vocabulary_id IN ({', '.join(map(literal, SYSTEMS))}) AND coalesce(concept_class_id, '') NOT IN ({', '.join(map(literal, COMBINED))})"
+_KNOWN = f"concept_code IS NOT NULL AND vocabulary_id IN ({', '.join(map(literal, SYSTEMS))}) AND coalesce(concept_class_id, '') NOT IN ({', '.join(map(literal, COMBINED))})"
 _SYSTEM = f"CASE vocabulary_id {' '.join(f'WHEN {literal(v)} THEN {literal(s)}' for v, s in SYSTEMS.items())} END"
 
 LOOKUPS: Mapping[str, str] = MappingProxyType(
     {
         "coding": f"CASE WHEN {_KNOWN} THEN {coding(_SYSTEM, 'concept_code', 'concept_name')} "
         f"ELSE {coding(literal(OMOP), 'CAST(concept_id AS VARCHAR)', 'concept_name')} END",
-        "unit": """CASE WHEN vocabulary_id = 'UCUM' THEN CAST(to_json(concept_code) AS VARCHAR) END""",
-        "unit_system": f"""CASE WHEN vocabulary_id = 'UCUM' THEN '"{UCUM}"' END""",
+        "unit": """CASE WHEN vocabulary_id = 'UCUM' AND concept_code IS NOT NULL THEN CAST(to_json(concept_code) AS VARCHAR) END""",
+        "unit_system": f"""CASE WHEN vocabulary_id = 'UCUM' AND concept_code IS NOT NULL THEN '"{UCUM}"' END""",
         "unit_name": "CAST(to_json(concept_name) AS VARCHAR)",
         "vocabulary": "vocabulary_id",
         "class": whens(ENCOUNTER_CLASSES),

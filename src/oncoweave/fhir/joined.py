@@ -37,10 +37,19 @@ def _stages(events: Path, files: Sequence[EventFile]) -> str:
     return f"SELECT modifies, '[' || string_agg({one}, ',' ORDER BY event_id) || ']' AS observations FROM ({told}) GROUP BY modifies"
 
 
+def _diagnoses(events: Path, files: Sequence[EventFile]) -> str:
+    telling = [f for f in files if "condition_occurrence" in f.targets and "episode" in f.columns]
+    told = f"SELECT episode, event_id FROM ({union_of(events, telling, ['episode', 'event_id', 'target'])}) WHERE target = 'condition_occurrence' AND episode IS NOT NULL"
+    one = """'{"condition":{"reference":"Condition/' || event_id || '"}}'"""
+    return f"SELECT episode, '[' || string_agg({one}, ',' ORDER BY event_id) || ']' AS conditions FROM ({told}) GROUP BY episode"
+
+
 JOINED: Mapping[str, JoinedFact] = MappingProxyType(
     {
         "death": JoinedFact(_deaths, "person_id", "person_id"),
         "stages": JoinedFact(_stages, "modifies", "event_id"),
+        "diagnoses": JoinedFact(_diagnoses, "episode", "event_id"),
     }
 )
-"""By name: `death#date`, the moment of a person's death; `stages#observations`, the references to what stages a condition."""
+"""By name: `death#date`, the moment of a person's death; `stages#observations`, the references to what stages a condition;
+`diagnoses#conditions`, the diagnoses that belong to an episode."""

@@ -1,73 +1,57 @@
-"""The resources that every profile set has, as templates, and which events become which."""
+"""Which events become which resources in every profile set, and which become none, and why."""
 
 from __future__ import annotations
 
-from oncoweave.engine.parquet import literal
+from oncoweave.fhir.clinical import (
+    CAUSE_OF_DEATH,
+    CONDITION,
+    DEAD,
+    DEVICE,
+    DEVICE_USE,
+    EPISODE_OF_CARE,
+    PATIENT,
+    PROCEDURE,
+    SPECIMEN,
+    VISIT,
+    VISIT_DETAIL,
+)
+from oncoweave.fhir.elements import SUBJECT
+from oncoweave.fhir.medications import ADMINISTRATION, IMMUNIZATION, STATEMENT
+from oncoweave.fhir.observations import CONSENT, MEASUREMENT, OBSERVATION
 from oncoweave.fhir.profile_sets import Route
-from oncoweave.fhir.systems import SYSTEMS, local_system
-from oncoweave.fhir.template import (
-    ABSENT,
-    Elements,
-    Leaf,
-    Required,
-    Tree,
-    codeable,
-    lookup,
-    moment,
-    reference,
-    text,
-    token,
-)
 
-SUBJECT = reference("Patient", "person_id", always=True)
-TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+__all__ = ["ROUTES", "SUBJECT"]
 
-
-def resource(type_: str, **elements: Tree) -> Elements:
-    """A resource whose id is that of its event."""
-    return {"resourceType": type_, "id": token("event_id", always=True), **elements}
-
-
-def status(system: str, code: str) -> Elements:
-    """A CodeableConcept of a code of FHIR's own."""
-    return {"coding": [{"system": f"{TERMINOLOGY}/{system}", "code": code}]}
-
-
-OWN = Leaf(
-    "CASE WHEN source_concept_id <> 0 THEN CASE WHEN source_concept_id <> concept_id THEN coding@source_concept_id END "
-    f"WHEN concept_id <> 0 AND source_vocabulary NOT IN ({', '.join(map(literal, SYSTEMS))}) THEN "
-    f"""concat('{{"system":', to_json({local_system("source_name")}), ',"code":' || to_json(nullif(trim(source_code), '')) || '}}') END"""
-)
-"""The coding that the source has itself: of its vocabulary, or of its concept map where that leads to a concept."""
-TEXT = text("CASE WHEN concept_id = 0 OR source_value IS DISTINCT FROM source_code THEN source_value END")
-"""What the source writes, where that is not its code anyway."""
-
-CODE = codeable("concept_id", own=OWN, text_=TEXT)
-ENCOUNTER = reference("Encounter", "coalesce(visit_detail, visit)")
-
-BIRTH = token(
-    "left(CAST(start_date AS VARCHAR), CASE start_precision WHEN 'year' THEN 4 WHEN 'month' THEN 7 ELSE 10 END)"
-)
-PATIENT: Elements = {
-    "resourceType": "Patient",
-    "id": token("person_id", always=True),
-    "gender": Required(lookup("gender", "concept_id"), "unknown"),
-    "birthDate": BIRTH,
-    "deceasedDateTime": Leaf("death#date"),
+_UNNAMED = "coalesce(concept_id, 0) = 0 AND coalesce(source_concept_id, 0) = 0"
+_VACCINE = "vocabulary@concept_id = 'CVX' OR vocabulary@source_concept_id = 'CVX'"
+_ELSEWHERE = {
+    "note": "a note is in OMOP only",
+    "location": "a place is in OMOP only",
+    "care_site": "a care site is in OMOP only",
+    "provider": "a provider is in OMOP only",
+    "observation_period": "a time of observation is in OMOP only",
+    "fact_relationship": "a relationship of two facts is in OMOP only",
 }
-
-CONDITION = resource(
-    "Condition",
-    verificationStatus=status("condition-ver-status", "confirmed"),
-    code=Required(CODE, ABSENT),
-    subject=SUBJECT,
-    encounter=ENCOUNTER,
-    onsetDateTime=moment("start"),
-    abatementDateTime=moment("end"),
-    stage=[{"assessment": Leaf("stages#observations")}],
-)
 
 ROUTES: tuple[Route, ...] = (
     Route("person", "Patient", PATIENT),
+    Route("visit_occurrence", "Encounter", VISIT),
+    Route("visit_detail", "Encounter", VISIT_DETAIL),
     Route("condition_occurrence", "Condition", CONDITION),
-)
+    Route("measurement", "Observation", MEASUREMENT),
+    Route("observation", "Consent", CONSENT, kinds=frozenset({"consent"})),
+    Route("observation", "Observation", OBSERVATION),
+    Route("procedure_occurrence", "Procedure", PROCEDURE),
+    Route("drug_exposure", "", where=_UNNAMED, reason="no drug is named that the vocabulary has"),
+    Route("drug_exposure", "Immunization", IMMUNIZATION, where=_VACCINE),
+    Route("drug_exposure", "MedicationStatement", STATEMENT, where="days_otherwise > 0"),
+    Route("drug_exposure", "MedicationAdministration", ADMINISTRATION),
+    Route("device_exposure", "Device", DEVICE),
+    Route("device_exposure", "DeviceUseStatement", DEVICE_USE, also=True),
+    Route("specimen", "Specimen", SPECIMEN),
+    Route("episode", "EpisodeOfCare", EPISODE_OF_CARE),
+    Route("death", "Observation", DEAD),
+    Route("death", "Observation", CAUSE_OF_DEATH, where="cause_concept_id <> 0 OR cause_source_value IS NOT NULL", also=True),
+    *(Route(target, "", reason=reason) for target, reason in _ELSEWHERE.items()),
+)  # fmt: skip
+"""A prescription or mail order is told by the days that stand for an end that nobody knows (`recorded_as` of its rule)."""

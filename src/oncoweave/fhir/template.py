@@ -8,7 +8,7 @@ The SQL of a leaf gives JSON text, or NULL for nothing. It may name:
 - a column of the events (`events.COLUMNS`),
 - `<lookup>@<concept column>`: what a lookup of the concepts (`concepts.LOOKUPS`) says of that column's concept: `coding@concept_id`,
 - `<fact>#<column>`: what another event tells (`joined.JOINED`): `death#date`,
-- `source_name`: the name of the source.
+- `source_name`: the name of the source; `has_consents`: whether any of its events are consents.
 
 Everything else in lower case is taken as it stands; functions of SQL whose name is also that of a column are written in upper case.
 """
@@ -37,13 +37,21 @@ class Required:
 
 
 @dataclass(frozen=True)
+class When:
+    """A tree that is there only for the events that meet a condition (SQL as of a leaf)."""
+
+    sql: str
+    tree: Tree
+
+
+@dataclass(frozen=True)
 class Instead:
     """In what is laid over a tree: a tree that takes the place of the whole one."""
 
     tree: Tree
 
 
-Tree: TypeAlias = "Mapping[str, Tree] | Sequence[Tree] | str | int | bool | Leaf | Required | Instead"
+Tree: TypeAlias = "Mapping[str, Tree] | Sequence[Tree] | str | int | bool | Leaf | Required | When | Instead"
 """A part of a resource."""
 Elements: TypeAlias = Mapping[str, Tree]
 """The members of an object, such as a whole resource."""
@@ -101,12 +109,36 @@ def codeable(concept: str, *, own: Tree | None = None, text_: Leaf | None = None
     return {"coding": [lookup("coding", concept), *([own] if own else [])], **({"text": text_} if text_ else {})}
 
 
+def moments(of: str, *, end: str = "end_date IS NOT NULL") -> Elements:
+    """The elements `<of>DateTime`, or where the event has an end, `<of>Period`."""
+    return {
+        f"{of}DateTime": When(f"NOT ({end})", moment("start")),
+        f"{of}Period": When(end, {"start": moment("start"), "end": moment("end")}),
+    }
+
+
+def quantity(sql: str, **more: Tree) -> When:
+    """A Quantity of an SQL number in the event's unit: its UCUM code where it has one, else what the source calls it."""
+    return When(
+        f"isfinite({sql})",
+        {
+            "value": Leaf(f"printf('%.15g', CAST({sql} AS DOUBLE))"),
+            **more,
+            "unit": Leaf(f"coalesce(unit_name@unit_concept_id, {text('unit_source_value').sql})"),
+            "system": lookup("unit_system", "unit_concept_id"),
+            "code": lookup("unit", "unit_concept_id"),
+        },
+    )
+
+
 def merged(one: Tree, other: Tree) -> Tree:
     """A tree with another laid over it: objects are merged member by member, lists joined, everything else is replaced."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return {**one, **{name: merged(one[name], tree) if name in one else laid(tree) for name, tree in other.items()}}
     if isinstance(one, Required) and isinstance(other, Mapping):
         return Required(merged(one.tree, other), one.otherwise)
+    if isinstance(one, When) and isinstance(other, Mapping):
+        return When(one.sql, merged(one.tree, other))
     if isinstance(one, list) and isinstance(other, list):
         return [*one, *other]
     return laid(other)

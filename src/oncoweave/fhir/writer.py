@@ -156,7 +156,8 @@ class FhirWriter:
         return [[self._bound(f, choice) for choice in choices(f, self.profiles)] for f in self.files if f.rows]
 
     def _binder(self, file: EventFile) -> Binder:
-        return Binder(file, self._told, self.source)
+        consents = any(f.constants.get("kind") == "consent" for f in self.files)
+        return Binder(file, self._told, {"source_name": literal(self.source), "has_consents": str(consents).lower()})
 
     def _bound(self, file: EventFile, choice: Choice) -> _Chosen:
         """The alternatives of a choice that events of the file may be."""

@@ -13,7 +13,7 @@ ProviderName = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*|from
 Kind = Literal[
     "diagnosis", "tnm_t", "tnm_n", "tnm_m", "stage_group", "summary_stage", "grade", "marker", "tumour_size", "node_count",
     "histology", "performance_status", "laboratory", "disease_status", "outcome", "surgery", "radiotherapy", "systemic_therapy",
-    "menopausal_status", "finding",
+    "menopausal_status", "consent", "finding",
 ]  # fmt: skip
 
 
