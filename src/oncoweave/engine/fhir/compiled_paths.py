@@ -43,9 +43,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A path as a function, and of what type its elements are."""
+    """A path as a function, and of what type its elements are; `unchecked` may fail in any way, and finds what has only extensions."""
 
     follow: Follow
+    unchecked: Follow
     type: str
 
     @property
@@ -65,12 +66,13 @@ def compiled(path: str, start: Start) -> Compiled | None:
         found = _part(tree, start)
     except _NotInSubset:
         return None
-    return Compiled(steps.checked(found.follow, path), found.type)
+    return Compiled(steps.checked(found.follow, path), found.follow, found.type)
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A part of a path: what it starts from (None: from the element), the steps from there, and the type of what it finds.
+    """A part of a path: what it starts from (None: from the element), plain members that lead on, the steps from there, and
+    the type of what it finds.
 
     `truth` is set where that is true, false or nothing. `members` are the last steps that are plain members, `choice` the
     names and types of the last one where it has several, before which stood `unchosen`. `constant` is the value of a literal.
@@ -79,6 +81,7 @@ class _Found:
 
     type: str
     source: Follow | None = None
+    lead: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     truth: Truth | None = None
     members: tuple[str, ...] = ()
@@ -89,18 +92,18 @@ class _Found:
 
     @property
     def follow(self) -> Follow:
-        return steps.following(self.source, self.steps)
+        return steps.following(self.source or (steps.led(self.lead) if self.lead else None), self.steps)
 
     @property
     def is_start(self) -> bool:
-        return self.source is None and not self.steps
+        return self.source is None and not self.lead and not self.steps
 
     def then(self, step: Step, kind: str) -> _Found:
-        return _Found(kind, self.source, (*self.steps, step))
+        return _Found(kind, self.source, self.lead, (*self.steps, step))
 
     def narrowed(self, step: Step) -> _Found:
         """Some of the same elements."""
-        return _Found(self.type, self.source, (*self.steps, step), is_plain=self.is_plain)
+        return _Found(self.type, self.source, self.lead, (*self.steps, step), is_plain=self.is_plain)
 
 
 def _true(truth: Truth) -> _Found:
@@ -175,9 +178,12 @@ def _member(before: _Found, key: str, start: Start) -> _Found:
         found = before.then(steps.choice(names, frozenset(names)), VARIES)
         return replace(found, choice=fields, unchosen=before)
     kind = "Extension" if key == "extension" else path
+    kind = MODEL["path2Type"].get(kind, kind)
+    if before.source is None and not before.steps:
+        return _Found(kind, lead=(*before.lead, key))
     keys = (*before.members, key)
     so_far = before.steps[:-1] if before.members else before.steps
-    return _Found(MODEL["path2Type"].get(kind, kind), before.source, (*so_far, steps.members(keys)), members=keys)
+    return _Found(kind, before.source, before.lead, (*so_far, steps.members(keys)), members=keys)
 
 
 def _called(before: _Found, name: str, given: list[Tree], start: Start) -> _Found:
@@ -202,7 +208,7 @@ def _told(before: _Found, name: str, given: list[Tree], start: Start) -> _Found:
     match name, len(given):
         case "exists", 0 | 1:
             criteria = [steps.kept(_criterion(before, one, start)) for one in given]
-            return _true(steps.some(steps.following(before.source, (*before.steps, *criteria))))
+            return _true(steps.some(replace(before, steps=(*before.steps, *criteria)).follow))
         case "empty", 0:
             return _true(steps.none(before.follow))
         case "not", 0:
@@ -250,8 +256,8 @@ def _equal(sign: str, left: _Found, right: _Found) -> _Found:
     if sign not in ("=", "!=") or {left.type, right.type} & {VARIES, "Quantity"}:
         raise _NotInSubset
     same = sign == "="
-    if left.source is None and len(left.steps) == len(left.members) == 1 and right.constant is not None:
-        return _true(steps.member_equals(left.members[0], right.constant, same=same))
+    if left.source is None and len(left.lead) == 1 and not left.steps and right.constant is not None:
+        return _true(steps.member_equals(left.lead[0], right.constant, same=same))
     return _true(steps.equal(left.follow, right.follow, same=same))
 
 

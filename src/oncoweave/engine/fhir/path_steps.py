@@ -36,20 +36,43 @@ def following(source: Follow | None, steps: Sequence[Step]) -> Follow:
     return follow
 
 
+def without_extended(found: list[Any]) -> list[Any]:
+    """What is found without the elements that have no value, only extensions."""
+    for one in found:
+        if type(one) is dict and len(one) == 1 and "extension" in one:
+            return [one for one in found if not (type(one) is dict and list(one) == ["extension"])]
+    return found
+
+
 def checked(follow: Follow, path: str) -> Follow:
-    """The path as a view asks for it: without elements that have no value, only extensions, and failing as the evaluator does."""
+    """The path as a view asks for it: without elements that have only extensions, and failing as the evaluator does."""
 
     def asked(element: Any, variables: Variables) -> list[Any]:
         try:
-            found = follow(element, variables)
+            return without_extended(follow(element, variables))
         except Exception:
             raise PathError(f"`{path}` cannot be followed here") from None
-        for one in found:
-            if type(one) is dict and len(one) == 1 and "extension" in one:
-                return [one for one in found if not (type(one) is dict and list(one) == ["extension"])]
-        return found
 
     return asked
+
+
+def led(keys: Sequence[str]) -> Follow:
+    """`members` from one element; the list of the resource where it is one, so not to be changed."""
+    key, partner, in_general = keys[0], f"_{keys[0]}", members(keys)
+    further = members(keys[1:]) if len(keys) > 1 else None
+
+    def follow(element: Any, variables: Variables) -> list[Any]:
+        if type(element) is not dict:
+            return []
+        if partner in element:
+            return in_general([element], variables)
+        value = element.get(key)
+        if value is None:
+            return []
+        found = value if type(value) is list else [value]
+        return further(found, variables) if further else found
+
+    return follow
 
 
 def members(keys: Sequence[str]) -> Step:
@@ -83,12 +106,12 @@ def _add(found: list[Any], value: Any) -> None:
 def choice(fields: Sequence[str], wanted: frozenset[str]) -> Step:
     """The one member that is there of several (valueQuantity, valueString …), in their order, if it is one of those wanted."""
     pairs = tuple((name, f"_{name}", name in wanted) for name in fields)
-    chances = tuple(name for one, partner, is_wanted in pairs if is_wanted for name in (one, partner))
+    chances = frozenset(name for one, partner, is_wanted in pairs if is_wanted for name in (one, partner))
 
     def step(found: list[Any], variables: Variables) -> list[Any]:
         after: list[Any] = []
         for one in found:
-            if type(one) is not dict or not any(chance in one for chance in chances):
+            if type(one) is not dict or chances.isdisjoint(one):
                 continue
             for name, partner, is_wanted in pairs:
                 value, beside = one.get(name), one.get(partner)

@@ -28,11 +28,13 @@ class NotFhir(ValueError):
 
 
 def decoded(text: str) -> Any:
-    """The one value that `text` is; raises NotFhir."""
+    """The one value that `text` is, without blanks around it; raises NotFhir."""
     try:
-        value = _STRICT.decode(text)
+        value, end = _STRICT.raw_decode(text)
     except (ValueError, RecursionError, InvalidOperation) as error:
         raise _told(error) from None
+    if end < len(text):
+        raise NotFhir("not whole JSON")
     _refuse_unwritable(text, value)
     return value
 
@@ -124,7 +126,7 @@ def _refuse_long(number: Decimal) -> None:
 
 def _refuse_unwritable(text: str, value: Any) -> None:
     """Raise NotFhir for what a text of FHIR cannot hold: control characters, and half a character (a lone surrogate)."""
-    if _ESCAPED.search(text) and any(_UNWRITABLE.search(one) for one in _texts(value)):
+    if "\\u" in text and _ESCAPED.search(text) and any(_UNWRITABLE.search(one) for one in _texts(value)):
         raise NotFhir("a text with a control character or half a character")
 
 

@@ -96,17 +96,24 @@ class ViewRows:
         return _numbered(follow, or_nothing=part.for_each is None), inner
 
     def _column(self, column: ViewColumn, start: Start | None) -> Callable[[Any, Variables], Any]:
-        follow, is_collection = self._follow(column.path, start), column.collection
+        found = compiled(column.path, start) if start else None
+        several = f"the column `{column.name}` finds several values, and is not `collection: true`"
+        in_general = _valued(self._follow(column.path, start), several, is_collection=column.collection)
+        if found is None or column.collection:
+            return in_general
+        unchecked = found.unchecked
 
         def value(element: Any, variables: Variables) -> Any:
-            found = follow(element, variables)
-            if element is _NOTHING:
-                found = [one for one in found if one is not _NOTHING]
-            if is_collection:
-                return found
-            if len(found) > 1:
-                raise PathError(f"the column `{column.name}` finds several values, and is not `collection: true`")
-            return found[0] if found else None
+            """The same for what is found nearly always, none or one plain value."""
+            try:
+                values = unchecked(element, variables)
+            except Exception:
+                return in_general(element, variables)
+            if not values:
+                return None
+            if len(values) > 1 or type(values[0]) is dict:
+                return in_general(element, variables)
+            return values[0]
 
         return value
 
@@ -125,6 +132,20 @@ class ViewRows:
             return follow
         place = start.path
         return lambda element, variables: follow(element if element is _NOTHING else node_at(element, place), variables)
+
+
+def _valued(follow: Follow, several: str, *, is_collection: bool) -> Callable[[Any, Variables], Any]:
+    def value(element: Any, variables: Variables) -> Any:
+        found = follow(element, variables)
+        if element is _NOTHING:
+            found = [one for one in found if one is not _NOTHING]
+        if is_collection:
+            return found
+        if len(found) > 1:
+            raise PathError(several)
+        return found[0] if found else None
+
+    return value
 
 
 def _numbered(follow: Follow, *, or_nothing: bool = False) -> _Elements:
