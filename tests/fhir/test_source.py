@@ -8,9 +8,11 @@ import shutil
 import duckdb
 import pytest
 
-from oncoweave.errors import Problem, SpecError
+from oncoweave.errors import DataError, Problem, SpecError
+from oncoweave.files import read_record
 from oncoweave.lint import lint
 from oncoweave.project import Project, RunFolder
+from oncoweave.records import ExtractRecord
 from oncoweave.stages.extract import extract
 from oncoweave.stages.map import map as map_stage
 
@@ -123,6 +125,15 @@ def rows(run: RunFolder, table: str) -> list[tuple[object, ...]]:
     return duckdb.sql(f"SELECT * FROM '{run.tables / table}.parquet'").fetchall()
 
 
+def extracted(project: Project) -> ExtractRecord:
+    return read_record(extract(project, "ward").path / "extract.json", ExtractRecord)
+
+
+def quarantined(run: RunFolder) -> list[tuple[object, ...]]:
+    """Line and reason of what extract quarantined."""
+    return duckdb.sql(f"SELECT line, reason FROM '{run.quarantine / 'extract.parquet'}' ORDER BY ALL").fetchall()
+
+
 def test_resources_become_rows_of_omop(ward: Project) -> None:
     assert [p for p in lint(ward, "ward") if p.severity == "error"] == []
     deliver(ward, patient(1), patient(2), condition(1, 1), condition(2, 2, onsetDateTime="2015"))
@@ -144,27 +155,103 @@ def test_what_cannot_be_read_is_quarantined_by_file_and_line(ward: Project) -> N
     unknown = {"modifierExtension": [{"url": "http://example.org/negated", "valueBoolean": True}]}
     harmless = {"modifierExtension": [{"url": "http://example.org/harmless", "valueBoolean": True}]}
     two = {"gender": "female", "birthDate": "1950", "id": "p9"}
+    several = {"code": {"coding": [{"code": "C50"}]}, "onsetDateTime": "2015", "_onsetDateTime": {"id": "a"}}
     deliver(
-        ward, patient(1), condition(1, 1, **unknown), condition(2, 1, **harmless), '{"resourceType": "Cond', patient(2, **two)
+        ward, patient(1), condition(1, 1, **unknown), condition(2, 1, **harmless), '{"resourceType": "Cond', patient(2, **two),
+        condition(3, 1, **several), condition(4, 1, implicitRules="http://example.org/rules"), condition(5, 1, recorder=None),
+        '{"resourceType": "Patiant", "id": "p3"}', condition(6, 1)[:-20]
     )  # fmt: skip
     run = extract(ward, "ward")
-    found = duckdb.sql(f"SELECT line, reason FROM '{run.quarantine / 'extract.parquet'}' ORDER BY ALL").fetchall()
-    assert set(found) == {(2, "a modifier extension that source.yaml does not name"), (4, "not whole JSON")}
+    modifier = "a modifier extension that source.yaml does not name"
+    assert quarantined(run) == [
+        (2, modifier),
+        (4, "not whole JSON"),
+        (6, "the column `onset` finds several values, and is not `collection: true`"),
+        (7, modifier),
+        (8, "a member that is null or empty"),
+        (9, "no resource: its resourceType is none of FHIR R4"),
+        (10, "not whole JSON"),
+    ]
     map_stage(run, ward)
     assert len(rows(run, "condition_occurrence")) == 1
 
 
+def test_a_line_that_is_no_resource_is_counted_once_and_no_table_stops(ward: Project) -> None:
+    deliver(ward, patient(1), '{"resourceType": "Cond')
+    record = extracted(ward)
+    assert [(t.table, t.records, t.rows, t.quarantined) for t in record.tables] == [
+        ("patients", 2, 1, 1),
+        ("conditions", 0, 0, 0),
+    ]
+
+
+def test_every_resource_is_in_a_table_or_counted_with_its_reason(ward: Project) -> None:
+    refuted = {"coding": [{"code": "refuted"}]}
+    claim = json.dumps({"resourceType": "Claim", "id": "a"})
+    deliver(
+        ward, patient(1), condition(1, 1), condition(2, 1, verificationStatus=refuted), claim, claim, "{", condition(3, 1, id="")
+    )  # fmt: skip
+    counted = {one.type: one for one in extracted(ward).resources}
+    assert {kind: (one.resources, one.left_out, one.tables) for kind, one in counted.items()} == {
+        "": (1, 1, ()),
+        "Claim": (2, 2, ()),
+        "Condition": (3, 2, ("conditions",)),
+        "Patient": (1, 0, ("patients",)),
+    }
+    assert counted[""].reasons == (("quarantined", "not whole JSON", 1),)
+    assert counted["Claim"].reasons == (("excluded", "no view reads resources of this type", 2),)
+    assert counted["Condition"].reasons == (
+        ("excluded", "a condition (`where`) of the view leaves it out", 1),
+        ("quarantined", "a member that is null or empty", 1),
+    )
+
+
+def test_a_file_without_a_single_resource_stops_by_rule(ward: Project) -> None:
+    deliver(ward, "{", "[]")
+    with pytest.raises(DataError, match="none of its records is a resource that can be read; the first, line 1: not whole"):
+        extract(ward, "ward")
+
+
+def test_a_bundle_whose_entry_is_no_list_stops_by_rule(ward: Project) -> None:
+    source = ward.root / "mappings" / "sources" / "ward" / "source.yaml"
+    source.write_text(SOURCE.replace("*.ndjson", "*.json"), encoding="utf-8")
+    (ward.root / "deliveries" / "b.json").write_text('{"resourceType": "Bundle", "type": "batch", "entry": {}}')
+    with pytest.raises(DataError, match=r"b\.json is no JSON of FHIR that can be read: a Bundle whose `entry` is no list"):
+        extract(ward, "ward")
+
+
+def test_several_files_are_one_table_with_the_line_of_each(ward: Project) -> None:
+    for number in (1, 2):
+        lines = ["", patient(number), condition(number, number), "{"]
+        (ward.root / "deliveries" / f"part{number}.ndjson").write_text("\r\n".join(lines), encoding="utf-8")
+    run = extract(ward, "ward")
+    found = duckdb.sql(f"SELECT condition, _file, _line FROM '{run.snapshot / 'conditions.parquet'}'").fetchall()
+    assert found == [("Condition/c1", "part1.ndjson", 3), ("Condition/c2", "part2.ndjson", 3)]
+    conditions = read_record(run.path / "extract.json", ExtractRecord).tables[1]
+    assert [(file.name, file.rows) for file in conditions.files] == [("part1.ndjson", 1), ("part2.ndjson", 1)]
+    assert quarantined(run) == [(4, "not whole JSON")] * 2
+
+
 def test_a_reference_to_a_patient_who_is_not_there_is_quarantined(ward: Project) -> None:
-    deliver(ward, patient(1), condition(1, 1), condition(2, 7))
+    deliver(ward, patient(1), condition(1, 1), condition(2, 7), condition(3, 1, subject={"reference": "Group/p1"}))
     run = extract(ward, "ward")
     ledger = {entry.rule: entry for entry in map_stage(run, ward).ledger}
-    assert (ledger["conditions"].mapped, ledger["conditions"].quarantined) == (1, 1)
+    assert (ledger["conditions"].mapped, ledger["conditions"].quarantined) == (1, 2)
+    held = duckdb.sql(f"SELECT file, line, rule, reason FROM '{run.quarantine / 'map.parquet'}' ORDER BY line").fetchall()
+    assert held == [("all.ndjson", 3, "conditions", "person not mapped"), ("all.ndjson", 4, "conditions", "key missing")]
 
 
-def test_resources_of_one_id_are_told_apart_by_content(ward: Project) -> None:
-    deliver(ward, patient(1), patient(1), condition(1, 1))
+@pytest.mark.parametrize("other", [{}, {"gender": "male", "onsetDateTime": "2016"}], ids=["the same", "another version"])
+def test_of_resources_of_one_id_the_second_is_quarantined(ward: Project, other: dict[str, object]) -> None:
+    deliver(ward, patient(1), patient(1, **other), condition(1, 1), condition(1, 1, **other))
     run = extract(ward, "ward")
-    assert map_stage(run, ward).persons == 1
+    ledger = {entry.rule: entry for entry in map_stage(run, ward).ledger}
+    assert [(entry.mapped, entry.reasons) for entry in ledger.values()] == [
+        (1, (("quarantined", "duplicate key", 1),)),
+        (1, (("quarantined", "duplicate key", 1),)),
+    ]
+    held = duckdb.sql(f"SELECT file, rule, reason FROM '{run.quarantine / 'map.parquet'}' ORDER BY ALL").fetchall()
+    assert held == [("all.ndjson", "conditions", "duplicate key"), ("all.ndjson", "patients", "duplicate key")]
 
 
 @pytest.mark.parametrize(
@@ -174,6 +261,7 @@ def test_resources_of_one_id_are_told_apart_by_content(ward: Project) -> None:
         ("path: gender", "path: gender.wher(true)", 6, "calls `wher()`"),
         ("path: gender", "path: gender female", 6, "is no FHIRPath"),
         ("resource: Patient", "resource: patient", 2, "resource"),
+        ("resource: Patient", "resource: Patiant", 2, "`Patiant` is no resource of FHIR R4"),
         ("{name: gender,", "{name: patient,", None, "is there twice"),
         ("column:", "columns:", 4, "columns"),
     ],
