@@ -43,6 +43,7 @@ def main() -> int:
     parser.add_argument("--vocabulary", type=Path, default=DATA / "vocab", help="folder or zip of the vocabulary")
     parser.add_argument("--copies", type=int, nargs="+", default=[1, 100], help="how often the patients are copied")
     parser.add_argument("--share-care-sites", action="store_true", help="organizations and providers stay one copy")
+    parser.add_argument("--fhir", action="store_true", help="write FHIR too; the peer writes OMOP only")
     parser.add_argument("--keep", action="store_true", help="keep the run in .bench, to look at it")
     parser.add_argument("--piece", nargs=2, metavar=("DELIVERY", "PROJECT"), help=argparse.SUPPRESS)
     wanted = parser.parse_args()
@@ -55,7 +56,8 @@ def main() -> int:
         os.environ.pop(f"ONCOWEAVE_{moved}", None)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled once, not in every run
     os.environ["PYTHONPYCACHEPREFIX"] = str(STORE / "pycache")
-    project = fresh_project(wanted.vocabulary)
+    project = fresh_project(wanted.vocabulary, fhir=wanted.fhir)
+    print(f"OMOP {'and FHIR' if wanted.fhir else 'only, as the peer'}")
     measured(write_copies(wanted.delivery, STORE / "synthea-1", 1, SHARED), project)
     shutil.rmtree(project / "runs")
     for copies in wanted.copies:
@@ -117,13 +119,16 @@ def _quoted(path: Path) -> str:
 # The measured process
 
 
-def fresh_project(vocabulary: Path) -> Path:
-    """A project with the source's mapping alone, and the vocabulary that it names."""
+def fresh_project(vocabulary: Path, *, fhir: bool) -> Path:
+    """A project with the source's mapping alone, with or without FHIR, and the vocabulary that it names."""
     project = STORE / "synthea-project"
     shutil.rmtree(project, ignore_errors=True)
     for folder in (f"mappings/sources/{SOURCE}", "mappings/concepts"):
         shutil.copytree(ROOT / folder, project / folder)
-    written = (project / "mappings" / "sources" / SOURCE / "mapping.yaml").read_text(encoding="utf-8")
+    mapping = project / "mappings" / "sources" / SOURCE / "mapping.yaml"
+    written = mapping.read_text(encoding="utf-8")
+    if not fhir:
+        mapping.write_text(re.sub("^fhir: .*\n", "", written, flags=re.MULTILINE), encoding="utf-8")
     named = re.search("^vocabulary: *(.+)$", written, re.MULTILINE)
     assert named is not None
     load = ["vocab", "load", str(vocabulary), "--release", named[1].strip().strip("'\""), "--accept-gaps", "--json"]

@@ -27,7 +27,7 @@ PATIENT: Elements = {
     "id": token("person_id", always=True),
     "gender": Required(lookup("gender", "concept_id"), "unknown"),
     "birthDate": _BIRTH,
-    "deceasedDateTime": Leaf("death#date"),
+    "deceasedDateTime": token("death#date"),
 }
 
 DEAD = further(

@@ -10,12 +10,16 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from oncoweave.engine.parquet import identifier, literal
 from oncoweave.events import TYPES, constant_sql
 from oncoweave.fhir.template import Leaf, Required, Tree, When
 from oncoweave.records import EventFile
 
+_SAME = re.compile(r'\("(\w+)"\) IS DISTINCT FROM "\1"')
+"""A comparison of a column that is derived from another with that one."""
+_LOOKED_UP = re.compile(r'CAST\(("\w+@\w+") AS VARCHAR\)')
 _WORD = re.compile(r"'(?:[^']|'')*'|[a-z_]+[@#][a-z_0-9]+|[a-z_][a-z_0-9]*")
 
 
@@ -38,7 +42,8 @@ class Binder:
     def bind(self, sql: str) -> Bound:
         """The SQL with the file's constants in it."""
         columns: set[str] = set()
-        return Bound(_WORD.sub(lambda found: self._word(found[0], columns), sql), frozenset(columns))
+        text = _WORD.sub(lambda found: self._word(found[0], columns), sql)
+        return Bound(_SAME.sub("false", text), frozenset(columns))
 
     def _word(self, word: str, columns: set[str]) -> str:
         if "@" in word and word[0] != "'":
@@ -74,25 +79,53 @@ class Sql:
     text: str
 
 
+Pieces: TypeAlias = tuple[str | Sql, ...]
+"""Constant text and SQL of text, one after the other."""
+
+
 @dataclass(frozen=True)
 class Part:
-    """A tree for the events of a file: pieces of JSON text, of which none is NULL if it is there `always`; else it is one SQL text.
+    """A tree for the events of a file: JSON text in pieces, of which none is NULL if it is there `always`.
 
+    One that is there for some events only is NULL for the others: it is one piece of SQL between constants, all of which are left
+    away with it. `sure` are, where it can be told cheaply, a condition by which it is there, and the pieces that it then has.
     Without pieces it is nothing. `told` says that it holds more than the constants of the template.
     """
 
-    pieces: tuple[str | Sql, ...] = ()
+    pieces: Pieces = ()
     told: bool = False
     always: bool = True
+    sure: tuple[str, Pieces] | None = None
 
     @property
     def sql(self) -> str:
         """The SQL of the text."""
-        texts = [piece.text if isinstance(piece, Sql) else literal(piece) for piece in self.pieces]
-        return texts[0] if len(texts) == 1 else f"concat({', '.join(texts)})"
+        if self.always:
+            return _concatenated(self.pieces)
+        general = " || ".join(_texts(self.pieces))
+        if self.sure is None or self.sure[1] == self.pieces:
+            return general
+        return f"CASE WHEN {self.sure[0]} THEN {_concatenated(self.sure[1])} ELSE {general} END"
+
+    def after(self, text: str) -> Pieces:
+        """The pieces after a constant: as a part among others, NULL for nothing."""
+        if self.always or not self.sure:
+            pieces = _joined([text, *self.pieces])
+            return pieces if self.always else (Sql(" || ".join(_texts(pieces))),)
+        return (Sql(f"{literal(text)} || {self.sql}"),)
 
 
 NOTHING = Part()
+
+
+def _texts(pieces: Pieces) -> list[str]:
+    return [piece.text if isinstance(piece, Sql) else literal(piece) for piece in pieces]
+
+
+def _concatenated(pieces: Pieces) -> str:
+    """SQL of the pieces together; what is NULL among them is empty."""
+    texts = _texts(pieces)
+    return texts[0] if len(texts) == 1 else f"concat({', '.join(texts)})"
 
 
 def leaves_of(tree: Tree) -> Iterator[Leaf]:
@@ -110,6 +143,18 @@ def leaves_of(tree: Tree) -> Iterator[Leaf]:
     elif isinstance(tree, Sequence) and not isinstance(tree, str):
         for inner in tree:
             yield from leaves_of(inner)
+
+
+def part_of_leaf(leaf: Leaf, bound: Bound, value: str | None) -> Part:
+    """A leaf for the events of a file; `value` is what it comes to if it has no column. What a lookup says is told cheaply."""
+    quote = ['"'] if leaf.quoted else []
+    if not bound.columns:
+        return NOTHING if value is None else Part(_joined([*quote, value, *quote]), told=True)
+    pieces = _joined([*quote, Sql(f"({bound.sql})" if leaf.quoted else bound.sql), *quote])
+    looked_up = _LOOKED_UP.fullmatch(bound.sql)
+    return Part(
+        pieces, told=True, always=leaf.always, sure=(f"{looked_up[1]} IS NOT NULL", pieces) if looked_up else None
+    )
 
 
 def compiled(tree: Tree, part_of: Callable[[Leaf], Part]) -> Part:
@@ -141,7 +186,13 @@ def _if_met(condition: Part, tree: Tree, part_of: Callable[[Leaf], Part]) -> Par
 def _or_else(part: Part, otherwise: Part) -> Part:
     if not part.pieces:
         return otherwise
-    return part if part.always else Part((Sql(f"coalesce({part.sql}, {otherwise.sql})"),), told=True)
+    if part.always:
+        return part
+    if part.sure:
+        rest = f"coalesce({' || '.join(_texts(part.pieces))}, {otherwise.sql})"
+        text = f"CASE WHEN {part.sure[0]} THEN {_concatenated(part.sure[1])} ELSE {rest} END"
+        return Part((Sql(text),), told=True)
+    return Part((Sql(f"coalesce({part.sql}, {otherwise.sql})"),), told=True)
 
 
 def _assembled(members: Sequence[tuple[str, Part]], begin: str, end: str) -> Part:
@@ -151,23 +202,49 @@ def _assembled(members: Sequence[tuple[str, Part]], begin: str, end: str) -> Par
     if not present or (not told and len(present) < len(members)):
         return NOTHING
     always = [(name, part) for name, part in present if part.always]
-    perhaps = [f"{literal(',' + name)} || {part.sql}" for name, part in present if not part.always]
+    perhaps = [(name, part) for name, part in present if not part.always]
     pieces: list[str | Sql] = [begin]
     for number, (name, part) in enumerate(always):
         pieces += [("," if number else "") + name, *part.pieces]
     if not perhaps or any(part.told for _, part in always):
-        return Part(_joined([*pieces, *map(Sql, perhaps), end]), told)
-    start = Part(_joined(pieces)).sql
-    if len(perhaps) == 1 and not always:
-        name, part = next((name, part) for name, part in present if not part.always)
-        return Part((Sql(f"{literal(begin + name)} || {part.sql} || {literal(end)}"),), told, always=False)
-    found = perhaps[0] if len(perhaps) == 1 else f"nullif(concat({', '.join(perhaps)}), '')"
-    if not always:
-        found = f"nullif(ltrim(concat({', '.join(perhaps)}), ','), '')"
-    return Part((Sql(f"{start} || {found} || {literal(end)}"),), told, always=False)
+        return Part(_joined([*pieces, *_optional(perhaps), end]), told)
+    start = ("," if always else "", pieces)
+    return Part(_some(start, perhaps, end), told, always=False, sure=_sure(start, perhaps, end))
 
 
-def _joined(pieces: Iterable[str | Sql]) -> tuple[str | Sql, ...]:
+_Start: TypeAlias = tuple[str, list[str | Sql]]
+"""The comma before the next member, if any, and the pieces before it."""
+
+
+def _optional(members: Iterable[tuple[str, Part]]) -> list[str | Sql]:
+    """Members that may not be there, after others."""
+    return [piece for name, part in members for piece in part.after("," + name)]
+
+
+def _some(start: _Start, perhaps: Sequence[tuple[str, Part]], end: str) -> Pieces:
+    """An object or array that is there if any of these members is: NULL otherwise."""
+    comma, pieces = start
+    if len(perhaps) == 1:
+        name, part = perhaps[0]
+        inner = part.pieces if not part.sure else (Sql(part.sql),)
+        return _joined([*pieces, comma + name, *inner, end])
+    found = _concatenated(tuple(_optional(perhaps)))
+    bare = found if comma else f"ltrim({found}, ',')"
+    return _joined([*pieces, Sql(f"nullif({bare}, '')"), end])
+
+
+def _sure(start: _Start, perhaps: Sequence[tuple[str, Part]], end: str) -> tuple[str, Pieces] | None:
+    """The condition by which the first of them that can be told cheaply is there, and the pieces with it in front."""
+    comma, pieces = start
+    for name, part in perhaps:
+        if part.sure:
+            condition, inner = part.sure
+            others = [(n, p) for n, p in perhaps if p is not part]
+            return condition, _joined([*pieces, comma + name, *inner, *_optional(others), end])
+    return None
+
+
+def _joined(pieces: Iterable[str | Sql]) -> Pieces:
     """The pieces, with constants that follow each other as one."""
     joined: list[str | Sql] = []
     for piece in pieces:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oncoweave.engine.parquet import literal
 from oncoweave.fhir.systems import SYSTEMS, local_system
-from oncoweave.fhir.template import Elements, Leaf, Tree, codeable, reference, text, token
+from oncoweave.fhir.template import Elements, Leaf, Tree, When, codeable, reference, text, token
 
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 SUBJECT = reference("Patient", "person_id", always=True)
@@ -13,16 +13,21 @@ EPISODE_URL = "http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare"
 EPISODE: Tree = [{"url": EPISODE_URL, "valueReference": reference("EpisodeOfCare", "episode")}]
 """The extension of FHIR's own that says of which episode something is, where a resource has no element for it."""
 
-OWN = Leaf(
-    "CASE WHEN source_concept_id <> 0 THEN CASE WHEN source_concept_id <> concept_id THEN coding@source_concept_id END "
-    f"WHEN concept_id <> 0 AND source_vocabulary NOT IN ({', '.join(map(literal, SYSTEMS))}) THEN "
-    f"""'{{"system":' || CAST(to_json({local_system("source_name")}) AS VARCHAR) || ',"code":' """
-    "|| CAST(to_json(nullif(trim(regexp_replace(source_code, '\\s+', ' ', 'g')), '')) AS VARCHAR) || '}' END"
+OWN = When(
+    "source_concept_id <> 0", Leaf("CASE WHEN source_concept_id <> concept_id THEN coding@source_concept_id END")
 )
-"""The coding that the source has itself: of its vocabulary, or of its concept map where that leads to a concept."""
+"""The coding of the source's code in its own vocabulary, where that is another."""
+LOCAL = When(
+    f"source_vocabulary NOT IN ({', '.join(map(literal, SYSTEMS))})",
+    Leaf(
+        f"""CASE WHEN coalesce(source_concept_id, 0) = 0 AND concept_id <> 0 THEN '{{"system":' || CAST(to_json({local_system("source_name")}) AS VARCHAR) """
+        """|| ',"code":' || CAST(to_json(nullif(trim(regexp_replace(source_code, '\\s+', ' ', 'g')), '')) AS VARCHAR) || '}' END"""
+    ),
+)
+"""The source's code in its concept map, where that leads to a concept."""
 TEXT = text("CASE WHEN concept_id = 0 OR source_value IS DISTINCT FROM source_code THEN source_value END")
 """What the source writes, where that is not its code anyway."""
-CODE = codeable("concept_id", own=OWN, text_=TEXT)
+CODE = codeable("concept_id", OWN, LOCAL, text_=TEXT)
 """What an event is."""
 
 

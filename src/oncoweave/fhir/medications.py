@@ -11,7 +11,7 @@ _CONTEXT: Elements = {
 """The encounter of a drug, else the episode that it belongs to."""
 _ENDED = "end_date IS NOT NULL AND end_date <> start_date"
 _AMOUNT: Elements = {
-    "value": Leaf("printf('%.15g', CAST(quantity AS DOUBLE))"),
+    "value": Leaf("printf('%.15g', CAST(quantity AS DOUBLE))", always=True),
     "unit": text("dose_unit_source_value"),
 }
 

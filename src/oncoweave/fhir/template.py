@@ -22,10 +22,11 @@ from typing import TypeAlias
 
 @dataclass(frozen=True)
 class Leaf:
-    """SQL of a JSON text; `always` where it is never NULL, which saves asking."""
+    """SQL of a JSON text; `always` where it is never NULL, which saves asking. With `quoted`, of what stands between the quotes."""
 
     sql: str
     always: bool = False
+    quoted: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def text(sql: str) -> Leaf:
 
 def token(sql: str, *, always: bool = False) -> Leaf:
     """A JSON string of an SQL text in which nothing has to be escaped: an id, a date, a code of ours."""
-    return Leaf(f"""'"' || {sql} || '"'""", always)
+    return Leaf(sql, always, quoted=True)
 
 
 def number(sql: str) -> Leaf:
@@ -104,9 +105,9 @@ def moment(which: str) -> Leaf:
     )
 
 
-def codeable(concept: str, *, own: Tree | None = None, text_: Leaf | None = None) -> Elements:
+def codeable(concept: str, *own: Tree, text_: Leaf | None = None) -> Elements:
     """A CodeableConcept of the concept in a column: its coding, the source's `own`, and its text."""
-    return {"coding": [lookup("coding", concept), *([own] if own else [])], **({"text": text_} if text_ else {})}
+    return {"coding": [lookup("coding", concept), *own], **({"text": text_} if text_ else {})}
 
 
 def moments(of: str, *, end: str = "end_date IS NOT NULL") -> Elements:
@@ -122,7 +123,7 @@ def quantity(sql: str, **more: Tree) -> When:
     return When(
         f"isfinite({sql})",
         {
-            "value": Leaf(f"printf('%.15g', CAST({sql} AS DOUBLE))"),
+            "value": Leaf(f"printf('%.15g', CAST({sql} AS DOUBLE))", always=True),
             **more,
             "unit": Leaf(f"coalesce(unit_name@unit_concept_id, {text('unit_source_value').sql})"),
             "system": lookup("unit_system", "unit_concept_id"),

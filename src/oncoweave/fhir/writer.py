@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from oncoweave.engine.lines import copy_lines
 from oncoweave.engine.parquet import identifier, literal
 from oncoweave.errors import OncoweaveError
 from oncoweave.events import TYPES, select_events
-from oncoweave.fhir.compilation import NOTHING, Binder, Bound, Part, Sql, compiled, leaves_of
+from oncoweave.fhir.compilation import Binder, Bound, Part, compiled, leaves_of, part_of_leaf
 from oncoweave.fhir.concepts import LOOKUPS, TABLE, make_lookups, told_of, type_of
 from oncoweave.fhir.joined import JOINED
 from oncoweave.fhir.profile_sets import Overlay, ProfileSet
@@ -34,16 +34,18 @@ class _Chosen:
 
     file: EventFile
     alternatives: tuple[tuple[Bound, Alternative], ...]
+    rows: Mapping[int, int] = field(default_factory=dict)
+    """How many events are which alternative; those of none are left out."""
 
     @property
-    def _is_sure(self) -> bool:
+    def is_sure(self) -> bool:
         """Whether every event is the first alternative."""
         return len(self.alternatives) == 1 and not self.alternatives[0][0].columns
 
     @property
     def number(self) -> str:
         """SQL of the number of the alternative that an event is."""
-        if self._is_sure:
+        if self.is_sure:
             return "0"
         whens = " ".join(f"WHEN {bound.sql} THEN {n}" for n, (bound, _) in enumerate(self.alternatives))
         return f"CASE {whens} END"
@@ -51,7 +53,7 @@ class _Chosen:
     @property
     def columns(self) -> frozenset[str]:
         """The columns that the conditions name."""
-        if self._is_sure:
+        if self.is_sure:
             return frozenset()
         return frozenset().union(*(bound.columns for bound, _ in self.alternatives))
 
@@ -86,7 +88,7 @@ class FhirWriter:
     @property
     def types(self) -> tuple[str, ...]:
         """The types of resources that the events of this run become, by name."""
-        found = {alternative.type for chosen in self._all() for _, alternative in chosen.alternatives}
+        found = {chosen.alternatives[number][1].type for chosen in self._all() for number in chosen.rows}
         return tuple(sorted(found - {""}))
 
     @cached_property
@@ -94,7 +96,7 @@ class FhirWriter:
         """How many events there are, by target, fact, type of resource and reason of those without one."""
         found: Counter[tuple[str, str, str, str]] = Counter()
         for chosen in (of_file[0] for of_file in self._chosen if of_file):
-            for number, rows in self._numbers(chosen):
+            for number, rows in chosen.rows.items():
                 _, alternative = chosen.alternatives[number]
                 found[alternative.target, chosen.file.fact, alternative.type, alternative.reason] += rows
         return found
@@ -110,7 +112,7 @@ class FhirWriter:
         """How many resources claim which profile, and how many that tell of what it is about do not, by the first reason."""
         found: Counter[tuple[str, str]] = Counter()
         for chosen in self._all():
-            for number, rows in self._numbers(chosen) if any(a.profiles for _, a in chosen.alternatives) else ():
+            for number, rows in chosen.rows.items() if any(a.profiles for _, a in chosen.alternatives) else ():
                 for profile in chosen.alternatives[number][1].profiles:
                     found[profile, ""] += rows
             for overlay in dict.fromkeys(o for _, a in chosen.alternatives for o in a.passed_over):
@@ -121,7 +123,7 @@ class FhirWriter:
 
     def write(self, type_: str) -> list[FhirFile]:
         """Write all resources of a type. Raises OncoweaveError where they are not as many as the events counted."""
-        chosen = [of for of in self._all() if any(a.type == type_ for _, a in of.alternatives)]
+        chosen = [of for of in self._all() if any(of.alternatives[n][1].type == type_ for n in of.rows)]
         parts = [(n, of, self._parts(of, type_)) for n, of in enumerate(chosen)]
         columns = sorted({c for _, _, texts in parts for _, _, used in texts for c in used} - {"person_id", "event_id"})
         rows = " UNION ALL ".join(self._rows(n, of, columns, [m for m, _, _ in texts]) for n, of, texts in parts)
@@ -137,7 +139,7 @@ class FhirWriter:
         return [FhirFile(type=type_, file=file_record(path, path.name, lines)) for path, lines in written]
 
     def _reconcile(self, type_: str, chosen: Iterable[_Chosen], lines: int) -> None:
-        counted = sum(rows for of in chosen for n, rows in self._numbers(of) if of.alternatives[n][1].type == type_)
+        counted = sum(rows for of in chosen for n, rows in of.rows.items() if of.alternatives[n][1].type == type_)
         if counted != lines:
             raise OncoweaveError(f"{counted} resources of type {type_} are to be written, and {lines} were")
 
@@ -170,7 +172,7 @@ class FhirWriter:
                 found.append((condition, alternative))
             if value == "true":
                 break
-        return _Chosen(file, tuple(found))
+        return self._counted(_Chosen(file, tuple(found)))
 
     def _values(self, texts: Sequence[str]) -> dict[str, str | None]:
         """What SQL without columns comes to, as text."""
@@ -179,14 +181,15 @@ class FhirWriter:
         sql = f"SELECT {', '.join(f'CAST({text} AS VARCHAR)' for text in texts)}"
         return dict(zip(texts, fetch_rows(self.connection, sql, "working out constants")[0], strict=True))
 
-    def _numbers(self, chosen: _Chosen) -> list[tuple[int, int]]:
-        """How many events of a file are which of its alternatives."""
+    def _counted(self, chosen: _Chosen) -> _Chosen:
+        """The choice with the number of events of each alternative."""
         if not chosen.alternatives:
-            return []
-        if len(chosen.alternatives) == 1 and not chosen.alternatives[0][0].columns:
-            return [(0, chosen.file.rows)]
-        sql = f"SELECT {chosen.number} AS n, count(*) FROM ({self._source(chosen.file, chosen.columns)}) WHERE n IS NOT NULL GROUP BY n ORDER BY n"
-        return [(int(n), int(rows)) for n, rows in fetch_rows(self.connection, sql, f"counting {chosen.file.name}")]
+            return chosen
+        if chosen.is_sure:
+            return replace(chosen, rows={0: chosen.file.rows})
+        source = self._source(chosen.file, chosen.columns)
+        sql = f"SELECT {chosen.number} AS n, count(*) FROM ({source}) WHERE n IS NOT NULL GROUP BY n ORDER BY n"
+        return replace(chosen, rows=dict(fetch_rows(self.connection, sql, f"counting {chosen.file.name}")))
 
     def _reasons(self, chosen: _Chosen, overlay: Overlay) -> list[tuple[str, int]]:
         """Why events of a file are passed over by an overlay that tells of them: each reason, and how many."""
@@ -206,7 +209,7 @@ class FhirWriter:
         return [
             (number, *self._text(chosen.file, alternative.elements))
             for number, (_, alternative) in enumerate(chosen.alternatives)
-            if alternative.type == type_
+            if alternative.type == type_ and number in chosen.rows
         ]
 
     def _text(self, file: EventFile, elements: Elements) -> tuple[str, frozenset[str]]:
@@ -215,10 +218,7 @@ class FhirWriter:
 
         def part_of(leaf: Leaf) -> Part:
             bound = leaves[leaf]
-            if bound.columns:
-                return Part((Sql(bound.sql),), told=True, always=leaf.always)
-            value = fixed[bound.sql]
-            return NOTHING if value is None else Part((value,), told=True)
+            return part_of_leaf(leaf, bound, None if bound.columns else fixed[bound.sql])
 
         return compiled(elements, part_of).sql, frozenset().union(*(bound.columns for bound in leaves.values()))
 
