@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from oncoweave.project import Project
+from tests.fhir_releases import Published, publish_twice
 
 HERE = Path(__file__).resolve().parent
 KEY = "00112233445566778899aabbccddeeff" * 2
@@ -50,3 +51,11 @@ def tiny_project(tmp_path: Path, key: str) -> Project:
     root = tmp_path / "tiny_project"
     shutil.copytree(HERE / "projects" / "tiny", root)
     return Project.at(root)
+
+
+@pytest.fixture(scope="session")
+def fhir_releases(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """The tiny project with FHIR, published twice; the second time without a patient. Tests copy what they change."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ONCOWEAVE_KEY", KEY)
+        return publish_twice(tmp_path_factory.mktemp("fhir") / "project")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -25,6 +25,7 @@ from oncoweave.quality.history import keep
 from oncoweave.quality.judge import may_be_accepted
 from oncoweave.records import CheckRecord, ExtractRecord, MapRecord, RunManifest
 from oncoweave.release.package import preflight
+from oncoweave.release.patient_bundles import Made
 from oncoweave.release.signoff import Answer, Standing, note_starter, one_at_a_time, sign, standing_by
 from oncoweave.release.verify import verify
 from oncoweave.release_records import ReleaseManifest
@@ -37,7 +38,7 @@ from oncoweave.spec.waivers_file import with_waiver
 
 __all__ = [
     "RunSummary", "approval_of", "candidate", "changes", "check", "data_docs", "extract", "map", "map_events", "map_record", "publish",
-    "published", "run", "sample", "signoff", "summary", "waive", "write_report", "write_table",
+    "published", "run", "sample", "signoff", "summary", "waive", "write_bundles", "write_report", "write_table",
 ]  # fmt: skip
 
 Progress = Callable[[str], None]
@@ -231,6 +232,24 @@ def publish(run: RunFolder, project: Project) -> Path:
         release = stage(run, project)
         _write_pages(run, project)
         return release
+
+
+def write_bundles(
+    project: Project,
+    source: str,
+    run: RunFolder | None,
+    target: Path | None,
+    *,
+    address: str = "",
+    patients: Collection[int] = (),
+    ndjson: bool = False,
+) -> Made:
+    """A Bundle for each patient of the current release of a source, or of a run, written into a folder of its own."""
+    from oncoweave.release import patient_bundles as stage
+
+    with _alone(project, source, "bundles", run.run_id if run else ""):
+        of = stage.mapped(run) if run else stage.published(project, source)
+        return stage.write_bundles(of, target, address=address, patients=patients, ndjson=ndjson)
 
 
 def candidate(run: RunFolder) -> ReleaseManifest:

@@ -34,6 +34,7 @@ VERBS = (
     "explain",
     "report",
     "verify",
+    "fhir",
     "hub",
     "status",
     "vocab",

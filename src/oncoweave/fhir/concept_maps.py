@@ -8,17 +8,22 @@ text or by an identifier is left out whole.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
+from oncoweave.compiler import compile_mapping
 from oncoweave.compiler.bound import Branch, Looked
 from oncoweave.compiler.lookups import map_lookup_name
 from oncoweave.compiler.plan import Plan
 from oncoweave.fhir.resource_text import Resource, compact, one_line, resource_id
 from oncoweave.fhir.systems import COMBINED, LOCAL, OMOP, SYSTEMS
+from oncoweave.files import faults, write_whole
+from oncoweave.project import Project
 from oncoweave.spec.concept_map import ConceptMap, MapRow
 from oncoweave.spec.source import Source
 from oncoweave.vocabulary.bundle import Bundle, ConceptRow
@@ -38,6 +43,7 @@ COMMENTS = {
 """R4 asks for a comment on these (invariant cmd-1); that of the map's author is free text and stays at the site."""
 IGNORED = "Left out on purpose: rows with this code make no record."
 PRODUCTS = {"MAPS_TO_VALUE": "value", "MAPS_TO_UNIT": "unit", "MAPS_TO_OPERATOR": "operator"}
+READABLE = 0o644
 _CODE = re.compile(r"[^\s]+( [^\s]+)*")
 
 
@@ -61,6 +67,22 @@ def concept_maps(plan: Plan, maps: Mapping[str, ConceptMap], bundle: Bundle) -> 
     ids = {row.concept_id for concept_map in used.values() for row in concept_map.rows if _counts(row)}
     concepts = bundle.concepts(ids)
     return [concept_map_resource(plan.source, concept_map, concepts) for concept_map in used.values()]
+
+
+def concept_maps_of(project: Project, source: str) -> list[Resource]:
+    """The resources of a source's concept maps, from its specification. Raises SpecError where that has faults."""
+    plan, inputs = compile_mapping(project, source)
+    return concept_maps(plan, inputs.maps, inputs.bundle)
+
+
+def write_concept_maps(resources: Sequence[Resource], folder: Path) -> list[Path]:
+    """Write each resource to ConceptMap-<id>.json in a folder, which is made; the files. Nothing of a person is in them."""
+    with faults(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"ConceptMap-{resource['id']}.json" for resource in resources]
+    for path, resource in zip(paths, resources, strict=True):
+        write_whole(path, (json.dumps(resource, indent=2, ensure_ascii=False) + "\n").encode(), READABLE)
+    return paths
 
 
 def concept_map_resource(source: Source, concept_map: ConceptMap, concepts: Mapping[int, ConceptRow]) -> Resource:
