@@ -36,12 +36,16 @@ def _within(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 anything = st.recursive(plain, _within, max_leaves=6)
 extensions = st.lists(
-    st.fixed_dictionaries({}, optional={"url": st.sampled_from(["u", "w"]), "valueString": texts, "valueInteger": plain}),
+    st.fixed_dictionaries(
+        {}, optional={"url": st.sampled_from(["u", "w"]), "valueString": texts, "valueInteger": plain}
+    ),
     min_size=1,
     max_size=3,
 )
 codings = st.lists(
-    st.fixed_dictionaries({}, optional={"system": st.sampled_from([LOINC, "x"]), "code": texts, "_code": st.just({"id": "i"})}),
+    st.fixed_dictionaries(
+        {}, optional={"system": st.sampled_from([LOINC, "x"]), "code": texts, "_code": st.just({"id": "i"})}
+    ),
     min_size=1,
     max_size=3,
 )
@@ -64,7 +68,9 @@ sound = st.fixed_dictionaries(
         "component": st.lists(component, min_size=1, max_size=3), **choices,
     },
 )  # fmt: skip
-odd = st.dictionaries(st.sampled_from(NAMES), anything, max_size=5).map(lambda one: {**one, "resourceType": "Observation"})
+odd = st.dictionaries(st.sampled_from(NAMES), anything, max_size=5).map(
+    lambda one: {**one, "resourceType": "Observation"}
+)
 resources = st.one_of(sound, odd)
 
 TYPES = ("Quantity", "string", "integer", "boolean", "CodeableConcept", "dateTime", "Element", "FHIR.string", "Coding")
@@ -73,8 +79,12 @@ members = st.sampled_from(
      "component.value", "value", "effective", "extension", "subject", "subject.reference", "id", "unit", "url",
      "component.code.coding.system", "valueString", "`code`"]
 )  # fmt: skip
-heads = st.one_of(members, members, st.sampled_from(["$this", "%resource", "%resource.status", "Observation", "Observation.code"]))
-literals = st.sampled_from([f"'{LOINC}'", "'x'", "'final'", "1", "1.5", "true", "false", "%wanted", "%number", "%rowIndex"])
+heads = st.one_of(
+    members, members, st.sampled_from(["$this", "%resource", "%resource.status", "Observation", "Observation.code"])
+)
+literals = st.sampled_from(
+    [f"'{LOINC}'", "'x'", "'final'", "1", "1.5", "true", "false", "%wanted", "%number", "%rowIndex"]
+)
 
 
 def _calls(criteria: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -94,7 +104,9 @@ def _longer(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.tuples(heads, st.lists(_calls(inner), max_size=4)).map(lambda parts: ".".join([parts[0], *parts[1]])),
         st.tuples(inner, st.sampled_from(["=", "!="]), literals).map(" ".join),
         st.tuples(members, st.sampled_from(["=", "!="]), literals).map(" ".join),
-        st.tuples(inner, st.sampled_from(["and", "or", "=", "!="]), inner).map(lambda parts: "({}) {} ({})".format(*parts)),
+        st.tuples(inner, st.sampled_from(["and", "or", "=", "!="]), inner).map(
+            lambda parts: "({}) {} ({})".format(*parts)
+        ),
         st.tuples(inner, inner, inner).map(lambda parts: "iif({}, {}, {})".format(*parts)),
         st.tuples(inner, inner).map(lambda parts: "iif({}, {})".format(*parts)),
         st.tuples(members, st.integers(0, 2)).map(lambda parts: "{}[{}]".format(*parts)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import duckdb
@@ -13,6 +14,8 @@ from oncoweave.files import read_record
 from oncoweave.lint import lint
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import ExtractRecord
+from oncoweave.report.recap import notes_of
+from oncoweave.run import run as run_source
 from oncoweave.stages.extract import extract
 from oncoweave.stages.map import map as map_stage
 
@@ -208,7 +211,9 @@ def test_every_resource_is_in_a_table_or_counted_with_its_reason(ward: Project) 
 
 def test_a_file_without_a_single_resource_stops_by_rule(ward: Project) -> None:
     deliver(ward, "{", "[]")
-    with pytest.raises(DataError, match="none of its records is a resource that can be read; the first, line 1: not whole"):
+    with pytest.raises(
+        DataError, match="none of its records is a resource that can be read; the first, line 1: not whole"
+    ):
         extract(ward, "ward")
 
 
@@ -216,7 +221,9 @@ def test_a_bundle_whose_entry_is_no_list_stops_by_rule(ward: Project) -> None:
     source = ward.root / "mappings" / "sources" / "ward" / "source.yaml"
     source.write_text(SOURCE.replace("*.ndjson", "*.json"), encoding="utf-8")
     (ward.root / "deliveries" / "b.json").write_text('{"resourceType": "Bundle", "type": "batch", "entry": {}}')
-    with pytest.raises(DataError, match=r"b\.json is no JSON of FHIR that can be read: a Bundle whose `entry` is no list"):
+    with pytest.raises(
+        DataError, match=r"b\.json is no JSON of FHIR that can be read: a Bundle whose `entry` is no list"
+    ):
         extract(ward, "ward")
 
 
@@ -237,11 +244,18 @@ def test_a_reference_to_a_patient_who_is_not_there_is_quarantined(ward: Project)
     run = extract(ward, "ward")
     ledger = {entry.rule: entry for entry in map_stage(run, ward).ledger}
     assert (ledger["conditions"].mapped, ledger["conditions"].quarantined) == (1, 2)
-    held = duckdb.sql(f"SELECT file, line, rule, reason FROM '{run.quarantine / 'map.parquet'}' ORDER BY line").fetchall()
-    assert held == [("all.ndjson", 3, "conditions", "person not mapped"), ("all.ndjson", 4, "conditions", "key missing")]
+    held = duckdb.sql(
+        f"SELECT file, line, rule, reason FROM '{run.quarantine / 'map.parquet'}' ORDER BY line"
+    ).fetchall()
+    assert held == [
+        ("all.ndjson", 3, "conditions", "person not mapped"),
+        ("all.ndjson", 4, "conditions", "key missing"),
+    ]
 
 
-@pytest.mark.parametrize("other", [{}, {"gender": "male", "onsetDateTime": "2016"}], ids=["the same", "another version"])
+@pytest.mark.parametrize(
+    "other", [{}, {"gender": "male", "onsetDateTime": "2016"}], ids=["the same", "another version"]
+)
 def test_of_resources_of_one_id_the_second_is_quarantined(ward: Project, other: dict[str, object]) -> None:
     deliver(ward, patient(1), patient(1, **other), condition(1, 1), condition(1, 1, **other))
     run = extract(ward, "ward")
@@ -298,3 +312,20 @@ def _problems(project: Project) -> list[Problem]:
         return [problem for problem in lint(project, "ward") if problem.severity == "error"]
     except SpecError as error:
         return list(error.problems)
+
+
+def test_the_recap_and_the_page_tell_what_is_in_no_table(ward: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    claims = [json.dumps({"resourceType": "Claim", "id": str(number)}) for number in range(3)]
+    other = condition(2, 1, code={"coding": [{"code": "I10"}]})
+    deliver(ward, patient(1), condition(1, 1), other, *claims, "{")
+    done = run_source(ward, "ward")
+    told = "of 7 resources of FHIR 4 are in no table: Claim 3, no resource 1; extract.json and the page of the run count them"
+    assert any(note.startswith(told) for note in notes_of(done))
+    page = (ward.runs / "ward" / done.run_id / "run.html").read_text(encoding="utf-8")
+    section = re.sub(r"<[^>]+>|\s+", " ", page.partition("What became of the resources of FHIR")[2])
+    for text in (
+        "Claim – 3 0 3 3 excluded: no view reads resources of this type",
+        "no resource – 1 0 1 1 quarantined: not whole JSON",
+        "Condition conditions 2 2 0 conditions: 1 excluded: not breast",
+    ):
+        assert text in re.sub(" +", " ", section)

@@ -12,6 +12,7 @@ from oncoweave.files import read_record
 from oncoweave.project import RunFolder
 from oncoweave.records import CheckRecord, DerivedTable, ExtractRecord, MapRecord, ReleasedText
 from oncoweave.release.signoff import NOT_NEEDED, Standing
+from oncoweave.report.exclusions import told_of_resources
 
 FILES = 4
 """How many files that belong to no table a sentence names."""
@@ -84,8 +85,10 @@ def summary(run: RunFolder, release: Path | None, *, repeated: bool = False) -> 
 
 
 def changes(extracted: ExtractRecord) -> Iterator[str]:
-    """The files that belong to no table; what a delta changed, table by table, and its removals that match no row."""
+    """The files that belong to no table; the resources of FHIR that are in none; what a delta changed, table by table, and its removals that match no row."""
     yield from _unclaimed(extracted)
+    if resources := told_of_resources(extracted):
+        yield resources
     changed = [(table.table, table.change) for table in extracted.tables if table.change]
     if not changed:
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from oncoweave.report.banners import of_the_verdict
+from oncoweave.report.exclusions import resource_lines
 from oncoweave.report.material import Material
 from oncoweave.report.page import render
 from oncoweave.report.recap import RunSummary, notes_of
@@ -23,5 +24,6 @@ def run_page(summary: RunSummary, of: Material, pages: Sequence[Mapping[str, obj
         notes=notes_of(summary),
         chain=of.extracted.chain,
         tables=of.extracted.tables,
+        resources=resource_lines(of.extracted, of.mapped),
         ledger=of.mapped.ledger,
     )
