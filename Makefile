@@ -8,7 +8,7 @@ SETUP := $(if $(CI),setup-airflow,setup)
 WITHOUT_AIRFLOW := src transforms bench tests docs --exclude '^(src/oncoweave/airflow|tests/airflow)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-airflow airflow airflow-demo demo test lint format types imports check faults bench bench-vocab bench-synthea bench-quality schema reference messages requirements wheel lock clean
+.PHONY: help setup setup-airflow airflow airflow-demo demo test lint format types imports check faults bench bench-vocab bench-synthea bench-fhir bench-quality schema reference messages requirements wheel lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench-vocab: setup ## measure loading and resolving a vocabulary (SCALE=1 is a f
 
 bench-synthea: setup ## measure OMOP rows per CPU-second on replicated Synthea patients (COPIES="1 100", DELIVERY=folder)
 	@$(BIN)/python -m bench.synthea $(DELIVERY) --copies $(or $(COPIES),1 100)
+
+bench-fhir: setup ## measure FHIR resources per CPU-second against fhir.resources (COPIES=100; 2600 are ten million resources)
+	@$(BIN)/python -m bench.fhir --copies $(or $(COPIES),100)
 
 bench-quality: setup ## measure the checks of a registry's run (PATIENTS="100 1000000", CHECKS=4000)
 	@$(BIN)/python -m bench.quality --patients $(or $(PATIENTS),100 1000000) --checks $(or $(CHECKS),0)

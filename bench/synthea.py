@@ -168,14 +168,14 @@ def piece(delivery: Path, project: Path) -> int:
         "extract": extracted - started,
         "map": mapped - extracted,
         "before the first row": first[0],
-        "peak MB": _peak(),
+        "peak MB": peak(),
         "rows": {file.name.removesuffix(".parquet"): file.rows for file in record.tables if file.rows},
     }
     (project / "told.json").write_text(json.dumps(told), encoding="utf-8")
     return 0
 
 
-def _peak() -> float:
+def peak() -> float:
     """The most memory that this process held, in MB; what its parent tells of it may be the parent's own."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
