@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from bench.__main__ import ROOT, STORE, Usage, usage_of
+from bench.__main__ import STORE, Usage, usage_of
 from bench.synthea import DATA, SHARED, SOURCE, fresh_project, peak, write_copies
 
 PROFILES = ("base", "mcode")
@@ -107,8 +107,8 @@ def objects(project: Path, _: str) -> int:
     step = max(1, len(lines) // SAMPLE)
     sample = [(type_, json.loads(line)) for type_, line in lines[::step]]
     models = {t: getattr(import_module(f"fhir.resources.R4B.{t.lower()}"), t) for t in {t for t, _ in sample}}
-    for type_ in models:
-        models[type_].model_validate(next(data for t, data in sample if t == type_)).model_dump_json()
+    for type_, model in models.items():
+        model.model_validate(next(data for t, data in sample if t == type_)).model_dump_json()
     started = time.process_time()
     for type_, data in sample:
         models[type_].model_validate(data).model_dump_json()
@@ -133,7 +133,9 @@ def report(engines: list[tuple[Usage, dict[str, Any]]], dumped: list[tuple[Usage
     ours = resources / usage.cpu
     print(f"  engine   {usage.cpu:8.2f} CPU s {ours:12,.0f} resources per CPU-second, {usage.wall:.2f} s on the clock")
     theirs = max(one["resources"] / one["CPU s"] for _, one in dumped)
-    print(f"  objects  {dumped[0][1]['resources']:8,} of them {theirs:10,.0f} resources per CPU-second (fhir.resources, R4B)")
+    print(
+        f"  objects  {dumped[0][1]['resources']:8,} of them {theirs:10,.0f} resources per CPU-second (fhir.resources, R4B)"
+    )
     ratio, memory = ours / theirs, max(told["peak MB"] for _, told in engines)
     print(f"  {ratio:.0f} times, {'within' if ratio >= BAR else 'BELOW'} the bar of {BAR}")
     print(f"  peak {memory:,.0f} MB, {'within' if memory <= MOST_MEMORY else 'ABOVE'} the bar of {MOST_MEMORY:,} MB")
