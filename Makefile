@@ -68,8 +68,9 @@ bench-quality: setup ## measure the checks of a registry's run (PATIENTS="100 10
 schema: setup ## write the JSON Schemas that editors use into .schema/
 	@$(BIN)/oncoweave schema
 
-reference: setup ## write docs/mapping-language.md and docs/checks anew from the code
+reference: setup ## write docs/mapping-language.md, docs/fhir_omop_conformance.md and docs/checks anew from the code
 	@$(BIN)/python docs/reference.py
+	@$(BIN)/python docs/fhir_omop.py
 	@$(BIN)/python docs/check_pages.py
 	@$(BIN)/python docs/eu_cancer_omop.py
 

@@ -73,7 +73,8 @@ CONCEPTS = """
 4149265|History of malignant neoplasm|Observation|SNOMED|S|266987004
 """
 MAPS = ((35207792, 317009), (45538366, 317009), (21604303, 1125315))
-BENEATH = ((317009, 4051466),)
+BENEATH = ((317009, 4051466), (1125315, 1127433), (1125315, 1125315))
+INGREDIENTS = ("acetaminophen",)
 
 
 def write(folder: Path) -> Path:
@@ -81,7 +82,8 @@ def write(folder: Path) -> Path:
     rows: dict[str, list[str]] = {table.name: [] for table in TABLES if table.required}
     concepts = [line.split("|") for line in CONCEPTS.strip().splitlines()]
     for number, name, domain, vocabulary, standard, code in concepts:
-        rows["CONCEPT"].append(_line(number, name, domain, vocabulary, "Class", standard, code, DAYS, ""))
+        kind = "Ingredient" if name in INGREDIENTS else "Class"
+        rows["CONCEPT"].append(_line(number, name, domain, vocabulary, kind, standard, code, DAYS, ""))
         if standard == "S":
             rows["CONCEPT_RELATIONSHIP"].append(_line(number, number, "Maps to", DAYS, ""))
     for source, target in MAPS:
@@ -89,7 +91,7 @@ def write(folder: Path) -> Path:
     rows["VOCABULARY"] = [_line("None", "OMOP Standardized Vocabularies", "OMOP generated", RELEASE, 44819096)]
     rows["VOCABULARY"] += [_line(name, name, "", "", 1) for name in sorted({c[3] for c in concepts} - {"None"})]
     rows["DOMAIN"] = [_line(name, name, 1) for name in sorted({c[2] for c in concepts})]
-    rows["CONCEPT_CLASS"] = [_line("Class", "Class", 1)]
+    rows["CONCEPT_CLASS"] = [_line(name, name, 1) for name in ("Class", "Ingredient")]
     rows["RELATIONSHIP"] = [_line(name, name, 0, 0, "Mapped from", 1) for name in ("Maps to", "Maps to value")]
     rows["CONCEPT_ANCESTOR"] = [_line(ancestor, descendant, 1, 1) for ancestor, descendant in BENEATH]
     rows["CONCEPT_SYNONYM"] = [_line(317009, "asthma", 4180186)]
