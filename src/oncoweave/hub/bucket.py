@@ -72,7 +72,7 @@ class BucketPlace:
 
     def commit(self, filled: Path, name: str) -> None:
         target = f"{self.root}/{name}"
-        files = sorted(path for path in filled.rglob("*") if path.is_file() and path.name != MANIFEST)
+        files = sorted(path for path in filled.rglob("*") if path.is_file() and path != filled / MANIFEST)
         with self._there():
             for path in files:
                 key = f"{target}/{path.relative_to(filled).as_posix()}"
