@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 
@@ -56,6 +57,10 @@ class _Chosen:
         if self.is_sure:
             return frozenset()
         return frozenset().union(*(bound.columns for bound, _ in self.alternatives))
+
+
+_Asked: TypeAlias = tuple[Overlay, Bound, list[tuple[Bound, str]]]
+"""An overlay, the condition that an event meets of which it tells, and its requirements with the reason of each."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +120,8 @@ class FhirWriter:
             for number, rows in chosen.rows.items() if any(a.profiles for _, a in chosen.alternatives) else ():
                 for profile in chosen.alternatives[number][1].profiles:
                     found[profile, ""] += rows
-            for overlay in dict.fromkeys(o for _, a in chosen.alternatives for o in a.passed_over):
-                for reason, rows in self._reasons(chosen, overlay):
-                    found[overlay.profile, reason] += rows
+            for overlay, reason, rows in self._reasons(chosen):
+                found[overlay.profile, reason] += rows
         claimed = sorted((key, rows) for key, rows in found.items() if rows)
         return tuple(FhirClaim(profile=p, reason=reason, resources=n) for (p, reason), n in claimed)
 
@@ -191,18 +195,39 @@ class FhirWriter:
         sql = f"SELECT {chosen.number} AS n, count(*) FROM ({source}) WHERE n IS NOT NULL GROUP BY n ORDER BY n"
         return replace(chosen, rows=dict(fetch_rows(self.connection, sql, f"counting {chosen.file.name}")))
 
-    def _reasons(self, chosen: _Chosen, overlay: Overlay) -> list[tuple[str, int]]:
-        """Why events of a file are passed over by an overlay that tells of them: each reason, and how many."""
-        numbers = [n for n, (_, a) in enumerate(chosen.alternatives) if overlay in a.passed_over]
+    def _reasons(self, chosen: _Chosen) -> list[tuple[Overlay, str, int]]:
+        """Why events of a file are passed over by overlays that tell of them: each overlay and reason, and how many."""
+        passed_over = dict.fromkeys(o for n in chosen.rows for o in chosen.alternatives[n][1].passed_over)
+        asked = self._asked(chosen, list(passed_over))
+        if not asked:
+            return []
+        cases = [f"CASE WHEN {where.sql} THEN {self._why(reasons)} END" for _, where, reasons in asked]
+        columns = chosen.columns.union(
+            *(b.columns for _, where, reasons in asked for b in (where, *(r for r, _ in reasons)))
+        )
+        told = ", ".join(f"{case} AS why{n}" for n, case in enumerate(cases))
+        sql = f"SELECT {chosen.number} AS n, {told}, count(*) FROM ({self._source(chosen.file, columns)}) GROUP BY ALL HAVING n IS NOT NULL"
+        found = []
+        for n, *whys, rows in fetch_rows(self.connection, sql, "counting claims"):
+            before = chosen.alternatives[n][1].passed_over
+            found += [
+                (o, str(why), int(rows)) for (o, _, _), why in zip(asked, whys, strict=True) if why and o in before
+            ]
+        return found
+
+    def _asked(self, chosen: _Chosen, overlays: Sequence[Overlay]) -> list[_Asked]:
+        """The overlays that may tell of events of a file, with their conditions and requirements bound."""
         binder = self._binder(chosen.file)
-        where = binder.bind(overlay.where or "true")
-        reasons = [(binder.bind(r.sql), r.reason) for r in overlay.requires]
-        cases = " ".join(f"WHEN ({bound.sql}) IS NOT TRUE THEN {literal(reason)}" for bound, reason in reasons)
-        columns = chosen.columns | where.columns | frozenset().union(*(bound.columns for bound, _ in reasons))
-        sql = f"""SELECT reason, count(*) FROM (SELECT {chosen.number} AS n, CASE {cases} END AS reason
-            FROM ({self._source(chosen.file, columns)}) WHERE {where.sql})
-            WHERE n IN ({", ".join(map(str, numbers))}) AND reason IS NOT NULL GROUP BY reason ORDER BY reason"""
-        return [(str(reason), int(rows)) for reason, rows in fetch_rows(self.connection, sql, "counting claims")]
+        bound: list[_Asked] = []
+        for overlay in overlays:
+            reasons = [(binder.bind(requirement.sql), requirement.reason) for requirement in overlay.requires]
+            bound.append((overlay, binder.bind(overlay.where or "true"), reasons))
+        fixed = self._values([where.sql for _, where, _ in bound if not where.columns])
+        return [of for of in bound if of[1].columns or fixed[of[1].sql] == "true"]
+
+    @staticmethod
+    def _why(reasons: Sequence[tuple[Bound, str]]) -> str:
+        return f"CASE {' '.join(f'WHEN ({bound.sql}) IS NOT TRUE THEN {literal(reason)}' for bound, reason in reasons)} END"
 
     def _parts(self, chosen: _Chosen, type_: str) -> list[tuple[int, str, frozenset[str]]]:
         """Of each alternative of that type: its number, the SQL of the resource, and the columns that it names."""
