@@ -99,3 +99,9 @@ class ProfileSet:
     lookups: Mapping[str, str] = field(default_factory=dict)
     joined: Mapping[str, JoinedFact] = field(default_factory=dict)
     make_tables: Callable[[duckdb.DuckDBPyConnection, Path, Sequence[EventFile], Path | None], None] | None = None
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """All profiles that a resource may claim."""
+        of_routes = {route.profile for route in self.routes if route.profile}
+        return tuple(sorted(of_routes.union(*(overlay.profiles for overlay in self.overlays))))

@@ -73,7 +73,7 @@ def sample_select(paths: Iterable[Path], number: int) -> str:
 def _resources(type_: str, paths: Sequence[Path], profiles: str) -> str:
     code, allowed = CODES.get(type_, ("$.status", None))
     texts = ["$.id", "$.resourceType", code, *_SUBJECT]
-    known = sorted({overlay.profile for overlay in profile_set(profiles).overlays if overlay.profile})
+    known = profile_set(profiles).profiles
     strange = f"p NOT IN ({', '.join(map(literal, known))})" if known else "true"
     listed = f"coalesce(texts[3] IN ({', '.join(map(literal, allowed))}), true)" if allowed else "true"
     dead = (
