@@ -315,8 +315,8 @@ class Check:
             self._members(structure, element["id"], value.content, path)
         elif "contentReference" in element:
             self._members(structure, element["contentReference"].rpartition("#")[2], value.content, path)
-        elif typed := self.checker.packages.structure(BASE + value.type):
-            self._members(typed, value.type, value.content, path)
+        elif typed := self.checker.packages.structure(BASE + value.content.get("resourceType", value.type)):
+            self._members(typed, typed.type, value.content, path)
         for profile in {p for t in element.get("type", []) if t["code"] == value.type for p in t.get("profile", [])}:
             if value.type != "Extension" and (typed := self.checker.packages.structure(profile)):
                 self._members(typed, typed.type, value.content, path)
@@ -353,7 +353,9 @@ class Check:
     def _reference(self, element: Json, reference: Json, path: str) -> None:
         target = reference.get("reference", "")
         targets = [p for t in element.get("type", []) if t["code"] == "Reference" for p in t.get("targetProfile", [])]
-        found = self.checker.resources.get(target)
+        if not target:
+            return
+        found = self.checker.resources.get(target) if target[0] != "#" else self._contained(target)
         if found is None:
             self.tell(path, "leads to nothing that is there")
             return
@@ -365,6 +367,9 @@ class Check:
             and not any(self.checker.packages.derives(claim, wanted) for claim in claims for wanted in targets)
         ):
             self.tell(path, f"leads to {claims[-1].rsplit('/', 1)[-1]}, not {[t.rsplit('/', 1)[-1] for t in targets]}")
+
+    def _contained(self, target: str) -> Json | None:
+        return next((r for r in self.resource.get("contained", []) if f"#{r['id']}" == target), None)
 
     # Slices
 
