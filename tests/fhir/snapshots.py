@@ -185,10 +185,14 @@ class Checker:
     violations: list[Violation] = field(default_factory=list)
     unexpanded: Counter[str] = field(default_factory=Counter)
     """Codes whose value set takes a terminology server, by value set."""
-    _shapes: set[tuple[str, str]] = field(default_factory=set)
+    _shapes: set[str] = field(default_factory=set)
 
     def check(self, resource: Json) -> None:
-        """Add what the resource breaks to the violations."""
+        """Add what the resource breaks to the violations; of resources that look the same the first is looked at."""
+        shape = json.dumps(self._shape(resource), sort_keys=True)
+        if shape in self._shapes:
+            return
+        self._shapes.add(shape)
         claims = resource.get("meta", {}).get("profile", [])
         for url in [BASE + resource["resourceType"], *claims]:
             structure = self.packages.structure(url)
@@ -201,24 +205,18 @@ class Checker:
         name = f"{resource['resourceType']}/{resource.get('id')}"
         self.violations.append(Violation(name, profile.rsplit("/", 1)[-1], path, told))
 
-    def seen(self, structure: Structure, resource: Json) -> bool:
-        """Whether a resource that looks the same was asked for the invariants of the structure."""
-        shape = (structure.url, json.dumps(_shape(resource), sort_keys=True))
-        known = shape in self._shapes
-        self._shapes.add(shape)
-        return known
-
-
-def _shape(value: Any) -> Any:
-    """What invariants may ask of a value: its members, codes and lengths, not its numbers, ids and days."""
-    if isinstance(value, dict):
-        return {name: _shape(member) for name, member in value.items() if name not in ("id", "display", "text")}
-    if isinstance(value, list):
-        return [_shape(member) for member in value]
-    if isinstance(value, str):
-        return re.sub(r"\d+(?=[-T:]|$)", lambda found: "9" * len(found[0]), value) if DATE.fullmatch(value) else (
-            value if not re.fullmatch(r"\w+/\d+.*", value) else value.split("/")[0])  # fmt: skip
-    return type(value).__name__
+    def _shape(self, value: Any) -> Any:
+        """A value as far as anything looks at it: its members and codes, the form of its numbers, ids and days, the claims of what it refers to."""
+        if isinstance(value, dict):
+            return {n: "" if n in ("display", "text") and m else self._shape(m) for n, m in value.items()}
+        if isinstance(value, list):
+            return [self._shape(member) for member in value]
+        if not isinstance(value, str):
+            return value if isinstance(value, bool) else type(value).__name__
+        if re.fullmatch(r"[A-Z]\w+/\S+", value):
+            found = self.resources.get(value)
+            return value if found is None else [found["resourceType"], *found.get("meta", {}).get("profile", [])]
+        return re.sub(r"\d", "9", value) if DATE.fullmatch(value) else re.sub(r"^\d{9,}", "9", value)
 
 
 @dataclass
@@ -233,8 +231,7 @@ class Check:
     def run(self) -> None:
         root = self.structure.elements[self.structure.type]
         self._members(self.structure, root["id"], self.resource, self.structure.type)
-        if not self.checker.seen(self.structure, self.resource):
-            self._invariants(self.structure, root, self.resource, self.structure.type)
+        self._invariants(self.structure, root, self.resource, self.structure.type)
 
     def tell(self, path: str, told: str) -> None:
         self.checker._tell(self.resource, self.profile, path, told)

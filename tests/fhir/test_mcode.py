@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from oncoweave.fhir.eu_cancer import PATIENT_EU_CCM
 from oncoweave.lint import lint
 from oncoweave.project import Project, RunFolder
 from oncoweave.records import FhirRecord
@@ -33,12 +34,19 @@ def packages() -> Packages:
     return Packages(folder)
 
 
-def mapped(root: Path, source: str, delivery: Path | None = None, vocabulary: tuple[Path, str] | None = None) -> Run:
-    """A source of a project, mapped."""
+def mapped(
+    root: Path,
+    source: str,
+    delivery: Path | None = None,
+    vocabulary: tuple[Path, str] | None = None,
+    folders: Path | None = None,
+) -> Run:
+    """A source of a project, mapped into other `folders` than those of the project where they are given."""
+    made = folders or root
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("ONCOWEAVE_VOCABULARIES", raising=False)
         environment.setenv("ONCOWEAVE_KEY", "5e" * 32)
-        project = Project(root, root / "runs", root / "releases", root / "restricted")
+        project = Project(root, made / "runs", made / "releases", made / "restricted")
         if vocabulary:
             load(project, *vocabulary)
         assert [p for p in lint(project, source) if p.severity == "error"] == []
@@ -88,3 +96,95 @@ def test_the_record_counts_the_claims_that_the_resources_make(registry: Run) -> 
     counted = {c.profile.removeprefix(MCODE): c.resources for c in registry[1].claims if not c.reason}
     counted["tumor"] = sum(name.startswith("BodyStructure/") for name in resources(registry[0]))
     assert counted == profiles(resources(registry[0]))
+
+
+def test_a_tumour_is_told_with_site_morphology_stage_and_findings(registry: Run) -> None:
+    found = resources(registry[0])
+    staged = [r for r in found.values() if r["resourceType"] == "Condition" and "stage" in r]
+    assert sorted(len(r["stage"][0]["assessment"]) for r in staged) == [1, 2]
+    (cancer,) = (r for r in staged if len(r["stage"][0]["assessment"]) == 2)
+    assert cancer["bodySite"][0]["coding"][0]["code"] == "C50.9"
+    assert cancer["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "8500/3"
+    group = next(r for r in found.values() if "mcode-tnm-stage-group" in str(r.get("meta")) and "hasMember" in r)
+    members = [found[m["reference"]]["valueCodeableConcept"]["text"].rpartition("-")[2] for m in group["hasMember"]]
+    assert members in (["T2", "N1", "M0"], ["T2", "N1"])
+
+
+def test_a_metastasis_is_a_secondary_cancer_with_its_site(registry: Run) -> None:
+    (found,) = (r for name, r in resources(registry[0]).items() if name.endswith("-metastasis"))
+    assert [c["code"] for c in found["code"]["coding"]] == ["36770283", "128462008"]
+    assert [c["code"] for c in found["bodySite"][0]["coding"]] == ["C34.9", "39607008"]
+
+
+def test_who_has_no_cancer_is_no_cancer_patient(registry: Run) -> None:
+    patients = [r for r in resources(registry[0]).values() if r["resourceType"] == "Patient"]
+    assert sorted("meta" in r for r in patients) == [False, True, True, True]
+    assert sorted("identifier" in r for r in patients) == [False, True, True, True]
+
+
+def test_what_does_not_conform_stays_a_resource_and_is_counted_with_the_reason(registry: Run) -> None:
+    reasons = {(c.profile.removeprefix(MCODE), c.reason): c.resources for c in registry[1].claims if c.reason}
+    assert reasons == {
+        ("histologic-grade", "the date is not known to the day, which US Core asks for (us-core-1)"): 1,
+        ("tnm-distant-metastases-category", "its category is not in the profile's maximum value set"): 1,
+        (
+            "tnm-primary-tumor-category",
+            "no staging system is known: neither the concept nor the source's text names one",
+        ): 1,
+    }
+    grades = [r for r in resources(registry[0]).values() if "1634371" in str(r.get("code"))]
+    assert [("meta" in r, r["effectiveDateTime"]) for r in grades] == [(False, "2021-02")]
+
+
+def test_hl7_europe_adds_its_patient_to_mcode(tmp_path: Path, packages: Packages) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(ROOT / "tests" / "projects" / "oncology", root)
+    mapping = root / "mappings" / "sources" / "registry" / "mapping.yaml"
+    mapping.write_text(mapping.read_text(encoding="utf-8").replace("fhir: mcode", "fhir: eu-cancer"), encoding="utf-8")
+    run, record = mapped(root, "registry")
+    found = resources(run)
+    patients = [r for r in found.values() if PATIENT_EU_CCM in r.get("meta", {}).get("profile", [])]
+    assert len(patients) == 3
+    assert all(r["birthDate"] and r["gender"] for r in patients), "patient-eu-ccm requires them"
+    sexes = [e for r in patients for e in r["extension"] if e["url"].endswith("individual-recordedSexOrGender")]
+    assert [{part["url"] for part in e["extension"]} for e in sexes] == [{"value", "type"}] * 3
+    assert {c.resources for c in record.claims if c.profile == PATIENT_EU_CCM} == {3}
+    # neither HL7 Europe's profile nor its extension is in the packages that there are
+    assert {told for told in violations(packages, found) if "eu-ccm" not in told and "recordedSex" not in told} == set()
+    conditions = [r for r in found.values() if "primary-cancer" in str(r.get("meta"))]
+    assert all("onsetDateTime" in r and "bodySite" in r for r in conditions), (
+        "ccad-1: a diagnosis has a date, and a site"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "claims"),
+    [
+        ("gbsg", {"cancer-patient": 686, "primary-cancer-condition": 686, "histologic-grade": 686, "tumor-size": 686, "tumor": 686}),
+        ("colon", {"cancer-patient": 929, "primary-cancer-condition": 929, "histologic-grade": 906,
+                   "cancer-disease-status": 468, "cancer-related-medication-administration": 918}),
+        ("seer_breast", {"cancer-patient": 4024, "primary-cancer-condition": 4024, "histologic-grade": 4024, "tumor-size": 4024,
+                         "tumor": 4024, "tumor-marker-test": 8048, "tnm-primary-tumor-category": 4024,
+                         "tnm-regional-nodes-category": 4024, "tnm-stage-group": 2435, "cancer-stage": 5613}),
+    ],
+)  # fmt: skip
+def test_every_resource_of_a_demo_source_meets_what_it_claims(
+    source: str, claims: dict[str, int], tmp_path: Path, packages: Packages
+) -> None:
+    run, _ = mapped(ROOT, source, folders=tmp_path)
+    found = resources(run)
+    assert profiles(found) == claims
+    assert violations(packages, found) == {}
+
+
+def test_every_resource_of_synthea_is_of_fhir_as_it_is(tmp_path: Path, packages: Packages) -> None:
+    data = DATA / "synthea" / "dbt-synthea-27"
+    if not data.is_dir():
+        pytest.skip("no Synthea data beside the checkout")
+    for part in ("mappings/sources/synthea", "mappings/concepts"):
+        shutil.copytree(ROOT / part, tmp_path / part)
+    mapping = tmp_path / "mappings" / "sources" / "synthea" / "mapping.yaml"
+    mapping.write_text(mapping.read_text(encoding="utf-8").replace("fhir: base", "fhir: mcode"), encoding="utf-8")
+    run, record = mapped(tmp_path, "synthea", data / "raw", (data / "vocab", "v5.0 29-FEB-24"))
+    found = resources(run)
+    assert (len(found) > 3_800, violations(packages, found), record.claims) == (True, {}, ())
