@@ -24,7 +24,8 @@ _TEXT = r'"(?:[^"\\]|\\.)+"'
 _SUSPECT = r'null|""|\[\s*\]|\{\s*\}'
 _EMPTY = r'(?:^|[:,\[])\s*(?:null|""|\[\s*\]|\{\s*\})'
 """Null or nothing where a value stands; texts with something in them are taken out before."""
-_CODE = ("$.code", "$.medicationCodeableConcept", "$.vaccineCode", "$.type")
+_CODE = tuple(f"$.{name}.coding[0]" for name in ("code", "medicationCodeableConcept", "vaccineCode", "type", "type[0]"))
+_DEAD = ("$.deceasedBoolean", "$.deceasedDateTime")
 _SUBJECT = ("$.subject.reference", "$.patient.reference")
 RESOURCES = """
 CREATE TABLE fhir_resources (type VARCHAR, id VARCHAR, is_object BOOLEAN, is_of_type BOOLEAN, has_nothing BOOLEAN,
@@ -71,30 +72,37 @@ def sample_select(paths: Iterable[Path], number: int) -> str:
 
 
 def _resources(type_: str, paths: Sequence[Path], profiles: str) -> str:
-    code, allowed = CODES.get(type_, ("$.status", None))
-    texts = ["$.id", "$.resourceType", code, *_SUBJECT]
-    known = profile_set(profiles).profiles
+    """SQL of the rows of `fhir_resources` of a type; each line is parsed twice: is it JSON, and what stands in these places."""
+    known = sorted({overlay.profile for overlay in profile_set(profiles).overlays if overlay.profile})
     strange = f"p NOT IN ({', '.join(map(literal, known))})" if known else "true"
-    listed = f"coalesce(texts[3] IN ({', '.join(map(literal, allowed))}), true)" if allowed else "true"
-    dead = (
-        "coalesce(json_extract_string(j, '$.deceasedBoolean') = 'true', false) OR json_exists(j, '$.deceasedDateTime')"
+    code, allowed = CODES.get(type_, ("$.status", ()))
+    places = ["$.id", "$.resourceType", code, "$.meta.profile", *_SUBJECT, *_CODE, *_DEAD]
+    at = {place: f"texts[{number}]" for number, place in enumerate(places, 1)}
+    listed = f"coalesce({at[code]} IN ({', '.join(map(literal, allowed))}), true)" if allowed else "true"
+    is_patient = type_ == "Patient"
+    dead = f"coalesce({at[_DEAD[0]]} = 'true', false) OR {at[_DEAD[1]]} IS NOT NULL" if is_patient else "false"
+    coded = " OR ".join(f"{at[place]} IS NOT NULL" for place in _CODE)
+    about = f"coalesce({', '.join(at[place] for place in _SUBJECT)})"
+    person = (
+        _number(at["$.id"]) if is_patient else f"try_cast(regexp_extract({about}, '^Patient/(-?[0-9]+)$', 1) AS BIGINT)"
     )
-    return f"""SELECT {literal(type_)}, texts[1], is_object, coalesce(texts[2] = {literal(type_)}, false), {_nothing("line")},
-        len(profiles), len(list_filter(profiles, lambda p: {strange})), {listed}, {_number("texts[1]")},
-        {_number("texts[1]") if type_ == "Patient" else _person()}, {_coded()},
-        {dead if type_ == "Patient" else "false"}
-        FROM (SELECT *, json_extract_string(j, {list(texts)}) AS texts,
-            coalesce(json_extract_string(j, '$.meta.profile[*]'), []) AS profiles
+    return f"""SELECT {literal(type_)}, {at["$.id"]}, is_object, coalesce({at["$.resourceType"]} = {literal(type_)}, false), {_nothing("line")},
+        len(profiles), len(list_filter(profiles, lambda p: {strange})), {listed}, {_number(at["$.id"])}, {person}, {coded}, {dead}
+        FROM (SELECT *, CASE WHEN {at["$.meta.profile"]} IS NULL THEN [] ELSE coalesce(json_extract_string(j, '$.meta.profile[*]'), []) END
+            AS profiles
+        FROM (SELECT *, json_extract_string(j, {places}) AS texts
         FROM (SELECT line, CASE WHEN is_object THEN line END AS j, is_object
-        FROM (SELECT line, json_valid(line) AND left(ltrim(line), 1) = '{{' AS is_object FROM ({lines_select(paths)}))))"""
+        FROM (SELECT line, json_valid(line) AND left(ltrim(line), 1) = '{{' AS is_object FROM ({lines_select(paths)})))))"""
 
 
 def _references(type_: str, paths: Sequence[Path]) -> str:
     """Each reference with how often it is there; those to what the resource itself contains are left out."""
+    contained = "coalesce(json_extract_string(line, '$.contained[*].id'), [])"
     return f"""SELECT {literal(type_)}, reference, count(*) FROM (
-        SELECT unnest(list_filter(json_extract_string(line, '$..reference'),
-            lambda r: NOT list_contains(coalesce(json_extract_string(line, '$.contained[*].id'), []), r[2:]) OR r[1] <> '#'))
-            AS reference FROM ({lines_select(paths)}) WHERE json_valid(line)) GROUP BY reference"""
+        SELECT unnest(CASE WHEN contains(line, '"contained"')
+            THEN list_filter(json_extract_string(line, '$..reference'), lambda r: r[1] <> '#' OR NOT list_contains({contained}, r[2:]))
+            ELSE json_extract_string(line, '$..reference') END) AS reference
+        FROM ({lines_select(paths)}) WHERE json_valid(line)) GROUP BY reference"""
 
 
 def _nothing(line: str) -> str:
@@ -109,11 +117,3 @@ def _nothing(line: str) -> str:
 def _number(text: str) -> str:
     """The id of a row of OMOP that the id of a resource begins with."""
     return f"try_cast(regexp_extract({text}, '^(-?[0-9]+)(-.*)?$', 1) AS BIGINT)"
-
-
-def _person() -> str:
-    return "try_cast(regexp_extract(coalesce(texts[4], texts[5]), '^Patient/(-?[0-9]+)$', 1) AS BIGINT)"
-
-
-def _coded() -> str:
-    return " OR ".join(f"coalesce(json_exists(j, '{path}.coding[0]'), false)" for path in _CODE)
