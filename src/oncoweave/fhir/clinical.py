@@ -102,14 +102,13 @@ VISIT_DETAIL = resource("Encounter", **_VISIT, partOf=reference("Encounter", "co
 
 EPISODE_OF_CARE = resource(
     "EpisodeOfCare",
-    status=When(_ENDED, "finished"),
-    _status=When("end_date IS NULL", ABSENT),
+    status=Required(When(_ENDED, "finished"), "active"),
     type=[CODE, codeable("object_concept_id")],
     diagnosis=Leaf("diagnoses#conditions"),
     patient=SUBJECT,
     period={"start": moment("start"), "end": moment("end")},
 )
-"""Of an episode without an end nobody knows whether it is over."""
+"""An episode without an end is active, as its period without an end says too: R4 has no code for what nobody knows."""
 
 SPECIMEN = resource(
     "Specimen",
@@ -140,10 +139,9 @@ DEVICE = resource(
 DEVICE_USE = resource(
     "DeviceUseStatement",
     extension=EPISODE,
-    status=When(_ENDED, "completed"),
-    _status=When("end_date IS NULL", ABSENT),
+    status=Required(When(_ENDED, "completed"), "active"),
     subject=SUBJECT,
     **moments("timing"),
     device=reference("Device", "event_id", always=True),
 )
-"""Which device a person has, or had: without an end nobody knows."""
+"""Which device a person has, or had: without an end it is still used, as of an episode."""

@@ -61,6 +61,24 @@ MEASUREMENT = resource(
     referenceRange=[{"low": quantity("range_low"), "high": quantity("range_high")}],
 )
 """A measurement: its number, else the concept of its value, with what the source says of it where that is not its code."""
+_SYSTOLIC, _DIASTOLIC = 3004249, 3012888
+IS_BLOOD_PRESSURE = f"concept_id IN ({_SYSTOLIC}, {_DIASTOLIC}) AND NOT ({_NO_NUMBER})"
+_OTHER_PRESSURE = token(f"CASE concept_id WHEN {_SYSTOLIC} THEN '8462-4' ELSE '8480-6' END", always=True)
+BLOOD_PRESSURE = resource(
+    "Observation",
+    **{name: tree for name, tree in _SHARED.items() if name not in ("code", "valueQuantity")},
+    category=[fixed(f"{TERMINOLOGY}/observation-category", "vital-signs")],
+    code=fixed("http://loinc.org", "85354-9", "Blood pressure panel with all children optional"),
+    component=[
+        {"code": CODE, "valueQuantity": _SHARED["valueQuantity"]},
+        {
+            "code": {"coding": [{"system": "http://loinc.org", "code": _OTHER_PRESSURE}]},
+            "dataAbsentReason": fixed(f"{TERMINOLOGY}/data-absent-reason", "unknown"),
+        },
+    ],
+)
+"""A systolic or diastolic pressure: R4 has both in one panel (its vital signs are profiles that their codes alone call for), and the
+two are not tied to each other in OMOP, so in the panel of one the other is absent."""
 OBSERVATION = resource(
     "Observation",
     **_SHARED,

@@ -17,7 +17,7 @@ from oncoweave.fhir.clinical import (
 )
 from oncoweave.fhir.elements import SUBJECT
 from oncoweave.fhir.medications import ADMINISTRATION, IMMUNIZATION, STATEMENT
-from oncoweave.fhir.observations import CONSENT, MEASUREMENT, OBSERVATION
+from oncoweave.fhir.observations import BLOOD_PRESSURE, CONSENT, IS_BLOOD_PRESSURE, MEASUREMENT, OBSERVATION
 from oncoweave.fhir.profile_sets import Route
 
 __all__ = ["ROUTES", "SUBJECT"]
@@ -38,6 +38,7 @@ ROUTES: tuple[Route, ...] = (
     Route("visit_occurrence", "Encounter", VISIT),
     Route("visit_detail", "Encounter", VISIT_DETAIL),
     Route("condition_occurrence", "Condition", CONDITION),
+    Route("measurement", "Observation", BLOOD_PRESSURE, where=IS_BLOOD_PRESSURE),
     Route("measurement", "Observation", MEASUREMENT),
     Route("observation", "Consent", CONSENT, kinds=frozenset({"consent"})),
     Route("observation", "Observation", OBSERVATION),
