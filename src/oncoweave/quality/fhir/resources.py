@@ -73,9 +73,7 @@ def sample_select(paths: Iterable[Path], number: int) -> str:
 
 def _resources(type_: str, paths: Sequence[Path], profiles: str) -> str:
     """SQL of the rows of `fhir_resources` of a type; each line is parsed twice: is it JSON, and what stands in these places."""
-    of_set = profile_set(profiles)
-    claimed = [name for overlay in of_set.overlays for name in overlay.profiles]
-    known = sorted({*claimed, *(route.profile for route in of_set.routes)} - {""})
+    known = profile_set(profiles).profiles
     strange = f"p NOT IN ({', '.join(map(literal, known))})" if known else "true"
     code, allowed = CODES.get(type_, ("$.status", ()))
     places = ["$.id", "$.resourceType", code, "$.meta.profile", *_SUBJECT, *_CODE, *_DEAD]
