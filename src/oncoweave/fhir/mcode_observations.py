@@ -220,7 +220,7 @@ def _score(test: Coding, profile: str, value: str, highest: int) -> Overlay:
     elements: Elements = {
         **NO_VALUE,
         "category": category("exam"),
-        "code": Instead({"coding": [test.elements]}),
+        "code": Instead(exactly(test)),
         "valueInteger": Instead(whole_number(f"CAST({value} AS INTEGER)")),
     }
     return Overlay(

@@ -33,8 +33,8 @@ RELATED: Elements = {
 
 
 def exactly(coding: Coding) -> Elements:
-    """A CodeableConcept of one code."""
-    return {"coding": [coding.elements]}
+    """A CodeableConcept of the one code that a profile fixes, to the letter: its name is the text, since the profile has none."""
+    return {"coding": [{"system": coding.system, "code": coding.code}], "text": coding.display}
 
 
 def category(code: str) -> Tree:

@@ -30,7 +30,7 @@ RADIOTHERAPY = Overlay(
     "Procedure",
     {
         "extension": [_INTENT],
-        "code": {"coding": [RADIOTHERAPY_COURSE.elements]},
+        "code": {"coding": [{"system": RADIOTHERAPY_COURSE.system, "code": RADIOTHERAPY_COURSE.code}]},
         "performedDateTime": Instead(Leaf("NULL")),
         "performedPeriod": Instead({"start": moment("start"), "end": moment("end")}),
         "reasonReference": [_REASON],
