@@ -59,8 +59,8 @@ bench-vocab: setup ## measure loading and resolving a vocabulary (SCALE=1 is a f
 bench-synthea: setup ## measure OMOP rows per CPU-second on replicated Synthea patients (COPIES="1 100", DELIVERY=folder)
 	@$(BIN)/python -m bench.synthea $(DELIVERY) --copies $(or $(COPIES),1 100)
 
-bench-fhir: setup ## measure FHIR resources per CPU-second against fhir.resources (COPIES=100; 2600 are ten million resources)
-	@$(BIN)/python -m bench.fhir --copies $(or $(COPIES),100)
+bench-fhir: setup ## measure FHIR resources per CPU-second against fhir.resources (TIMES=26: ten million resources)
+	@$(BIN)/python -m bench.fhir --copies $(or $(COPIES),100) --times $(or $(TIMES),1)
 
 bench-quality: setup ## measure the checks of a registry's run (PATIENTS="100 1000000", CHECKS=4000)
 	@$(BIN)/python -m bench.quality --patients $(or $(PATIENTS),100 1000000) --checks $(or $(CHECKS),0)

@@ -3,7 +3,7 @@
 Extract and map are done before and not measured. Each piece is a process of its own. `engine` makes every resource anew from the
 events of the run, as `map` does, with all that it imports and prepares. `objects` takes the same resources as Python has them after
 json, builds the objects of fhir.resources (R4B) and dumps them as JSON; neither reading nor importing is counted, which favours it.
-With `--copies 2600` there are ten million resources.
+`--times 26` copies the events of 100 copies so often, with new ids: ten million resources.
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from bench.__main__ import STORE, Usage, usage_of
 from bench.synthea import DATA, SHARED, SOURCE, fresh_project, peak, write_copies
 
 PROFILES = ("base", "mcode")
 BAR, MOST_MEMORY = 30, 2_000
 """How many times as many resources as fhir.resources makes, and the most memory in MB."""
+IDS = {"event_id", "person_id", "visit", "visit_detail", "parent", "episode", "modifies"}
+"""The columns of events that hold ids of persons and facts."""
 SAMPLE = 20_000
 """How many resources are made as objects."""
 
@@ -32,6 +36,7 @@ def main() -> int:
     """Make the run, measure, and print what came of it."""
     parser = argparse.ArgumentParser(prog="bench.fhir", description=__doc__)
     parser.add_argument("--copies", type=int, default=100, help="how often the patients are copied")
+    parser.add_argument("--times", type=int, default=1, help="how often their events are copied then")
     parser.add_argument("--profiles", default="base", choices=PROFILES, help="the profile set")
     parser.add_argument("--repeat", type=int, default=3, help="how often each piece is measured; the best counts")
     parser.add_argument("--piece", nargs=3, metavar=("PIECE", "PROJECT", "PROFILES"), help=argparse.SUPPRESS)
@@ -45,6 +50,8 @@ def main() -> int:
     write_copies(DATA / "raw", STORE / "fhir-delivery", wanted.copies, SHARED[2:])
     measured("run", project, wanted.profiles)
     shutil.rmtree(STORE / "fhir-delivery")
+    if wanted.times > 1:
+        multiply(project, wanted.times)
     engines = [measured("engine", project, wanted.profiles) for _ in range(wanted.repeat)]
     dumped = [measured("objects", project, wanted.profiles) for _ in range(wanted.repeat)]
     report(engines, dumped)
@@ -58,6 +65,23 @@ def measured(name: str, project: Path, profiles: str) -> tuple[Usage, dict[str, 
     usage = usage_of([sys.executable, "-m", "bench.fhir", "--piece", name, str(project), profiles])
     told: dict[str, Any] = json.loads((project / "told.json").read_text(encoding="utf-8"))
     return usage, told
+
+
+def multiply(project: Path, times: int) -> None:
+    """Write the events of the run so many times, each copy with other ids of persons and facts, the same wherever they occur."""
+    (events,) = (project / "runs" / SOURCE).glob("*/events")
+    index = json.loads((events / "events.json").read_text(encoding="utf-8"))
+    with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
+        for file in index["files"]:
+            path = events / file["name"]
+            ids = sorted(IDS & set(file["columns"]))
+            new = ", ".join(f"xor({name}, CAST(hash(copy) >> 2 AS BIGINT)) AS {name}" for name in ids)
+            source = f"SELECT * EXCLUDE (copy) REPLACE ({new}) FROM read_parquet(?), range({times}) AS copies(copy)"
+            connection.execute(f"COPY ({source}) TO '{path}.new' (FORMAT parquet)", [str(path)])
+            path.with_name(f"{path.name}.new").rename(path)
+            file["rows"] *= times
+    (events / "events.json").write_text(json.dumps(index), encoding="utf-8")
 
 
 # The measured processes

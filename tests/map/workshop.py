@@ -109,6 +109,8 @@ CONCEPTS = """
 602,Disease Episode,Episode,Episode,S
 701,Positive,Meas Value,SNOMED,S
 702,Negative,Meas Value,SNOMED,S
+4188539,Yes,Meas Value,SNOMED,S
+4188540,No,Meas Value,SNOMED,S
 801,Oral,Route,SNOMED,S
 802,Inpatient Visit,Visit,Visit,S
 803,Outpatient Visit,Visit,Visit,S

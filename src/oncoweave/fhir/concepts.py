@@ -57,6 +57,7 @@ LOOKUPS: Mapping[str, str] = MappingProxyType(
         "unit_system": f"""CASE WHEN vocabulary_id = 'UCUM' AND concept_code IS NOT NULL THEN '"{UCUM}"' END""",
         "unit_name": "CAST(to_json(concept_name) AS VARCHAR)",
         "vocabulary": "vocabulary_id",
+        "code": "concept_code",
         "class": whens(ENCOUNTER_CLASSES),
         "gender": whens({8507: '"male"', 8532: '"female"', 8521: '"other"'}, "'\"unknown\"'"),
         "comparator": whens({4171756: '"<"', 4171754: '"<="', 4172704: '">"', 4171755: '">="'}),

@@ -47,5 +47,6 @@ def fixed(system: str, code: str, display: str = "") -> Elements:
 
 
 def said(prefix: str) -> Elements:
-    """A CodeableConcept of one of an event's further concepts, with what the source says of it."""
-    return codeable(f"{prefix}_concept_id", text_=text(f"{prefix}_source_value"))
+    """A CodeableConcept of one of an event's further concepts, with what the source says of it where that is not its code."""
+    concept, source = f"{prefix}_concept_id", f"{prefix}_source_value"
+    return codeable(concept, text_=text(f"CASE WHEN {source} IS DISTINCT FROM code@{concept} THEN {source} END"))

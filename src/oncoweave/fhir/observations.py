@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from oncoweave.fhir.elements import CODE, ENCOUNTER, EPISODE, SUBJECT, TERMINOLOGY, fixed, resource
+from oncoweave.fhir.elements import CODE, ENCOUNTER, EPISODE, SUBJECT, TERMINOLOGY, fixed, resource, said
 from oncoweave.fhir.template import (
     ABSENT,
     Elements,
     Required,
     Tree,
     When,
-    codeable,
     lookup,
     moment,
     quantity,
@@ -39,7 +38,7 @@ FOCUS: Tree = [
 """What a finding qualifies."""
 
 _NO_NUMBER = "coalesce(NOT isfinite(value_number), true)"
-_VALUE = codeable("value_concept_id", text_=text("value_source_value"))
+_VALUE = said("value")
 _MORE_THAN_CODE = (
     "value_text IS NOT NULL AND value_source_value IS DISTINCT FROM source_value "
     "AND value_source_value IS DISTINCT FROM source_code"

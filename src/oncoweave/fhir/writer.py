@@ -73,7 +73,6 @@ class FhirWriter:
     folder: Path
     profiles: ProfileSet
     source: str
-    lines: int = LINES
     ancestors: Path | None = None
     """CONCEPT_ANCESTOR of the vocabulary, where it has one."""
 
@@ -138,7 +137,7 @@ class FhirWriter:
             else cases[0][1]
         )
         sorted_ = f"SELECT * FROM ({rows}) ORDER BY person_id, event_id, _of, _alternative"
-        written = copy_lines(self.connection, f"SELECT {line} AS line FROM ({sorted_})", self.folder, type_, self.lines)
+        written = copy_lines(self.connection, f"SELECT {line} AS line FROM ({sorted_})", self.folder, type_, LINES)
         self._reconcile(type_, chosen, sum(lines for _, lines in written))
         return [FhirFile(type=type_, file=file_record(path, path.name, lines)) for path, lines in written]
 

@@ -1,0 +1,5 @@
+"""The workshop of the map stage, for tests of the FHIR that it writes."""
+
+from tests.map.conftest import vocabulary, workshop
+
+__all__ = ["vocabulary", "workshop"]
