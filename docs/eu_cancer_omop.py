@@ -28,9 +28,8 @@ class Row:
     note: str
 
 
-_CONDITION = "measurement_event_id, meas_event_field_concept_id"
 # model, then: element | relation | table | fields | concepts | keys of the mapping | note
-_FACTS = f"""
+_FACTS = """
 CancerPatient
 birthDate | equivalent | person | year_of_birth, month_of_birth, day_of_birth | | person, birth | Month and day stay empty where only the year is known.
 sexAtBirth | equivalent | person | gender_concept_id, gender_source_value | 8507 Male; 8532 Female | person, gender | Unknown and Other are concept 0, their code stays in gender_source_value.
@@ -41,13 +40,13 @@ subject | equivalent | condition_occurrence | person_id | | condition |
 histologyBehaviour | related-to | condition_occurrence | condition_concept_id, condition_source_concept_id, condition_source_value | | condition, concept, vocabulary, code | One concept of ICD-O-3 holds morphology, behaviour and site: `8500/3-C50.9`. Without histology it is the concept of the site.
 bodySite | related-to | condition_occurrence | condition_concept_id, condition_source_concept_id | | condition, concept, vocabulary, code, otherwise | Part of the same concept of ICD-O-3.
 tumourGradeSystem | related-to | measurement | measurement_concept_id | 1634371 Grade 1; 1634752 Grade 2; 1633749 Grade 3; 1635792 Grade 4; 36769498 FNCLCC grade 1; 36769950 FNCLCC grade 2; 36770080 FNCLCC grade 3 | measurement, modifies, kind | The concept of the grade names its system.
-tumourGradeValue | equivalent | measurement | measurement_concept_id, measurement_source_value, {_CONDITION} | 1634371 Grade 1; 1634752 Grade 2; 1633749 Grade 3; 1635792 Grade 4; 1147127 condition_occurrence.condition_occurrence_id | measurement, modifies, kind | A modifier of the diagnosis.
+tumourGradeValue | equivalent | measurement | measurement_concept_id, measurement_source_value, measurement_event_id, meas_event_field_concept_id | 1634371 Grade 1; 1634752 Grade 2; 1633749 Grade 3; 1635792 Grade 4; 1147127 condition_occurrence.condition_occurrence_id | measurement, modifies, kind | A modifier of the diagnosis.
 visitDate | equivalent | visit_occurrence | visit_start_date | | visit, start | `visit:` ties the diagnosis to it.
 biopsyDate | equivalent | procedure_occurrence | procedure_date, procedure_concept_id | | procedure, date | The specimen that was taken is a specimen of that day.
 imagingDate | equivalent | procedure_occurrence | procedure_date, procedure_concept_id | | procedure, date |
 labReportDate | equivalent | measurement | measurement_date | | measurement, date | condition_start_date is the first of the four dates there are, by `least(…)`: the rule of the guide (ccad-1) that there is one is then that of the CDM.
 CancerStage
-cancerConditionAtDiagnosisReference | equivalent | measurement | {_CONDITION} | 1147127 condition_occurrence.condition_occurrence_id | measurement, modifies |
+cancerConditionAtDiagnosisReference | equivalent | measurement | measurement_event_id, meas_event_field_concept_id | 1147127 condition_occurrence.condition_occurrence_id | measurement, modifies |
 classificationType | related-to | measurement | measurement_concept_id, measurement_source_value | | measurement, concept | TNM: a concept of the vocabulary Cancer Modifier whose code begins with the system and its edition, `8th_AJCC/UICC-`. An edition that the concept does not have stands in the source value: `AJCC 6th T2`.
 value | equivalent | measurement | measurement_concept_id | 1633883 cT1, 8th edition; 1634070 cN0, 8th edition; 1634757 cM0, 8th edition; 1635070 pT1, 8th edition; 1635758 clinical stage group 1, 8th edition | measurement, columns, kind | One row each for T, N, M and the stage group: `kind: tnm_t`, `tnm_n`, `tnm_m`, `stage_group`.
 type | related-to | measurement | measurement_concept_id | 1633883 cT1, 8th edition; 1635070 pT1, 8th edition | measurement, concept | Clinical or pathological is part of the concept (`c-`, `p-`).
@@ -63,7 +62,7 @@ locoRegionalSites | related-to | measurement | measurement_concept_id, value_as_
 metastaticSites | equivalent | measurement | measurement_concept_id, value_as_concept_id | 36769180 Metastasis; 36769301 bone; 36768862 brain; 36770544 liver; 36770283 lung; 9191 Positive | measurement, episode, value_concept | One row for each site, tied to the episode by EPISODE_EVENT; 36769180 where the site is not known.
 Surgery
 subject | equivalent | procedure_occurrence | person_id | | procedure |
-cancerConditionAtDiagnosisReference | related-to | fact_relationship | fact_id_1, fact_id_2, relationship_concept_id | | relationship | PROCEDURE_OCCURRENCE has no field for it. For FHIR `modifies:` the diagnosis is enough.
+cancerConditionAtDiagnosisReference | related-to | fact_relationship | fact_id_1, fact_id_2, relationship_concept_id | | relationship | PROCEDURE_OCCURRENCE has no field for it. For FHIR `modifies: {rule: …, by: …}` is enough.
 clinicalCancerProgressionReference | related-to | episode_event | episode_id, event_id, episode_event_field_concept_id | 1147082 procedure_occurrence.procedure_occurrence_id | procedure, episode | By the episode of the progression.
 intent | equivalent | procedure_occurrence | modifier_concept_id, modifier_source_value | 4162591 Curative intent; 4179711 Palliative intent | procedure, modifier |
 date | equivalent | procedure_occurrence | procedure_date | | procedure, date |

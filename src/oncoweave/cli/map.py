@@ -19,9 +19,9 @@ from oncoweave.cli import options
 @options.run_id
 @options.machine
 def map(source: str, folder: Path | None, run_id: str | None, machine: bool) -> None:  # noqa: A001  the verb's name
-    """Turn the snapshot of SOURCE into events and OMOP tables, and print the ledger."""
+    """Turn the snapshot of SOURCE into events, OMOP tables and, where its mapping says `fhir:`, resources; print the ledger."""
     from oncoweave import run as stages
-    from oncoweave.cli.ledger import print_ledger
+    from oncoweave.cli.ledger import print_fhir, print_ledger
     from oncoweave.cli.output import print_json, table
     from oncoweave.cli.progress import progress
 
@@ -35,5 +35,7 @@ def map(source: str, folder: Path | None, run_id: str | None, machine: bool) -> 
         return
     print_ledger(record.ledger)
     table("Records per OMOP table", ("table", "records"), sorted(record.events.items()))
+    if record.fhir:
+        print_fhir(record.fhir)
     for warning in record.warnings:
         click.echo(f"note: {warning}")
