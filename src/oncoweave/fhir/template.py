@@ -66,8 +66,8 @@ ABSENT: Elements = {
 
 
 def text(sql: str) -> Leaf:
-    """A JSON string of an SQL text; one of nothing but blanks is none. FHIR knows no control characters."""
-    clean = f"nullif(trim(regexp_replace({sql}, '[\\x00-\\x1F\\x7F]+', ' ', 'g')), '')"
+    """A JSON string of an SQL text; one of nothing but blanks is none. FHIR knows no control characters but tabs and line ends."""
+    clean = f"nullif(trim(regexp_replace({sql}, '[\\x00-\\x08\\x0B\\x0C\\x0E-\\x1F\\x7F]+', ' ', 'g')), '')"
     return Leaf(f"CAST(to_json({clean}) AS VARCHAR)")
 
 
