@@ -45,7 +45,7 @@ def clean() -> Files:
     ]
     observations: list[Resource] = [
         {
-            "resourceType": "Observation", "id": str(p + 20), "status": "final", "code": {"text": "size"},
+            "resourceType": "Observation", "id": str(p + 20), "status": "final", "code": {"text": "size"} if p < 13 else code,
             "subject": {"reference": f"Patient/{p}"}, "focus": [{"reference": f"Condition/{p + 10}"}],
             "valueQuantity": {"value": 21.5, "system": "http://unitsofmeasure.org", "code": "mm"},
         }

@@ -71,7 +71,7 @@ def test_a_run_without_a_defect_passes_every_check_and_each_check_judges_somethi
             "fhir_lines_broken.Provenance": (1, 1), "fhir_resources_unreconciled.Provenance": (1, 1)}),
         (edited("Patient", 0, birthDate="1970-13"), {"fhir_invalid.Patient": (3, 1)}),
         (edited("Condition", 1, onset="x", race="y"), {"fhir_invalid.Condition": (3, 1)}),
-        (edited("Observation", 2, code="take away"), {"fhir_invalid.Observation": (3, 1)}),
+        (edited("Observation", 1, code="take away"), {"fhir_invalid.Observation": (3, 1)}),
         (edited("Patient", 1, resourceType="Group", gender="take away", type="person", actual=True), {
             "fhir_types_foreign.Patient": (3, 1)}),
         (edited("Provenance", 0, id="a b"), {"fhir_ids_malformed.Provenance": (1, 1)}),
@@ -79,6 +79,9 @@ def test_a_run_without_a_defect_passes_every_check_and_each_check_judges_somethi
         (twice("Condition", 0), {
             "fhir_ids_repeated.Condition": (4, 1), "fhir_resources_unreconciled.Condition": (3, 1)}),
         (edited("Condition", 0, note=[]), {"fhir_empty_elements.Condition": (3, 1), "fhir_invalid.Condition": (3, 1)}),
+        (put("Provenance", 0, '{"resourceType":"Provenance","id":"run","target":[{"reference":"Patient/11"}],"recorded":'
+             '"2024-01-31T00:00:00Z","agent":[{"who":{\t}}]}'), {
+            "fhir_empty_elements.Provenance": (1, 1), "fhir_invalid.Provenance": (1, 1)}),
         (edited("Condition", 0, recordedDate=None), {"fhir_empty_elements.Condition": (3, 1), "fhir_invalid.Condition": (3, 1)}),
         (edited("Observation", 0, status="done"), {"fhir_codes_foreign.Observation": (3, 1)}),
         (edited("Patient", 0, gender="F"), {"fhir_codes_foreign.Patient": (3, 1)}),
@@ -98,6 +101,7 @@ def test_a_run_without_a_defect_passes_every_check_and_each_check_judges_somethi
             "fhir_rows_unreconciled.death": (1, 1), "fhir_facts_unreconciled.death": (1, 1)}),
         (edited("Observation", 1, id="999"), {
             "fhir_resources_orphaned.Observation": (3, 1), "fhir_rows_unreconciled.measurement": (3, 1), "fhir_facts_unreconciled.measurement": (3, 1)}),
+        (edited("Observation", 2, code={"text": "haemoglobin"}), {"fhir_codes_lost.measurement": (1, 1)}),
         (edited("Observation", 1, subject={"reference": "Patient/11"}), {"fhir_subjects_foreign.measurement": (3, 1)}),
     ],
 )  # fmt: skip

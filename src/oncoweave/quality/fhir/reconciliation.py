@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
 
 import duckdb
 
@@ -38,21 +39,25 @@ GONE = "the events of the run have been removed"
 PERSONAL: Mapping[str, str] = {"person": "gender_concept_id", "death": "cause_concept_id"}
 """The tables whose rows are in the Patient, likewise."""
 _COUNTS = ("rows", "told", "resources", "unmapped", "uncoded")
+_UNCODED = ("note", "person", "death", "visit_detail", "visit_occurrence")
+"""Tables whose concept is no code of their resource: a visit's is its class."""
 _TOLD = """
 CREATE VIEW fhir_told AS
-SELECT o.*, r.resources, NOT r.coded AS is_text,
+SELECT o.name, coalesce(f.fact, '') AS fact, o.concept, r.resources, NOT r.coded AS is_text,
     coalesce(r.person, o.person) <> o.person OR coalesce(r.other_person, o.person) <> o.person AS is_other
-FROM omop_rows AS o LEFT JOIN fhir_rows AS r ON r."row" = o.key WHERE o.name NOT IN ('person', 'death')
+FROM omop_rows AS o LEFT JOIN fhir_rows AS r ON r."row" = o.key LEFT JOIN omop_facts AS f ON f.key = o.key
+WHERE o.name NOT IN ('person', 'death')
 UNION ALL
-SELECT o.*, p.resources, false, false FROM omop_rows AS o LEFT JOIN (
+SELECT o.name, o.name, o.concept, CASE WHEN o.name = 'person' OR p.dead THEN p.resources END, false, false
+FROM omop_rows AS o LEFT JOIN (
     SELECT "row", count(*) AS resources, bool_or(dead) AS dead FROM fhir_resources WHERE type = 'Patient' GROUP BY "row"
-) AS p ON p."row" = o.key AND (o.name = 'person' OR p.dead) WHERE o.name IN ('person', 'death')
+) AS p ON p."row" = o.key WHERE o.name IN ('person', 'death')
 """
 _COUNTED = """
-SELECT name, coalesce(fact, CASE WHEN name IN ('person', 'death') THEN name ELSE '' END), count(*),
-    count(resources), coalesce(sum(resources), 0)::BIGINT, count(*) FILTER (concept = 0),
-    count(*) FILTER (resources IS NOT NULL AND is_text), count(*) FILTER (resources IS NOT NULL AND is_other)
-FROM fhir_told LEFT JOIN (FROM omop_facts WHERE name <> 'death') USING (name, key) GROUP BY 1, 2 ORDER BY 1, 2
+SELECT name, fact, count(*), count(resources), coalesce(sum(resources), 0)::BIGINT, count(*) FILTER (concept = 0),
+    count(*) FILTER (resources IS NOT NULL AND is_text), count(*) FILTER (resources IS NOT NULL AND is_other),
+    count(*) FILTER (resources IS NOT NULL AND concept <> 0), count(*) FILTER (resources IS NOT NULL AND concept <> 0 AND is_text)
+FROM fhir_told GROUP BY name, fact ORDER BY name, fact
 """
 
 
@@ -99,14 +104,29 @@ class Reconciliation(Record):
     kinds: tuple[ReconciledKind, ...]
 
 
+@dataclass(frozen=True)
+class _Told:
+    """Of the rows of a table that have a resource: how many, those whose resource is of another person, those with a concept,
+    and those of them whose resource has text alone."""
+
+    rows: int = 0
+    of_another: int = 0
+    coded: int = 0
+    text_alone: int = 0
+
+    def plus(self, *counts: int) -> _Told:
+        """With those of another kind of fact."""
+        return _Told(*(one + other for one, other in zip(astuple(self), counts, strict=True)))
+
+
 def reconcile(
     connection: duckdb.DuckDBPyConnection, run: RunFolder, record: FhirRecord
 ) -> tuple[list[Finding], tuple[ReconciledKind, ...]]:
     """What differs between the tables of `run` and its resources, which `resources.load` has made relations of."""
     _prepare(connection, run)
     events = remaining_event_files(run)
-    kinds, others = _kinds(connection, record, known=bool(events))
-    found = [*_persons(connection), *_by_table(kinds, others), *_by_fact(kinds, known=bool(events))]
+    kinds, told = _kinds(connection, record, known=bool(events))
+    found = [*_persons(connection), *_by_table(kinds, told), *_by_fact(kinds, known=bool(events))]
     found += [*_orphaned(connection, known=bool(events)), *_written(connection, record)]
     return found, kinds
 
@@ -132,8 +152,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, run: RunFolder) -> None:
 
 def _kinds(
     connection: duckdb.DuckDBPyConnection, record: FhirRecord, *, known: bool
-) -> tuple[tuple[ReconciledKind, ...], dict[str, tuple[int, int]]]:
-    """The kinds of fact by table; and by table the rows that have a resource, and those whose resource is of another person.
+) -> tuple[tuple[ReconciledKind, ...], dict[str, _Told]]:
+    """The kinds of fact by table, and what its resources tell.
 
     Deaths that the Patients tell, all of them, are not left out, whatever else is not made of them.
     """
@@ -144,14 +164,14 @@ def _kinds(
         if one.target in CONCEPT_OF or one.target in PERSONAL:
             left_out[one.target, one.fact if known or one.target in PERSONAL else ""].append((one.reason, one.events))
     kinds = []
-    others: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    told: dict[str, _Told] = defaultdict(_Told)
     for table, fact in sorted(counted.keys() | left_out.keys()):
-        *counts, other = counted.get((table, fact), (0,) * 6)
+        counts = counted.get((table, fact), [0] * 8)
         why = tuple(sorted(left_out[table, fact])) if table != "death" or counts[0] > counts[1] else ()
-        kinds.append(ReconciledKind(table=table, fact=fact, left_out=why, **dict(zip(_COUNTS, counts, strict=True))))
-        told, of_another = others[table]
-        others[table] = (told + counts[1], of_another + other)
-    return tuple(kinds), others
+        names = dict(zip(_COUNTS, counts, strict=False))
+        kinds.append(ReconciledKind(table=table, fact=fact, left_out=why, **names))
+        told[table] = told[table].plus(counts[1], *counts[5:])
+    return tuple(kinds), told
 
 
 def _persons(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
@@ -162,12 +182,14 @@ def _persons(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
     yield Finding("fhir_persons_unreconciled", (), "person", persons, alone)
 
 
-def _by_table(kinds: Sequence[ReconciledKind], others: Mapping[str, tuple[int, int]]) -> Iterator[Finding]:
-    for table, (told, of_another) in others.items():
+def _by_table(kinds: Sequence[ReconciledKind], told: Mapping[str, _Told]) -> Iterator[Finding]:
+    for table, of in told.items():
         of_table = [kind for kind in kinds if kind.table == table]
         rows, differ = sum(kind.rows for kind in of_table), abs(sum(kind.difference for kind in of_table))
         yield Finding("fhir_rows_unreconciled", (table,), table, max(rows, differ), differ)
-        yield Finding("fhir_subjects_foreign", (table,), table, told, of_another)
+        yield Finding("fhir_subjects_foreign", (table,), table, of.rows, of.of_another)
+        if table not in _UNCODED:
+            yield Finding("fhir_codes_lost", (table,), table, of.coded, of.text_alone)
 
 
 def _by_fact(kinds: Sequence[ReconciledKind], *, known: bool) -> Iterator[Finding]:

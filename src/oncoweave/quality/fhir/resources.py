@@ -21,10 +21,11 @@ from oncoweave.records import FhirRecord
 OF_THE_RUN = ("CodeSystem", "ConceptMap", "Library", "NamingSystem", "Organization", "Provenance", "ValueSet")
 """Types that tell of the run as a whole, and of no row."""
 _TEXT = r'"(?:[^"\\]|\\.)+"'
-_SUSPECT = r'null|""|\[\s*\]|\{\s*\}'
+_SUSPECT = ("null", '""', "[]", "{}", "[ ", "{ ", "[\t", "{\t", "[\r", "{\r")
 _EMPTY = r'(?:^|[:,\[])\s*(?:null|""|\[\s*\]|\{\s*\})'
 """Null or nothing where a value stands; texts with something in them are taken out before."""
 _CODE = tuple(f"$.{name}.coding[0]" for name in ("code", "medicationCodeableConcept", "vaccineCode", "type", "type[0]"))
+_CONSENTED = ("$.category[0].coding[0]",)
 _DEAD = ("$.deceasedBoolean", "$.deceasedDateTime")
 _SUBJECT = ("$.subject.reference", "$.patient.reference")
 RESOURCES = """
@@ -76,12 +77,13 @@ def _resources(type_: str, paths: Sequence[Path], profiles: str) -> str:
     known = profile_set(profiles).profiles
     strange = f"p NOT IN ({', '.join(map(literal, known))})" if known else "true"
     code, allowed = CODES.get(type_, ("$.status", ()))
-    places = ["$.id", "$.resourceType", code, "$.meta.profile", *_SUBJECT, *_CODE, *_DEAD]
+    codes = _CONSENTED if type_ == "Consent" else _CODE
+    places = ["$.id", "$.resourceType", code, "$.meta.profile", *_SUBJECT, *codes, *_DEAD]
     at = {place: f"texts[{number}]" for number, place in enumerate(places, 1)}
     listed = f"coalesce({at[code]} IN ({', '.join(map(literal, allowed))}), true)" if allowed else "true"
     is_patient = type_ == "Patient"
     dead = f"coalesce({at[_DEAD[0]]} = 'true', false) OR {at[_DEAD[1]]} IS NOT NULL" if is_patient else "false"
-    coded = " OR ".join(f"{at[place]} IS NOT NULL" for place in _CODE)
+    coded = " OR ".join(f"{at[place]} IS NOT NULL" for place in codes)
     about = f"coalesce({', '.join(at[place] for place in _SUBJECT)})"
     person = (
         _number(at["$.id"]) if is_patient else f"try_cast(regexp_extract({about}, '^Patient/(-?[0-9]+)$', 1) AS BIGINT)"
@@ -108,10 +110,8 @@ def _references(type_: str, paths: Sequence[Path]) -> str:
 def _nothing(line: str) -> str:
     """Whether null or nothing stands somewhere in a line; most lines are let go by the first, quick look."""
     without = f"regexp_replace({line}, {literal(_TEXT)}, 't', 'g')"
-    return (
-        f"CASE WHEN regexp_matches({line}, {literal(_SUSPECT)}) "
-        f"THEN regexp_matches({without}, {literal(_EMPTY)}) ELSE false END"
-    )
+    quick = " OR ".join(f"contains({line}, {literal(sign)})" for sign in _SUSPECT)
+    return f"CASE WHEN {quick} THEN regexp_matches({without}, {literal(_EMPTY)}) ELSE false END"
 
 
 def _number(text: str) -> str:

@@ -171,6 +171,8 @@ _RECONCILED = (
              "rows", "by how many rows and resources differ", of_share=False),
     _mapping("fhir_facts_unreconciled", "kind of fact", "conformance", "The same by kind of fact.",
              "rows", "by how many rows and resources differ", of_share=False),
+    _mapping("fhir_codes_lost", "table", "conformance", "Rows with a concept whose resource has text and no code. Those with concept 0 have text alone.",
+             "rows with a concept and a resource", "those whose resource has no code", of_share=False),
     _mapping("fhir_subjects_foreign", "table", "conformance", "Resources that are about another person than their row.",
              "rows with a resource", "those of another person", of_share=False),
 )  # fmt: skip
