@@ -279,6 +279,14 @@ class FhirRecord(Record):
     claims: tuple[FhirClaim, ...] = ()
 
 
+def resources_by_type(files: Iterable[FhirFile]) -> dict[str, int]:
+    """The number of resources of each type, in the order of the files."""
+    counts: dict[str, int] = {}
+    for one in files:
+        counts[one.type] = counts.get(one.type, 0) + (one.file.rows or 0)
+    return counts
+
+
 class MapRecord(Record):
     """The map stage: the ledger, what was imputed and truncated, and the tables."""
 

@@ -7,7 +7,15 @@ from typing import Literal
 
 from oncoweave.decisions import ReleaseSignOff
 from oncoweave.record import Record
-from oncoweave.records import DqdCounts, ExpectationResult, FhirFile, FileRecord, LedgerEntry, ReleasedText
+from oncoweave.records import (
+    DqdCounts,
+    ExpectationResult,
+    FhirFile,
+    FileRecord,
+    LedgerEntry,
+    ReleasedText,
+    resources_by_type,
+)
 
 
 class ReleasedFhir(Record):
@@ -26,10 +34,7 @@ class ReleasedFhir(Record):
     @property
     def resources(self) -> dict[str, int]:
         """The number of resources of each type."""
-        counts: dict[str, int] = {}
-        for one in self.files:
-            counts[one.type] = counts.get(one.type, 0) + (one.file.rows or 0)
-        return counts
+        return resources_by_type(self.files)
 
     @property
     def all_files(self) -> tuple[FileRecord, ...]:

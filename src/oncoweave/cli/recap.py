@@ -83,6 +83,9 @@ def recap(runs: Sequence[RunSummary]) -> None:
     table("Rows", tuple(ROWS), [tuple(getattr(run, field) for field in ROWS.values()) for run in runs])
     click.secho(f"  {READING}\n", dim=True)
     table("Records per OMOP table", ("table", *(r.source for r in runs)), _events(runs))
+    types = sorted({type_ for run in runs for type_ in run.fhir})
+    resources = [(type_, *(run.fhir.get(type_) for run in runs)) for type_ in types]
+    table("FHIR resources", ("type", *(r.source for r in runs)), resources)
     _print_notes(runs)
     table("Releases", ("source", "folder"), [(r.source, shown(r.release) if r.release else NO_RELEASE) for r in runs])
 

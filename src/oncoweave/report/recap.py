@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 from oncoweave.files import read_record
 from oncoweave.project import RunFolder
-from oncoweave.records import CheckRecord, DerivedTable, ExtractRecord, MapRecord, ReleasedText
+from oncoweave.records import CheckRecord, DerivedTable, ExtractRecord, MapRecord, ReleasedText, resources_by_type
 from oncoweave.release.signoff import NOT_NEEDED, Standing
 from oncoweave.report.exclusions import told_of_resources
 
@@ -26,7 +26,7 @@ class RunSummary:
 
     `records` counts source records, `unreadable` those that extract quarantined; `read` = `mapped` +
     `quarantined` + `excluded` are those of the ledger, in (rule, row). `release` is None when it did not pass.
-    `reasons` counts the quarantined by reason, `imputed` the dates by field and precision.
+    `reasons` counts the quarantined by reason, `imputed` the dates by field and precision, `fhir` the resources by type.
     """
 
     source: str
@@ -51,6 +51,7 @@ class RunSummary:
     imputed: dict[str, dict[str, int]]
     released_text: tuple[ReleasedText, ...] = ()
     derived: tuple[DerivedTable, ...] = ()
+    fhir: dict[str, int] = field(default_factory=dict)
     approval: Standing = NOT_NEEDED
 
 
@@ -81,6 +82,7 @@ def summary(run: RunFolder, release: Path | None, *, repeated: bool = False) -> 
         imputed=mapped.imputed,
         released_text=mapped.released_text,
         derived=mapped.derived,
+        fhir=resources_by_type(mapped.fhir.files) if mapped.fhir else {},
     )
 
 
