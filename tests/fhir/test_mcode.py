@@ -125,6 +125,7 @@ def test_who_has_no_cancer_is_no_cancer_patient(registry: Run) -> None:
 def test_what_does_not_conform_stays_a_resource_and_is_counted_with_the_reason(registry: Run) -> None:
     reasons = {(c.profile.removeprefix(MCODE), c.reason): c.resources for c in registry[1].claims if c.reason}
     assert reasons == {
+        ("histologic-behavior-and-type", "no standard concept"): 2,
         ("histologic-grade", "the date is not known to the day, which US Core asks for (us-core-1)"): 1,
         ("tnm-distant-metastases-category", "its category is not in the profile's maximum value set"): 1,
         (
@@ -151,6 +152,10 @@ def test_hl7_europe_adds_its_patient_to_mcode(tmp_path: Path, packages: Packages
     assert {c.resources for c in record.claims if c.profile == PATIENT_EU_CCM} == {3}
     # neither HL7 Europe's profile nor its extension is in the packages that there are
     assert {told for told in violations(packages, found) if "eu-ccm" not in told and "recordedSex" not in told} == set()
+    dead = [r for r in patients if "deceasedDateTime" in r]
+    causes = [r for name, r in found.items() if name.endswith("-cause-of-death")]
+    assert len(dead) == 1
+    assert [r["dataAbsentReason"]["coding"][0]["code"] for r in causes] == ["unknown"], "lfu-2: who died has a cause"
     conditions = [r for r in found.values() if "primary-cancer" in str(r.get("meta"))]
     assert all("onsetDateTime" in r and "bodySite" in r for r in conditions), (
         "ccad-1: a diagnosis has a date, and a site"

@@ -116,6 +116,7 @@ def test_methods_grades_intents_specimens_and_courses_are_in_their_value_sets(pa
     ("profile", "path", "coding"),
     [
         ("histologic-grade", "Observation.code", mcode_observations.GRADE_CODE),
+        ("histologic-behavior-and-type", "Observation.code", mcode_observations.HISTOLOGY_CODE),
         ("tumor-size", "Observation.code", mcode_observations.SIZE_CODE),
         ("tumor-size", "Observation.component:tumorLongestDimension.code", mcode_observations.LARGEST_DIMENSION),
         ("cancer-disease-status", "Observation.code", mcode_observations.COURSE_CODE),

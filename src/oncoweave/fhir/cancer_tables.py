@@ -25,6 +25,7 @@ STAGE_KINDS: Mapping[str, str] = MappingProxyType(
 )
 """The kinds of facts that stage a cancer, and what they stage."""
 
+_IS_STAGE = "vocabulary_id = 'Cancer Modifier' AND concept_code LIKE '%AJCC/UICC-%'"
 _PLACES = ("measurement", "observation")
 
 
@@ -37,8 +38,12 @@ def make_cancer_tables(
     """
     _make_concepts(connection, events, vocabulary)
     conditions = [f for f in files if "condition_occurrence" in f.targets]
-    telling = [f for f in files if set(_PLACES) & set(f.targets) and f.fact != "death"]
-    _make_stage_codes(connection, events, telling)
+    stages = (
+        f"SELECT concept_id, concept_code FROM read_parquet({literal(events / '_concepts.parquet')}) WHERE {_IS_STAGE}"
+    )
+    known = bool(fetch_rows(connection, f"{stages} LIMIT 1", "looking for stages"))
+    telling = [f for f in files if set(_PLACES) & set(f.targets) and _may_stage(f, known=known)]
+    _make_stage_codes(connection, events, telling, stages)
     with without_values("working out cancers"):
         connection.execute(_conditions(events, conditions))
         connection.execute(
@@ -46,10 +51,6 @@ def make_cancer_tables(
         )
         connection.execute(_stages(events, telling))
         connection.execute(_MEMBERS)
-
-
-def _rows_of(_: Path, __: Sequence[EventFile], sql: str) -> str:
-    return sql
 
 
 def _table(sql: str, column: str, by: str) -> JoinedFact:
@@ -112,12 +113,12 @@ def _make_concepts(connection: duckdb.DuckDBPyConnection, events: Path, ancestor
     _fill(connection, "fhir_cancers", columns, rows)
 
 
-def _make_stage_codes(connection: duckdb.DuckDBPyConnection, events: Path, files: Sequence[EventFile]) -> None:
+def _make_stage_codes(
+    connection: duckdb.DuckDBPyConnection, events: Path, files: Sequence[EventFile], stages: str
+) -> None:
     """`fhir_stage_codes`: each concept and text of a stage, with the codes of mCODE."""
-    told = union_of(events, [f for f in files if _may_stage(f)], ["concept_id", "source_value"])
-    sql = f"""SELECT DISTINCT concept_id, coalesce(source_value, ''), concept_code FROM ({told}) JOIN
-        (SELECT concept_id, concept_code FROM read_parquet({literal(events / "_concepts.parquet")})
-        WHERE vocabulary_id = 'Cancer Modifier' AND concept_code LIKE '%AJCC/UICC-%') USING (concept_id)"""
+    told = union_of(events, files, ["concept_id", "source_value"])
+    sql = f"SELECT DISTINCT concept_id, coalesce(source_value, ''), concept_code FROM ({told}) JOIN ({stages}) USING (concept_id)"
     rows = []
     for concept, text, code in fetch_rows(connection, sql, "reading the stages"):
         stage = stage_of(str(code), str(text))
@@ -132,9 +133,11 @@ def _make_stage_codes(connection: duckdb.DuckDBPyConnection, events: Path, files
     _fill(connection, "fhir_stage_codes", columns, rows)
 
 
-def _may_stage(file: EventFile) -> bool:
-    """Whether events of the file may stage a cancer: by their kind, or by a concept that differs from event to event."""
-    return file.constants.get("kind") in STAGE_KINDS or "concept_id" in file.columns or "kind" in file.columns
+def _may_stage(file: EventFile, *, known: bool) -> bool:
+    """Whether events of the file may stage a cancer: by their kind, or where stages are `known`, by a concept that varies or is one."""
+    if file.fact == "death":
+        return False
+    return known or "kind" in file.columns or file.constants.get("kind") in STAGE_KINDS
 
 
 def _fill(
@@ -156,7 +159,7 @@ def _conditions(events: Path, files: Sequence[EventFile]) -> str:
 def _stages(events: Path, files: Sequence[EventFile]) -> str:
     """The events that stage a cancer: what, its codes, and whether it is of a primary cancer (`focus`) and says anything (`told`)."""
     columns = ["event_id", "person_id", "concept_id", "source_value", "kind", "modifies", "start_date", "target"]
-    told = union_of(events, [f for f in files if _may_stage(f)], columns)
+    told = union_of(events, files, columns)
     kinds = " ".join(f"WHEN {literal(kind)} THEN {literal(axis)}" for kind, axis in STAGE_KINDS.items())
     return f"""CREATE TABLE fhir_stages AS
         SELECT e.event_id, e.modifies, e.start_date, coalesce(CASE e.kind {kinds} END, s.axis) AS axis, s.axis AS found, s.side, s.type,

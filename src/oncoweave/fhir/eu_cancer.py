@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from oncoweave.engine.parquet import literal
+from oncoweave.fhir.clinical import CAUSE_OF_DEATH
 from oncoweave.fhir.coding import LOINC, Coding
 from oncoweave.fhir.mcode import MCODE_SET, PERSON
-from oncoweave.fhir.profile_sets import Overlay, Requirement
+from oncoweave.fhir.profile_sets import Overlay, Requirement, Route
 from oncoweave.fhir.template import Elements, Leaf
 
 PATIENT_EU_CCM = "http://hl7.eu/fhir/cancer-common/StructureDefinition/patient-eu-ccm"
@@ -40,4 +41,22 @@ EU_PERSON = Overlay(
     further=(PATIENT_EU_CCM,),
 )
 
-EU_CANCER_SET = replace(MCODE_SET, name="eu-cancer", overlays=(EU_PERSON, *MCODE_SET.overlays))
+_UNKNOWN = Coding("http://terminology.hl7.org/CodeSystem/data-absent-reason", "unknown", "Unknown")
+CAUSE_UNKNOWN = Route(
+    "death",
+    "Observation",
+    {
+        **{name: tree for name, tree in CAUSE_OF_DEATH.items() if not name.startswith("value")},
+        "dataAbsentReason": {"coding": [_UNKNOWN.elements]},
+    },
+    where="NOT (coalesce(cause_concept_id, 0) <> 0 OR cause_source_value IS NOT NULL)",
+    also=True,
+)
+"""The model of the last follow-up has a cause of death for everybody who died (lfu-2): one that nobody recorded is unknown."""
+
+EU_CANCER_SET = replace(
+    MCODE_SET,
+    name="eu-cancer",
+    overlays=(EU_PERSON, *MCODE_SET.overlays),
+    routes=(*MCODE_SET.routes, CAUSE_UNKNOWN),
+)

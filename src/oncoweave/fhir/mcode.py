@@ -9,7 +9,7 @@ from __future__ import annotations
 from oncoweave.engine.parquet import literal
 from oncoweave.fhir.cancer_tables import JOINED_CANCER, make_cancer_tables
 from oncoweave.fhir.cancers import METASTASES, SECONDARY_CANCER
-from oncoweave.fhir.mcode_observations import OBSERVATION_ROUTES, OBSERVATIONS
+from oncoweave.fhir.mcode_observations import MORPHOLOGY_LOOKUP, OBSERVATION_ROUTES, OBSERVATIONS
 from oncoweave.fhir.mcode_profiles import CONCEPT, MCODE, PATIENT, RELATED, TERMINOLOGY
 from oncoweave.fhir.mcode_treatments import SPECIMEN_LOOKUPS, TREATMENTS
 from oncoweave.fhir.profile_sets import Overlay, ProfileSet, Requirement, Route
@@ -112,7 +112,7 @@ MCODE_SET = ProfileSet(
     "mcode",
     overlays=(PERSON, PRIMARY, SECONDARY, NO_CANCER, *OBSERVATIONS, *TREATMENTS),
     routes=(*OBSERVATION_ROUTES, METASTASIS),
-    lookups={**SPECIMEN_LOOKUPS, "metastasis": METASTASIS_LOOKUP},
+    lookups={**SPECIMEN_LOOKUPS, "metastasis": METASTASIS_LOOKUP, "morphology": MORPHOLOGY_LOOKUP},
     joined=JOINED_CANCER,
     make_tables=make_cancer_tables,
 )

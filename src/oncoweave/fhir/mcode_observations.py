@@ -119,6 +119,29 @@ GRADE = Overlay(
     ),
 )
 
+HISTOLOGY_CODE = Coding(LOINC, "31206-6", "Histology and Behavior ICD-O-3")
+MORPHOLOGY_LOOKUP = (
+    "CASE WHEN vocabulary_id = 'ICDO3' AND regexp_full_match(concept_code, '[0-9]{4}/[0-9]') THEN 'told' END"
+)
+HISTOLOGY = Overlay(
+    "Observation",
+    {
+        **NO_VALUE,
+        "extension": [RELATED],
+        "category": category("laboratory"),
+        "code": Instead(exactly(HISTOLOGY_CODE)),
+        "valueCodeableConcept": Instead({"coding": [CONCEPT], "text": SAID}),
+    },
+    MCODE + "histologic-behavior-and-type",
+    where="kind = 'histology'",
+    requires=(
+        CODED,
+        Requirement("morphology@concept_id IS NOT NULL", "the concept is no morphology of ICD-O-3"),
+        TO_THE_DAY,
+        PATIENT,
+    ),
+)
+
 _IS_SIZE = f"kind = 'tumour_size' OR {listed(TUMOUR_SIZES)}"
 _SIZED = (
     CODED,
@@ -272,5 +295,5 @@ COURSE_OF_EPISODE = Route(
 )
 """An episode of OMOP that tells how a disease went on is a finding of its first day, too."""
 
-OBSERVATIONS = (*STAGES, GRADE, SIZE, *MARKERS, *SCORED, COURSE)
+OBSERVATIONS = (*STAGES, GRADE, HISTOLOGY, SIZE, *MARKERS, *SCORED, COURSE)
 OBSERVATION_ROUTES = (TUMOUR, COURSE_OF_EPISODE)
