@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict
 
 FACTS = Path(__file__).parent / "fhir_omop.yaml"
@@ -48,6 +48,15 @@ class TableFilled(Fact):
     empty_columns: tuple[str, ...] = ()
 
 
+class RoundTrip(Fact):
+    """What comes back of OMOP through FHIR: the sources it is tried with, the columns, and what differs for which reason."""
+
+    sources: tuple[str, ...]
+    columns: dict[str, tuple[str, ...]]
+    differences: dict[str, str]
+    not_supported: str
+
+
 class Conformance(Fact):
     """All facts."""
 
@@ -58,6 +67,7 @@ class Conformance(Fact):
     use_cases: tuple[str, ...]
     resources: dict[str, tuple[str, ...]]
     tables: dict[str, TableFilled]
+    round_trip: RoundTrip
     requirements: dict[str, Requirement]
 
 
@@ -95,6 +105,7 @@ def page(of: Conformance) -> str:
             *(requirement_row(name, one) for name, one in of.requirements.items()),
             "",
             *tables(of),
+            *round_trip(of.round_trip),
         ]
     )
 
@@ -123,6 +134,19 @@ def tables(of: Conformance) -> list[str]:
     ]
     rows = [f"| {name} | {one.filled} | {', '.join(one.empty_columns)} |" for name, one in of.tables.items()]
     return [*head, *rows, ""]
+
+
+def round_trip(of: RoundTrip) -> list[str]:
+    """What comes back of OMOP through FHIR."""
+    lines = ["## OMOP to FHIR to OMOP", ""]
+    lines += [
+        f"The tables of {', '.join(of.sources)} are written as FHIR, read by fhir_r4, and compared row by row in these columns:",
+        "",
+    ]
+    lines += ["| table | columns that come back |", "|---|---|"]
+    lines += [f"| {name} | {', '.join(columns)} |" for name, columns in of.columns.items()]
+    lines += ["", "What differs, and nothing else:", "", *(f"- {why}" for why in of.differences.values())]
+    return [*lines, "", f"Not supported: {of.not_supported.strip()}", ""]
 
 
 def escaped(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from oncoweave.lint import lint
 from oncoweave.project import Project, RunFolder

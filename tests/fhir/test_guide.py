@@ -14,7 +14,7 @@ from oncoweave.project import Project
 from tests.fhir.guide_cases import CASES, MINIMAL, Guided
 
 TABLES = (
-    "visit_occurrence", "condition_occurrence", "drug_exposure", "procedure_occurrence", "device_exposure", "measurement",
+    "visit_occurrence", "visit_detail", "condition_occurrence", "drug_exposure", "procedure_occurrence", "device_exposure", "measurement",
     "observation", "specimen", "death", "note",
 )  # fmt: skip
 
@@ -75,3 +75,11 @@ def test_a_fault_is_told_with_its_line(
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     found = [p for p in lint(Project.at(tmp_path), "fhir_r4") if p.severity == "error" and says in p.message]
     assert [p.line for p in found] == [text[: text.index(old)].count("\n") + 1]
+
+
+def test_what_happened_in_a_part_of_a_stay_belongs_to_part_and_stay(guided: Guided) -> None:
+    case = "encounter_within_a_stay_is_a_visit_detail"
+    sql = f"""SELECT p.visit_occurrence_id = d.visit_occurrence_id, p.visit_detail_id = d.visit_detail_id
+        FROM '{guided.run.tables}/procedure_occurrence.parquet' AS p JOIN '{guided.run.tables}/visit_detail.parquet' AS d
+        USING (person_id) WHERE person_id = {guided.persons[case]}"""
+    assert duckdb.sql(sql).fetchall() == [(True, True)]

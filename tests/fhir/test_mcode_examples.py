@@ -76,7 +76,9 @@ def test_an_observation_is_one_fact_or_a_panel_or_about_a_cancer_of_somebody_els
         for one in observations
         if ("component" in one or "hasMember" in one) and not any(k.startswith("value") for k in one)
     ]
-    made = sum(entry.mapped for entry in record.ledger if entry.rule.startswith("observations"))
+    made = sum(
+        entry.mapped for entry in record.ledger if entry.rule.startswith("observations") and entry.fact != "note"
+    )
     foreign = "conditions is of another person"
     sql = (
         f"SELECT count(*) FROM '{run.quarantine}/map.parquet' WHERE rule LIKE 'observations%' AND reason = '{foreign}'"

@@ -19,7 +19,8 @@ _CODING = """
     SELECT whole, place, (one ->> '$.system') AS system, trim(one ->> '$.code') AS code,
         coalesce((one ->> '$.userSelected') = 'true', false) AS selected
     FROM (SELECT whole, unnest(range(len(list))) AS place, unnest(list) AS one
-        FROM (SELECT code AS whole, json_extract(CASE WHEN json_valid(code) THEN code ELSE '[]' END, '$[*]') AS list
+        FROM (SELECT code AS whole, CASE WHEN NOT json_valid(code) THEN []
+                WHEN json_type(code) = 'OBJECT' THEN json_extract(code, '$.coding[*]') ELSE json_extract(code, '$[*]') END AS list
             FROM (SELECT DISTINCT code FROM ({codes}))))
     WHERE (one ->> '$.code') IS NOT NULL"""
 

@@ -200,10 +200,10 @@ class EventValues:
 
     def _released_code(self, name: str, looked: Looked) -> Node:
         """The code as the source has it; nothing where it comes from free text or an identifier."""
+        if looked.vocabularies:  # a code of a coding; the words beside it stay
+            return col(f"told:{name}")
         if not looked.code.released:
             return null("VARCHAR")
-        if looked.vocabularies:
-            return col(f"told:{name}")
         return col(f"code@{name}") if looked.code.raw else col(f"code:{name}")
 
     def _dates(self) -> dict[str, Node]:

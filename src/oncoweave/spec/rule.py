@@ -47,7 +47,7 @@ class CodingRef(Spec):
     """
 
     codings: Expr = Field(
-        description="The field with the codings: in its view `{name: code, path: code.coding, collection: true}`."
+        description="The field with the CodeableConcept, in its view `{name: code, path: code}`, or with a list of codings, `{name: code, path: code.coding, collection: true}`. Only the code that is chosen leaves the site; one of words alone has concept 0."
     )
     vocabularies: tuple[str, ...] = Field(
         min_length=1,
