@@ -38,7 +38,7 @@ def check(
 
     A run that has been checked is judged again, in a second and without reading its data, by the severities and shares of the
     suites, the thresholds and the waivers as they are now. A sign-off of other results is void then. With --fhir, its FHIR
-    is checked anew, all of it: some ten thousand resources a second.
+    is checked anew, all of it: some fifty thousand resources a second.
     """
     from oncoweave import run as stages
     from oncoweave.cli.judged import tell_fhir, tell_results

@@ -57,9 +57,7 @@ def tell_fhir(run: RunFolder, steps: Sequence[str]) -> None:
     from oncoweave.quality.evidence import read_evidence
 
     told = read_evidence(run).fhir
-    if told is None:
-        click.echo("The mapping asks for no FHIR: `fhir: base` in mapping.yaml does.")
-        return
+    assert told is not None
     head = ("type", "resources", "validated", "refused")
     table(
         f"FHIR R4, profiles `{told.profiles}`",

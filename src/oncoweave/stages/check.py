@@ -61,10 +61,12 @@ def check(run: RunFolder, project: Project, *, every: bool = False, tell: Tell |
 
     Writes results/ (with dqd.json for OHDSI's viewer), quarantine/failing/ and check.json. Checking a run again gives the same
     record. Raises UsageError when the run has not been mapped, SpecError for a suite that is wrong; a check that fails or cannot
-    be run is in the record, not raised. With `every`, the validator of FHIR looks at every resource.
+    be run is in the record, not raised. With `every`, the validator of FHIR looks at every resource; UsageError when there is none.
     """
     mapped = read_record(run.path / "map.json", MapRecord)
     extracted = read_record(run.path / "extract.json", ExtractRecord)
+    if every and mapped.fhir is None:
+        raise _no_fhir(run)
     planned, of_run = checks(project, run.source), run_check_specs(project, run.source)
     forget(run.path / "check.json")
     concepts = open_release(project, mapped.vocabulary).table("CONCEPT")
@@ -97,9 +99,7 @@ def check_fhir(run: RunFolder, project: Project, tell: Tell | None = None) -> Ch
     before = read_record(run.path / "check.json", CheckRecord)
     examined = examine(run, mapped, every=True, tell=tell)
     if examined is None:
-        raise UsageError(
-            f"run {run.run_id[:12]} of {run.source} has no FHIR", mend="`fhir: base` in mapping.yaml asks for it"
-        )
+        raise _no_fhir(run)
     facts = [as_it_asks(result) for result in before.results]
     record = _judged(run, project, told_by(run_check_specs(project, run.source), facts, examined.findings))
     write_json(make_private_folder(run.results) / FHIR, examined.reconciliation)
@@ -107,6 +107,12 @@ def check_fhir(run: RunFolder, project: Project, tell: Tell | None = None) -> Ch
     _write_dashboard_again(run, record)
     write_json(run.path / "check.json", record)
     return record
+
+
+def _no_fhir(run: RunFolder) -> UsageError:
+    return UsageError(
+        f"run {run.run_id[:12]} of `{run.source}` has no FHIR", mend="`fhir: base` in its mapping.yaml asks for it"
+    )
 
 
 def judge_again(run: RunFolder, project: Project) -> CheckRecord:
