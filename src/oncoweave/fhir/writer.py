@@ -39,16 +39,22 @@ class _Chosen:
     """How many events are which alternative; those of none are left out."""
 
     @property
+    def possible(self) -> list[int]:
+        """The alternatives that events are, as far as it is known: what none is need not be asked for."""
+        return sorted(self.rows) or list(range(len(self.alternatives)))
+
+    @property
     def is_sure(self) -> bool:
-        """Whether every event is the first alternative."""
-        return len(self.alternatives) == 1 and not self.alternatives[0][0].columns
+        """Whether every event is the one alternative that is possible."""
+        first, *others = self.possible
+        return not others and (not self.alternatives[first][0].columns or self.rows.get(first) == self.file.rows)
 
     @property
     def number(self) -> str:
         """SQL of the number of the alternative that an event is."""
         if self.is_sure:
-            return "0"
-        whens = " ".join(f"WHEN {bound.sql} THEN {n}" for n, (bound, _) in enumerate(self.alternatives))
+            return str(self.possible[0])
+        whens = " ".join(f"WHEN {self.alternatives[n][0].sql} THEN {n}" for n in self.possible)
         return f"CASE {whens} END"
 
     @property
@@ -56,7 +62,7 @@ class _Chosen:
         """The columns that the conditions name."""
         if self.is_sure:
             return frozenset()
-        return frozenset().union(*(bound.columns for bound, _ in self.alternatives))
+        return frozenset().union(*(self.alternatives[n][0].columns for n in self.possible))
 
 
 _Asked: TypeAlias = tuple[Overlay, Bound, list[tuple[Bound, str]]]
@@ -158,7 +164,25 @@ class FhirWriter:
     @cached_property
     def _chosen(self) -> list[list[_Chosen]]:
         """For each file that has events, the choice that they are counted in, then those of further resources."""
-        return [[self._bound(f, choice) for choice in choices(f, self.profiles)] for f in self.files if f.rows]
+        files = [self._as_found(file) for file in self.files if file.rows]
+        return [[self._bound(file, choice) for choice in choices(file, self.profiles)] for file in files]
+
+    def _as_found(self, file: EventFile) -> EventFile:
+        """The file with the tables that its events really go to: they may be fewer than those that they might have gone to."""
+        if len(file.targets) == 1:
+            return file
+        sql = f"SELECT DISTINCT target FROM ({select_events(self.events, file, ['target'])}) ORDER BY target"
+        targets = tuple(str(target) for (target,) in fetch_rows(self.connection, sql, f"looking into {file.name}"))
+        if len(targets) > 1:
+            return file.model_copy(update={"targets": targets})
+        return file.model_copy(
+            update={
+                "targets": targets,
+                "columns": tuple(name for name in file.columns if name != "target"),
+                "derived": {name: text for name, text in file.derived.items() if name != "target"},
+                "constants": {**file.constants, "target": targets[0]},
+            }
+        )
 
     def _binder(self, file: EventFile) -> Binder:
         consents = any(f.constants.get("kind") == "consent" for f in self.files)
