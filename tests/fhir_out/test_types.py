@@ -8,7 +8,6 @@ from tests.fhir_out.written import left_out, mapped, resource, resources, told
 from tests.map.workshop import Workshop
 
 PERSON = "id,born\nA,03.02.1950\n"
-ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 SNOMED, LOINC, UCUM = "http://snomed.info/sct", "http://loinc.org", "http://unitsofmeasure.org"
 OMOP = "http://fhir.ohdsi.org/CodeSystem/concepts"
 DATED = {"mg": "{type: number}", "text": "{type: code}", "at": '{type: timestamp, formats: ["%d.%m.%Y %H:%M"]}'}
@@ -146,7 +145,7 @@ def test_a_device_and_its_use(workshop: Workshop) -> None:
         "type": {"coding": [{"system": SNOMED, "code": "804", "display": "Port catheter"}]},
     }
     assert told(done, "DeviceUseStatement") == {
-        "_status": ABSENT,
+        "status": "active",
         "timingDateTime": "2019-06-05",
         "device": {"reference": f"Device/{number}"},
     }
