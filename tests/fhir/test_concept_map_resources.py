@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from oncoweave.quality.fhir.strict import faults_of
 from oncoweave.spec.concept_map import load_concept_map
 from oncoweave.spec.load import load_source
 from oncoweave.vocabulary.bundle import ConceptRow
-from tests.fhir_releases import fhir_project, lines
+from tests.fhir_releases import fhir_project, lines, resources
 
 HEAD = "sourceCode,sourceName,sourceFrequency,mappingStatus,equivalence,statusSetBy,conceptId,conceptName,mappingType,comment"
 CONCEPTS = {
@@ -155,3 +156,30 @@ def test_ids_are_ids_of_fhir_and_of_one_map_only(names: tuple[str, str]) -> None
     assert len(found) <= 64
     others = [("a_b", "c"), ("a", "b_c"), ("a", "b c"), ("a", "b-c"), ("a", "ü" * 98)]
     assert found not in [resource_id(*other) for other in others if other != names]
+
+
+def test_every_local_code_of_a_resource_is_in_the_map_of_its_system(fhir_releases: Any) -> None:
+    there = resources(fhir_releases.first)
+    known = {
+        (group["source"], element["code"])
+        for one in there.values()
+        if one["resourceType"] == "ConceptMap"
+        for group in one["group"]
+        for element in group["element"]
+    }
+    used = {
+        (coding["system"], coding["code"])
+        for one in there.values()
+        for coding in _codings(one)
+        if coding.get("system", "").startswith("urn:oncoweave:tiny:")
+    }
+    assert ("urn:oncoweave:tiny:t_category", "T1") in used
+    assert used <= known
+
+
+def _codings(tree: Any) -> Iterator[Any]:
+    if isinstance(tree, dict):
+        yield from tree.get("coding", ())
+        tree = list(tree.values())
+    for inner in tree if isinstance(tree, list) else ():
+        yield from _codings(inner)

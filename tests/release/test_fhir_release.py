@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from oncoweave.cli.publish import publish as publish_command
 from oncoweave.engine.connection import connect
 from oncoweave.errors import EnvironmentFault
 from oncoweave.files import read_record, sha256_of
@@ -118,6 +120,16 @@ def test_publishing_the_older_run_again_changes_nothing_but_current(
         assert publish(RunFolder(project.runs / "tiny" / run_id), project) == release
         assert current.resolve() == release
     assert before == {path: path.read_bytes() for path in project.releases.rglob("*") if path.is_file()}
+
+
+def test_command_tells_the_folder_and_beside_it_what_there_is_of_fhir(fhir_releases: Published, key: str) -> None:
+    run_id = read_record(fhir_releases.second / MANIFEST, ReleaseManifest).run_id
+    root = str(fhir_releases.project.root)
+    said = CliRunner().invoke(publish_command, ["tiny", "--run", run_id, "--project", root])
+    assert said.stdout == f"{fhir_releases.second}\n"
+    count = len(resources(fhir_releases.second))
+    assert f"FHIR R4 (base): {count} resources in" in said.stderr
+    assert f"of {fhir_releases.first.name} are gone" in said.stderr
 
 
 def test_damaged_release_before_stops_the_publication(fhir_releases: Published, tmp_path: Path, key: str) -> None:
