@@ -51,7 +51,16 @@ def terminal(tiny_project: Project, capsys: pytest.CaptureFixture[str]) -> Termi
 
 def test_the_stages_by_hand_make_a_release_that_verifies(terminal: Terminal) -> None:
     extracted = terminal.json("extract", "tiny")
-    assert extracted.keys() == {"source", "run_id", "delivery_date", "tables", "chain", "unclaimed", "left_out", "resources"}
+    assert extracted.keys() == {
+        "source",
+        "run_id",
+        "delivery_date",
+        "tables",
+        "chain",
+        "unclaimed",
+        "left_out",
+        "resources",
+    }
     mapped = terminal.json("map", "tiny")
     assert {"ledger", "events", "persons", "unmapped", "unconfirmed_concepts"} <= mapped.keys()
     assert terminal.json("check", "tiny", "--run", extracted["run_id"][:8]).keys() >= {"verdict", "results"}

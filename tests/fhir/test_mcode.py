@@ -104,6 +104,7 @@ def test_a_tumour_is_told_with_site_morphology_stage_and_findings(registry: Run)
     assert sorted(len(r["stage"][0]["assessment"]) for r in staged) == [1, 2]
     (cancer,) = (r for r in staged if len(r["stage"][0]["assessment"]) == 2)
     assert cancer["bodySite"][0]["coding"][0]["code"] == "C50.9"
+    assert cancer["bodySite"][0]["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "7771000", "left"
     assert cancer["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "8500/3"
     group = next(r for r in found.values() if "mcode-tnm-stage-group" in str(r.get("meta")) and "hasMember" in r)
     members = [found[m["reference"]]["valueCodeableConcept"]["text"].rpartition("-")[2] for m in group["hasMember"]]
@@ -193,3 +194,19 @@ def test_every_resource_of_synthea_is_of_fhir_as_it_is(tmp_path: Path, packages:
     run, record = mapped(tmp_path, "synthea", data / "raw", (data / "vocab", "v5.0 29-FEB-24"))
     found = resources(run)
     assert (len(found) > 3_800, violations(packages, found), record.claims) == (True, {}, ())
+
+
+def test_nothing_of_the_united_states_alone_is_written(registry: Run) -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in registry[0].fhir.glob("*.ndjson"))
+    assert [word for word in ("us/core", "us-core", "ethnicity", '"race', "icd-10-cm", "cpt") if word in text] == []
+
+
+def test_the_same_bytes_are_written_with_one_thread(
+    registry: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(ROOT / "tests" / "projects" / "oncology", root)
+    monkeypatch.setenv("ONCOWEAVE_THREADS", "1")
+    again = mapped(root, "registry")[0]
+    for path in registry[0].fhir.glob("*.ndjson"):
+        assert (again.fhir / path.name).read_bytes() == path.read_bytes(), path.name

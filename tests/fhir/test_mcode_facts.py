@@ -104,6 +104,7 @@ def test_methods_grades_intents_specimens_and_courses_are_in_their_value_sets(pa
         "procedure-intent-vs": findings.INTENTS,
         "human-specimen-type-vs": findings.SPECIMENS,
         "condition-status-trend-max-vs": findings.COURSES,
+        "laterality-qualifier-vs": findings.SIDES,
         "tumor-marker-test-vs": {n: test for n, (test, _) in findings.RECEPTORS.items()},
         "cancer-stage-type-vs": {"any": mcode_observations.ANY_STAGE},
     }
@@ -153,7 +154,7 @@ def test_the_concepts_are_those_of_the_reference_data(shared_data: Path) -> None
     known = {int(n) for n in re.findall(r"\b\d{4,9}\b", text)}
     known |= {n for (n,) in duckdb.sql(f"SELECT concept_id FROM '{concepts}'").fetchall()}
     ours = {*cancers.SITES, *findings.GRADES, *findings.RECEPTORS, *findings.SCORES, *findings.GRADES_OF_ECOG}
-    assert {*ours, *findings.COURSES, *findings.INTENTS, *findings.TUMOUR_SIZES} - known == set()
+    assert {*ours, *findings.COURSES, *findings.INTENTS, *findings.TUMOUR_SIZES, *findings.SIDES} - known == set()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from oncoweave.engine.parquet import literal
 from oncoweave.events import union_of
 from oncoweave.fhir.cancers import MALIGNANT, SECONDARY, ConceptOf, cancer_of
 from oncoweave.fhir.coding import Coding
+from oncoweave.fhir.findings import SIDES
 from oncoweave.fhir.joined import JoinedFact
 from oncoweave.fhir.staging import stage_of
 from oncoweave.records import EventFile
@@ -32,7 +33,7 @@ _PLACES = ("measurement", "observation")
 def make_cancer_tables(
     connection: duckdb.DuckDBPyConnection, events: Path, files: Sequence[EventFile], vocabulary: Path | None
 ) -> None:
-    """Make `fhir_cancers` (concepts), `fhir_cancer_conditions`, `fhir_cancer_patients`, `fhir_stages` and `fhir_stage_members`.
+    """Make `fhir_cancers` (concepts), `fhir_cancer_conditions`, `fhir_cancer_patients`, `fhir_stages`, `fhir_stage_members`, `fhir_sides`.
 
     `vocabulary` is the CONCEPT_ANCESTOR of the release, where it has one.
     """
@@ -51,6 +52,7 @@ def make_cancer_tables(
         )
         connection.execute(_stages(events, telling))
         connection.execute(_MEMBERS)
+        connection.execute(_sides(events, files))
 
 
 def _table(sql: str, column: str, by: str) -> JoinedFact:
@@ -69,6 +71,7 @@ JOINED_CANCER: Mapping[str, JoinedFact] = MappingProxyType(
         "stage": _table(
             "SELECT * FROM fhir_stages LEFT JOIN fhir_stage_members USING (event_id)", "event_id", "event_id"
         ),
+        "side": _table("SELECT * FROM fhir_sides", "modifies", "event_id"),
         "staged": _table(
             "SELECT modifies, string_agg(reference, ',' ORDER BY event_id) AS by "
             "FROM fhir_stages WHERE axis IN ('S', 'other') AND focus AND told GROUP BY modifies",
@@ -77,7 +80,7 @@ JOINED_CANCER: Mapping[str, JoinedFact] = MappingProxyType(
         ),
     }
 )
-"""By name: `cancer#…`, the event's own condition as a cancer; `tumour#…`, the primary cancer that it modifies; `patient#told`, whether
+"""By name: `side#coding`, the side of a condition; `cancer#…`, the event's own condition as a cancer; `tumour#…`, the primary cancer that it modifies; `patient#told`, whether
 its person has a cancer; `stage#…`, the event as a stage; `staged#by`, the references to what stages a condition."""
 
 
@@ -171,6 +174,19 @@ def _stages(events: Path, files: Sequence[EventFile]) -> str:
         LEFT JOIN fhir_cancer_conditions AS c ON c.event_id = e.modifies AND c.role = 'primary'
         LEFT JOIN fhir_cancer_patients AS p ON p.person_id = e.person_id
         WHERE e.target IN ({", ".join(map(literal, _PLACES))}) AND (s.axis IS NOT NULL OR e.kind IN ({", ".join(map(literal, STAGE_KINDS))}))"""
+
+
+def _sides(events: Path, files: Sequence[EventFile]) -> str:
+    """The side of each condition that is told by modifiers which agree."""
+    telling = [
+        f
+        for f in files
+        if "modifies" in f.columns and ("concept_id" in f.columns or f.constants.get("concept_id") in SIDES)
+    ]
+    told = union_of(events, telling, ["modifies", "concept_id"])
+    whens = " ".join(f"WHEN {number} THEN {literal(side.json)}" for number, side in SIDES.items())
+    return f"""CREATE TABLE fhir_sides AS SELECT modifies, CASE min(concept_id) {whens} END AS coding FROM ({told})
+        WHERE concept_id IN ({", ".join(map(str, SIDES))}) AND modifies IS NOT NULL GROUP BY modifies HAVING count(DISTINCT concept_id) = 1"""
 
 
 _MEMBERS = """CREATE TABLE fhir_stage_members AS

@@ -71,6 +71,16 @@ COURSES: Mapping[int, Coding] = MappingProxyType(
 )
 """How a disease went on, by the concept of its episode."""
 
+SIDES: Mapping[int, Coding] = MappingProxyType(
+    {
+        36770232: Coding(SNOMED, "7771000", "Left (qualifier value)"),
+        36770058: Coding(SNOMED, "24028007", "Right (qualifier value)"),
+        36769853: Coding(SNOMED, "399488007", "Midline (qualifier value)"),
+        36770109: Coding(SNOMED, "51440002", "Right and left (qualifier value)"),
+    }
+)
+"""The side of a tumour, which OMOP has as a modifier of the condition."""
+
 TUMOUR_SIZES = frozenset({3046581, 36768664, 4139794})
 """Concepts of the largest dimension of a tumour."""
 

@@ -14,7 +14,7 @@ from oncoweave.fhir.mcode_profiles import CONCEPT, MCODE, PATIENT, RELATED, TERM
 from oncoweave.fhir.mcode_treatments import SPECIMEN_LOOKUPS, TREATMENTS
 from oncoweave.fhir.profile_sets import Overlay, ProfileSet, Requirement, Route
 from oncoweave.fhir.resources import SUBJECT
-from oncoweave.fhir.template import Elements, Instead, Leaf, Tree, moment, token
+from oncoweave.fhir.template import Elements, Instead, Leaf, Tree, When, moment, token
 
 _MASKED: Elements = {
     "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked"}]
@@ -41,12 +41,18 @@ _MORPHOLOGY: Elements = {
 }
 _STATUS = f"""'{{"coding":[{{"system":"{TERMINOLOGY}/condition-clinical","code":"' || CASE WHEN end_date IS NULL THEN 'active' ELSE 'inactive' END || '"}}]}}'"""
 _PROBLEM: Tree = [{"coding": [{"system": f"{TERMINOLOGY}/condition-category", "code": "problem-list-item"}]}]
+_SIDE: Elements = {
+    "url": MCODE + "laterality-qualifier",
+    "valueCodeableConcept": {"coding": [Leaf("side#coding")]},
+}
 _CANCER: Elements = {
     "extension": [_MORPHOLOGY],
     "clinicalStatus": Instead(Leaf(_STATUS, always=True)),
     "category": Instead(_PROBLEM),
     "code": {"coding": [Leaf("cancer#code")]},
-    "bodySite": [{"coding": Leaf("'[' || cancer#sites || ']'")}],
+    "bodySite": [
+        {"extension": When("cancer#sites IS NOT NULL", [_SIDE]), "coding": Leaf("'[' || cancer#sites || ']'")}
+    ],
 }
 _STAGE: Tree = Instead([{"assessment": Leaf("'[' || staged#by || ']'")}])
 PRIMARY = Overlay(
