@@ -8,7 +8,7 @@ SETUP := $(if $(CI),setup-airflow,setup)
 WITHOUT_AIRFLOW := src transforms bench tests docs --exclude '^(src/oncoweave/airflow|tests/airflow)/'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-airflow airflow airflow-demo demo test lint format types imports check faults bench bench-vocab bench-synthea bench-fhir bench-quality schema reference messages requirements wheel lock clean
+.PHONY: help setup setup-airflow airflow airflow-demo demo test lint format types imports check faults bench bench-vocab bench-synthea bench-fhir bench-fhir-in bench-quality schema reference messages requirements wheel lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench-synthea: setup ## measure OMOP rows per CPU-second on replicated Synthea p
 
 bench-fhir: setup ## measure FHIR resources per CPU-second against fhir.resources (TIMES=26: ten million resources)
 	@$(BIN)/python -m bench.fhir --copies $(or $(COPIES),100) --times $(or $(TIMES),1)
+
+bench-fhir-in: setup ## measure the resources of FHIR that a CPU-second reads (BUNDLES=folder, COPIES=20)
+	@$(BIN)/python -m bench.fhir_in $(BUNDLES) --copies $(or $(COPIES),20)
 
 bench-quality: setup ## measure the checks of a registry's run (PATIENTS="100 1000000", CHECKS=4000)
 	@$(BIN)/python -m bench.quality --patients $(or $(PATIENTS),100 1000000) --checks $(or $(CHECKS),0)

@@ -77,6 +77,10 @@ def test_a_file_of_one_resource(tmp_path: Path) -> None:
         ('{"resourceType": "Patient", "a": [""]}', "a list with something empty in it"),
         ('{"resourceType": "Patient", "a": ""}', "a member that is null or empty"),
         ('{"resourceType": "Patient", "a": {"resourceType": "Patient"}}', "a resource where none can be"),
+        (
+            '{"resourceType": "Patient", "contained": [{"resourceType": "System.x"}]}',
+            "a resource in it of no type of FHIR R4",
+        ),
         ('{"resourceType": "Patient", "modifierExtension": {"url": "u"}}', "a `modifierExtension` that is no list"),
         ('{"resourceType": "Patient", "a": 1' + "0" * 5_000 + "}", "a number that is too long"),
         ('{"resourceType": "Patient", "a": 1e999999999}', "a number that is too long"),

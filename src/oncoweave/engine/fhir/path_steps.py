@@ -126,6 +126,11 @@ def choice(fields: Sequence[str], wanted: frozenset[str]) -> Step:
     return step
 
 
+def resources(kind: str) -> Step:
+    """The contained resources of a type."""
+    return lambda found, variables: [one for one in found if type(one) is dict and one.get("resourceType") == kind]
+
+
 def kept(truth: Truth) -> Step:
     """The elements for which the criterion is true."""
     return lambda found, variables: [one for one in found if truth(one, variables)]
@@ -251,6 +256,17 @@ def starts_with(follow: Follow, prefix: str) -> Truth:
         return bool(found[0]) and found[0].startswith(prefix)
 
     return truth
+
+
+def concatenated(left: Follow, right: Follow) -> Follow:
+    """`&`; raises PathError for several and for what is no text, and takes nothing as an empty text."""
+
+    def text(found: list[Any]) -> str:
+        if len(found) > 1 or not all(isinstance(one, str) for one in found):
+            raise PathError("& with something that is no text")
+        return found[0] if found else ""
+
+    return lambda element, variables: [text(left(element, variables)) + text(right(element, variables))]
 
 
 def chosen(condition: Follow, then: Follow, otherwise: Follow) -> Follow:

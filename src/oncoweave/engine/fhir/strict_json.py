@@ -12,6 +12,8 @@ from decimal import Decimal, InvalidOperation
 from json.decoder import JSONDecodeError
 from typing import Any, NoReturn
 
+from oncoweave.engine.fhir.model import RESOURCES
+
 DEEPEST = 100
 """How deep a resource may be nested; FHIR's own are below 30."""
 MOST_DIGITS = 400
@@ -81,8 +83,8 @@ def _look_through(members: dict[str, Any], depth: int, modifiers: list[str]) -> 
             raise NotFhir("a member that is null or empty")
         kind = type(member)
         if kind is dict:
-            if "resourceType" in member and name not in _HOLDERS:
-                raise NotFhir("a resource where none can be")
+            if "resourceType" in member:
+                _refuse_misplaced(member, name)
             _look_through(member, depth + 1, modifiers)
         elif kind is list:
             beside = f"_{name}" in members or (name[:1] == "_" and name[1:] in members)
@@ -100,8 +102,8 @@ def _look_through_list(values: list[Any], depth: int, name: str, beside: bool, m
         if kind is dict:
             if not one:
                 raise NotFhir("a list with something empty in it")
-            if "resourceType" in one and name not in _HOLDERS:
-                raise NotFhir("a resource where none can be")
+            if "resourceType" in one:
+                _refuse_misplaced(one, name)
             _look_through(one, depth + 1, modifiers)
         elif kind is list:
             raise NotFhir("a list in a list")
@@ -111,6 +113,15 @@ def _look_through_list(values: list[Any], depth: int, name: str, beside: bool, m
             raise NotFhir("a list with something empty in it")
         elif kind is Decimal:
             _refuse_long(one)
+
+
+def _refuse_misplaced(resource: dict[str, Any], name: str) -> None:
+    """Raise NotFhir for a resource as the member `name` of another, where none can be, and for one of no type of FHIR."""
+    if name not in _HOLDERS:
+        raise NotFhir("a resource where none can be")
+    kind = resource["resourceType"]
+    if not isinstance(kind, str) or kind not in RESOURCES:
+        raise NotFhir("a resource in it of no type of FHIR R4")
 
 
 def _addresses(extensions: Any) -> list[str]:
