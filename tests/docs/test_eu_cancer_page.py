@@ -12,6 +12,7 @@ import pytest
 from docs.eu_cancer_omop import PAGE, page, rows
 from oncoweave.omop.model import tables
 from oncoweave.omop.routing import TABLE_OF_FACT
+from tests.fhir.snapshots import Packages
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,6 +48,14 @@ def test_every_concept_is_one_of_the_reference_data(shared_data: Path) -> None:
     concepts = shared_data / "vocab" / "merged" / "CONCEPT.parquet"
     known |= {number for (number,) in duckdb.sql(f"SELECT concept_id FROM '{concepts}'").fetchall()}
     assert {number for row in rows() for number, _ in row.concepts} - known == set()
+
+
+def test_every_element_of_fhir_is_one_of_r4(shared_data: Path) -> None:
+    packages = Packages(shared_data / "fhir" / "packages")
+    for path in {path for row in rows() for path in row.fhir}:
+        structure = packages.structure(path.partition(".")[0])
+        assert structure is not None
+        assert path in structure.elements
 
 
 def test_the_relations_are_those_of_the_guide() -> None:
