@@ -8,6 +8,8 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from oncoweave.engine.fhir import bundles, resources
 from oncoweave.engine.fhir.resources import LONGEST_LINE, Found, resources_of
@@ -250,3 +252,59 @@ def test_a_reference_to_another_entry_names_its_resource(tmp_path: Path) -> None
     bundle = json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
     found = [one.resource or {} for one in read(tmp_path, "b.json", bundle)]
     assert [r.get("subject") for r in found] == [None, {"reference": "Patient/a"}, {"reference": "urn:uuid:9"}]
+
+
+PIECES = (
+    "null",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    '"',
+    "\\u0000",
+    "\\ud800",
+    "NaN",
+    "-",
+    "1e999",
+    "0" * 5_000,
+    "entry",
+    "\ufeff",
+    "\n",
+    "\x00",
+    "é",
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    edits=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), st.sampled_from(["", *PIECES])), max_size=4),
+    name=st.sampled_from(["p.ndjson", "b.json"]),
+    cut=st.integers(0, 3),
+)
+def test_whatever_is_done_to_a_file_is_told_by_rule(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[float, int, str]], name: str, cut: int
+) -> None:
+    refers = {
+        "resourceType": "Condition",
+        "id": "c",
+        "subject": {"reference": "urn:uuid:1"},
+        "onsetAge": {"value": 1.5},
+    }
+    entries = [{"fullUrl": "urn:uuid:1", "resource": json.loads(ONE)}, {"resource": refers}]
+    text = json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+    if name == "p.ndjson":
+        text = f"{ONE}\n{json.dumps(refers)}\n{text}\n"
+    for where, gone, put in edits:
+        place = int(where * len(text))
+        text = text[:place] + put + text[place + gone :]
+    raw = text.encode()
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(raw[: len(raw) - cut])
+    try:
+        found = list(resources_of(path, name))
+    except DataError:
+        return
+    assert all((one.resource is None) == bool(one.reason) for one in found)
+    json.dumps([one.resource for one in found], ensure_ascii=False, default=str).encode()

@@ -276,6 +276,7 @@ def test_of_resources_of_one_id_the_second_is_quarantined(ward: Project, other: 
         ("path: gender", "path: gender female", 6, "is no FHIRPath"),
         ("resource: Patient", "resource: patient", 2, "resource"),
         ("resource: Patient", "resource: Patiant", 2, "`Patiant` is no resource of FHIR R4"),
+        ("resource: Patient", "resource: Bundle", 2, "a Bundle is read as its entries"),
         ("{name: gender,", "{name: patient,", None, "is there twice"),
         ("column:", "columns:", 4, "columns"),
     ],
@@ -329,3 +330,22 @@ def test_the_recap_and_the_page_tell_what_is_in_no_table(ward: Project, monkeypa
         "Condition conditions 2 2 0 conditions: 1 excluded: not breast",
     ):
         assert text in re.sub(" +", " ", section)
+
+
+def test_a_delta_of_fhir_changes_and_removes_resources_by_their_key(ward: Project) -> None:
+    removed = '"*.ndjson"\n    view: conditions\n    removed: {files: "gone*.json"}'
+    source = SOURCE.replace('"*.ndjson"\n    view: conditions', removed).replace("*.ndjson", "all*.ndjson")
+    source = source.replace("by: folder,", "by: folder, mode: delta,")
+    path = ward.root / "mappings" / "sources" / "ward" / "source.yaml"
+    path.write_text(source, encoding="utf-8")
+    deliver(ward, patient(1), condition(1, 1), condition(2, 1))
+    first = extract(ward, "ward")
+    path.write_text(source.replace("2024-05-01", "2024-06-01"), encoding="utf-8")
+    deliver(ward, patient(2), condition(1, 2))
+    gone = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": json.loads(condition(2, 1))}]}
+    (ward.root / "deliveries" / "gone.json").write_text(json.dumps(gone), encoding="utf-8")
+    run = extract(ward, "ward", base=first.run_id)
+    found = duckdb.sql(f"SELECT condition, patient FROM '{run.snapshot / 'conditions.parquet'}'").fetchall()
+    assert found == [("Condition/c1", "Patient/p2")]
+    counted = read_record(run.path / "extract.json", ExtractRecord).resources
+    assert [(one.type, one.resources) for one in counted] == [("Condition", 1), ("Patient", 1)]

@@ -24,6 +24,8 @@ def path_faults(view: View) -> Iterator[tuple[str, str]]:
     """What is wrong with a view before anything is read: each path that is none (or its resource), and why."""
     if view.resource not in RESOURCES:
         yield view.resource, f"`{view.resource}` is no resource of FHIR R4"
+    elif view.resource == "Bundle":
+        yield view.resource, "a Bundle is read as its entries, so a view reads those"
     for path in dict.fromkeys(view.paths()):
         try:
             tree_of(path)
