@@ -105,7 +105,8 @@ def test_a_tumour_is_told_with_site_morphology_stage_and_findings(registry: Run)
     (cancer,) = (r for r in staged if len(r["stage"][0]["assessment"]) == 2)
     assert cancer["bodySite"][0]["coding"][0]["code"] == "C50.9"
     assert cancer["bodySite"][0]["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "7771000", "left"
-    assert cancer["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "8500/3"
+    (morphology,) = (e["valueCodeableConcept"] for e in cancer["extension"] if e["url"].startswith(MCODE))
+    assert morphology["coding"][0]["code"] == "8500/3"
     group = next(r for r in found.values() if "mcode-tnm-stage-group" in str(r.get("meta")) and "hasMember" in r)
     members = [found[m["reference"]]["valueCodeableConcept"]["text"].rpartition("-")[2] for m in group["hasMember"]]
     assert members in (["T2", "N1", "M0"], ["T2", "N1"])
