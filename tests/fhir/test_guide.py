@@ -9,8 +9,10 @@ from typing import Any
 import duckdb
 import pytest
 
+from oncoweave.fhir.systems import OMOP, SYSTEMS
 from oncoweave.lint import lint
 from oncoweave.project import Project
+from oncoweave.vocabulary.code_systems import CODE_SYSTEMS, CONCEPT_IDS
 from tests.fhir.guide_cases import CASES, MINIMAL, Guided
 
 TABLES = (
@@ -83,3 +85,8 @@ def test_what_happened_in_a_part_of_a_stay_belongs_to_part_and_stay(guided: Guid
         FROM '{guided.run.tables}/procedure_occurrence.parquet' AS p JOIN '{guided.run.tables}/visit_detail.parquet' AS d
         USING (person_id) WHERE person_id = {guided.persons[case]}"""
     assert duckdb.sql(sql).fetchall() == [(True, True)]
+
+
+def test_the_addresses_that_are_written_are_those_that_are_read() -> None:
+    assert {name: CODE_SYSTEMS[name][0] for name in SYSTEMS} == dict(SYSTEMS)
+    assert CODE_SYSTEMS[CONCEPT_IDS][0] == OMOP

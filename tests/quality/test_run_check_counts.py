@@ -88,6 +88,22 @@ def test_a_rule_that_read_nothing_is_told_from_one_that_made_nothing(
     assert wrong == {"unread": [checks[0]], "held": [checks[1]], "left": [checks[2]]}
 
 
+def test_rows_that_no_rule_could_use_are_no_fault_of_a_rule_that_excludes_rows(
+    tiny_project: Project, connection: duckdb.DuckDBPyConnection
+) -> None:
+    nobody = (
+        ("quarantined", "person not mapped", 8),
+        ("quarantined", "duplicate key", 1),
+        ("quarantined", "start: missing", 1),
+    )
+    told = {"quarantined": 10, "mapped": 0, "reasons": nobody}
+    found = counted(
+        tiny_project, connection, record(entry("some", excluded=90, **told), entry("all", read=10, **told))
+    )  # fmt: skip
+    assert found["rows_held_back", "some"] == found["rule_made_nothing", "some"] == (1, 1)
+    assert found["rows_held_back", "all"] == found["rule_made_nothing", "all"] == (10, 10)
+
+
 def test_units_joins_and_partial_dates_are_counted(
     tiny_project: Project, connection: duckdb.DuckDBPyConnection
 ) -> None:

@@ -22,6 +22,8 @@ from oncoweave.records import EventFile, ExtractRecord, LedgerEntry, MapRecord, 
 from oncoweave.spec.load import load_mapping
 from oncoweave.spec.source import Source
 
+UNUSABLE = ("person not mapped", "duplicate key")
+"""Reasons of the ledger for rows that no rule of their table could use, told before a rule's own condition."""
 EMPTY = "empty"
 """The reason by which the ledger excludes an empty cell."""
 
@@ -77,16 +79,26 @@ def _rule(entry: LedgerEntry, spec: Source, optional: str) -> Iterator[Finding]:
         entry.read - entry.excluded,
         sum(n for kind, why, n in entry.reasons if (kind, why) == ("excluded", EMPTY)),
     )
+    unread = _unread(entry)
     yield found("ledger_unbalanced", entry.read, abs(entry.read - accounted))
-    yield found("rule_made_nothing", kept, 0 if entry.mapped else kept)
+    yield found("rule_made_nothing", kept - unread, 0 if entry.mapped else kept - unread)
     idle = optional if not kept else ""
     yield found("rule_excluded_all", entry.read - empty, 0 if kept else entry.read - empty, idle)
     table = spec.tables.get(entry.table)
     absent = "the table is optional, and has no row" if table and table.optional else optional
     yield found("rule_read_nothing", 1, int(not entry.read), absent if not entry.read else "")
-    yield found("rows_held_back", kept, entry.quarantined)
+    yield found("rows_held_back", kept - unread, entry.quarantined - unread)
     yield found("rows_excluded", entry.read, entry.excluded)
     yield found("events_unmapped", entry.events, entry.unmapped)
+
+
+def _unread(entry: LedgerEntry) -> int:
+    """The rows that no rule could use, of a rule that excludes rows: whether it would have read these, nobody can tell.
+
+    Where many rules share a table, as those of FHIR's Observation, one patient who is not mapped is no fault of all of them.
+    """
+    early = sum(n for kind, why, n in entry.reasons if kind == "quarantined" and why in UNUSABLE)
+    return early if entry.excluded else 0
 
 
 def _shares(given: Mapped) -> Iterator[Finding]:
