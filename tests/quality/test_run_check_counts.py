@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -36,7 +37,7 @@ from oncoweave.spec.trends import RunCheckSpec, Trends
 DAY = date(2024, 1, 31)
 
 
-def entry(rule: str, **counts: int) -> LedgerEntry:
+def entry(rule: str, **counts: Any) -> LedgerEntry:
     told = {"read": 100, "mapped": 100, "quarantined": 0, "excluded": 0, "events": 100, "unmapped": 0, **counts}
     return LedgerEntry(rule=rule, column=None, table="tumours", fact="condition", **told)
 
