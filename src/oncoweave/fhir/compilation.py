@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from oncoweave.engine.parquet import identifier, literal
@@ -107,6 +107,11 @@ class Part:
             return general
         return f"CASE WHEN {self.sure[0]} THEN {_concatenated(self.sure[1])} ELSE {general} END"
 
+    @property
+    def single(self) -> Pieces:
+        """The pieces, of one that may not be there with one piece of SQL that is NULL then."""
+        return (Sql(self.sql),) if self.sure else self.pieces
+
     def after(self, text: str) -> Pieces:
         """The pieces after a constant: as a part among others, NULL for nothing."""
         if self.always or not self.sure:
@@ -167,9 +172,9 @@ def compiled(tree: Tree, part_of: Callable[[Leaf], Part]) -> Part:
         return _if_met(part_of(Leaf(tree.sql)), tree.tree, part_of)
     if isinstance(tree, Mapping):
         members = ((f"{json.dumps(name)}:", compiled(inner, part_of)) for name, inner in tree.items())
-        return _assembled(list(members), "{", "}")
+        return _object(list(members))
     if isinstance(tree, Sequence) and not isinstance(tree, str):
-        return _assembled([("", compiled(inner, part_of)) for inner in tree], "[", "]")
+        return _array([compiled(inner, part_of) for inner in tree])
     return Part((json.dumps(tree, ensure_ascii=False),))
 
 
@@ -179,15 +184,13 @@ def _if_met(condition: Part, tree: Tree, part_of: Callable[[Leaf], Part]) -> Par
         return NOTHING
     part = compiled(tree, part_of)
     if condition.pieces == ("true",) or not part.pieces:
-        return part
+        return replace(part, told=bool(part.pieces))
     return Part((Sql(f"CASE WHEN {condition.sql} THEN {part.sql} END"),), told=True, always=False)
 
 
 def _or_else(part: Part, otherwise: Part) -> Part:
-    if not part.pieces:
-        return otherwise
-    if part.always:
-        return part
+    if not part.pieces or part.always:
+        return replace(part if part.pieces else otherwise, told=True)
     if part.sure:
         rest = f"coalesce({' || '.join(_texts(part.pieces))}, {otherwise.sql})"
         text = f"CASE WHEN {part.sure[0]} THEN {_concatenated(part.sure[1])} ELSE {rest} END"
@@ -195,21 +198,24 @@ def _or_else(part: Part, otherwise: Part) -> Part:
     return Part((Sql(f"coalesce({part.sql}, {otherwise.sql})"),), told=True)
 
 
-def _assembled(members: Sequence[tuple[str, Part]], begin: str, end: str) -> Part:
-    """An object or an array of what there is of its members; nothing where there are constants of the template at most."""
+def _object(members: Sequence[tuple[str, Part]]) -> Part:
+    """An object of what there is of its members; nothing where there are constants of the template at most.
+
+    What is always there comes first, so that no comma depends on what may not be.
+    """
     present = [(name, part) for name, part in members if part.pieces]
     told = any(part.told for _, part in present)
     if not present or (not told and len(present) < len(members)):
         return NOTHING
     always = [(name, part) for name, part in present if part.always]
     perhaps = [(name, part) for name, part in present if not part.always]
-    pieces: list[str | Sql] = [begin]
+    pieces: list[str | Sql] = ["{"]
     for number, (name, part) in enumerate(always):
         pieces += [("," if number else "") + name, *part.pieces]
     if not perhaps or any(part.told for _, part in always):
-        return Part(_joined([*pieces, *_optional(perhaps), end]), told)
+        return Part(_joined([*pieces, *_optional(perhaps), "}"]), told)
     start = ("," if always else "", pieces)
-    return Part(_some(start, perhaps, end), told, always=False, sure=_sure(start, perhaps, end))
+    return Part(_some(start, perhaps), told, always=False, sure=_sure(start, perhaps))
 
 
 _Start: TypeAlias = tuple[str, list[str | Sql]]
@@ -221,27 +227,49 @@ def _optional(members: Iterable[tuple[str, Part]]) -> list[str | Sql]:
     return [piece for name, part in members for piece in part.after("," + name)]
 
 
-def _some(start: _Start, perhaps: Sequence[tuple[str, Part]], end: str) -> Pieces:
-    """An object or array that is there if any of these members is: NULL otherwise."""
+def _some(start: _Start, perhaps: Sequence[tuple[str, Part]]) -> Pieces:
+    """An object that is there if any of these members is: NULL otherwise."""
     comma, pieces = start
     if len(perhaps) == 1:
         name, part = perhaps[0]
-        inner = part.pieces if not part.sure else (Sql(part.sql),)
-        return _joined([*pieces, comma + name, *inner, end])
+        return _joined([*pieces, comma + name, *part.single, "}"])
     found = _concatenated(tuple(_optional(perhaps)))
     bare = found if comma else f"ltrim({found}, ',')"
-    return _joined([*pieces, Sql(f"nullif({bare}, '')"), end])
+    return _joined([*pieces, Sql(f"nullif({bare}, '')"), "}"])
 
 
-def _sure(start: _Start, perhaps: Sequence[tuple[str, Part]], end: str) -> tuple[str, Pieces] | None:
+def _sure(start: _Start, perhaps: Sequence[tuple[str, Part]]) -> tuple[str, Pieces] | None:
     """The condition by which the first of them that can be told cheaply is there, and the pieces with it in front."""
     comma, pieces = start
     for name, part in perhaps:
         if part.sure:
             condition, inner = part.sure
             others = [(n, p) for n, p in perhaps if p is not part]
-            return condition, _joined([*pieces, comma + name, *inner, *_optional(others), end])
+            return condition, _joined([*pieces, comma + name, *inner, *_optional(others), "}"])
     return None
+
+
+def _array(items: Sequence[Part]) -> Part:
+    """An array of what there is of its items, in their order; nothing where there are constants of the template at most."""
+    present = [part for part in items if part.pieces]
+    told = any(part.told for part in present)
+    if not present or (not told and len(present) < len(items)):
+        return NOTHING
+    first, later = present[0], present[1:]
+    rest = [piece for part in later for piece in part.after(",")]
+    always = not told or any(part.told for part in present if part.always)
+    if first.always and always:
+        return Part(_joined(["[", *first.pieces, *rest, "]"]), told)
+    if not later:
+        sure = (first.sure[0], _joined(["[", *first.sure[1], "]"])) if first.sure else None
+        return Part(_joined(["[", *first.single, "]"]), told, always=False, sure=sure)
+    all_ = Sql(f"ltrim({_concatenated((*first.after(','), *rest))}, ',')")
+    if always:
+        return Part(_joined(["[", all_, "]"]), told)
+    perhaps = [part.sql for part in present if not part.always]
+    some = Sql(f"CASE WHEN coalesce({', '.join(perhaps)}) IS NOT NULL THEN {all_.text} END")
+    sure = (first.sure[0], _joined(["[", *first.sure[1], *rest, "]"])) if first.sure else None
+    return Part(_joined(["[", some, "]"]), told, always=False, sure=sure)
 
 
 def _joined(pieces: Iterable[str | Sql]) -> Pieces:
