@@ -69,6 +69,9 @@ class Harmonisation:
     maps: Mapping[str, ConceptMap] = field(default_factory=dict)
     origin: Origin | None = None
 
+    in_fhir: bool = True
+    """Whether FHIR is written where the mapping asks for it: not of worked examples, which are of OMOP."""
+
     @property
     def vocabulary(self) -> str:
         """What the vocabulary calls itself, whatever name mappings use for it."""
@@ -110,7 +113,7 @@ def harmonise_rest(of: Harmonisation, found: MapRecord, parts: Mapping[str, tupl
 
 def _fhir_folder(of: Harmonisation) -> AbstractContextManager[Path | None]:
     """The folder for FHIR, where the mapping asks for it."""
-    return stage_folder(of.run, "fhir") if of.plan.mapping.fhir else nullcontext()
+    return stage_folder(of.run, "fhir") if of.plan.mapping.fhir and of.in_fhir else nullcontext()
 
 
 def event_files(run: RunFolder) -> tuple[EventFile, ...]:

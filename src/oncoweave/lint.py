@@ -155,7 +155,7 @@ def _made(inputs: Inputs, plan: Plan, example: Example) -> Made:
             tables=tuple(snapshots),
         )
         project = Project(home, home / "runs", home / "releases", home / "restricted")
-        record = harmonise(Harmonisation(run, project, extracted, plan, inputs.bundle, _EXAMPLE_KEY))
+        record = harmonise(Harmonisation(run, project, extracted, plan, inputs.bundle, _EXAMPLE_KEY, in_fhir=False))
         rows = {name: _read(run.tables / f"{name}.parquet") for name in example.expect}
         return Made(rows, {name: _held(record, name) for name in example.expect})
 
