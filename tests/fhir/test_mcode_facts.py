@@ -158,6 +158,29 @@ def test_the_concepts_are_those_of_the_reference_data(shared_data: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("name", "ancestors", "role"),
+    [
+        ("Primary malignant neoplasm of colon", (), "primary"),
+        ("Small cell carcinoma of lung", (), "primary"),
+        ("Neuroblastoma", (), "primary"),
+        ("Secondary malignant neoplasm of liver", (), "secondary"),
+        ("Malignant essential hypertension", (), None),
+        ("Malignant hyperthermia", (), None),
+        ("Suspected carcinoma of lung", (), None),
+        ("Osteoblastoma", (), None),
+        ("Essential hypertension", (), None),
+        ("Thymoma", (cancers.MALIGNANT,), "primary"),
+        ("Carcinomatosis", (cancers.MALIGNANT, cancers.SECONDARY), "secondary"),
+        ("Carcinoma phobia", (0,), None),
+    ],
+)
+def test_a_cancer_is_told_by_its_ancestors_else_by_its_name(
+    name: str, ancestors: tuple[int, ...], role: str | None
+) -> None:
+    assert cancers.cancer_of(cancers.ConceptOf(1, name, "SNOMED", "1", frozenset(ancestors))).role == role
+
+
+@pytest.mark.parametrize(
     ("code", "text", "value", "method"),
     [
         ("AJCC/UICC-T3", "AJCC 6th T3", "T3", "444256004"),

@@ -92,7 +92,9 @@ def _make_concepts(connection: duckdb.DuckDBPyConnection, events: Path, ancestor
     """`fhir_cancers`: each concept that a condition may have, as a cancer."""
     concepts = f"read_parquet({literal(events / '_concepts.parquet')})"
     above: dict[int, set[int]] = {}
-    if ancestors:
+    told = f"SELECT 1 FROM read_parquet({literal(ancestors)}) WHERE ancestor_concept_id = {MALIGNANT} LIMIT 1"
+    knows = bool(ancestors and fetch_rows(connection, told, "looking for the ancestors of cancers"))
+    if knows:
         sql = f"""SELECT descendant_concept_id, ancestor_concept_id FROM read_parquet({literal(ancestors)})
             WHERE ancestor_concept_id IN ({MALIGNANT}, {SECONDARY}) AND descendant_concept_id IN (SELECT concept_id FROM {concepts})"""
         for concept, ancestor in fetch_rows(connection, sql, "reading the ancestors of concepts"):
@@ -100,7 +102,7 @@ def _make_concepts(connection: duckdb.DuckDBPyConnection, events: Path, ancestor
     sql = f"SELECT concept_id, concept_name, vocabulary_id, concept_code FROM {concepts} WHERE domain_id = 'Condition'"
     rows = []
     for concept, name, vocabulary, code in fetch_rows(connection, sql, "reading the concepts of conditions"):
-        known = frozenset(above.get(int(concept), {0})) if above else frozenset[int]()
+        known = frozenset(above.get(int(concept), {0})) if knows else frozenset[int]()
         cancer = cancer_of(ConceptOf(int(concept), str(name), str(vocabulary), str(code or ""), known))
         morphology = cancer.morphology.json if cancer.morphology else None
         rows.append(

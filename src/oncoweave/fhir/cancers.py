@@ -47,7 +47,8 @@ C73.9 69748006  Thyroid_gland      133424 4178976
 """
 _ICDO3 = re.compile(r"(?:(\d{4})/(\d)|NULL)-(?:(C\d{2}(?:\.\d)?)|NULL)")
 _PRIMARY_NAME = re.compile(
-    r"malignan|carcinoma|sarcoma|leuka?emia|lymphoma|myeloma|melanoma|mesothelioma|blastoma|seminoma|glioma",
+    r"malignan\w*(?: \w+)* (?:neoplas|tumou?r)|carcinoma|sarcoma\b|leuka?emia|lymphoma\b|myeloma|melanoma|mesothelioma|seminoma|glioma"
+    r"|(?:neuro|retino|nephro|hepato|medullo|glio)blastoma",
     re.IGNORECASE,
 )
 _SECONDARY_NAME = re.compile(r"\bsecondary\b|metasta", re.IGNORECASE)
