@@ -140,7 +140,7 @@ def round_trip(of: RoundTrip) -> list[str]:
     """What comes back of OMOP through FHIR."""
     lines = ["## OMOP to FHIR to OMOP", ""]
     lines += [
-        f"The tables of {', '.join(of.sources)} are written as FHIR, read by fhir_r4, and compared row by row in these columns:",
+        f"The tables of {', '.join(of.sources)} are written as FHIR (`fhir: base`), read by fhir_r4, and compared row by row in these columns:",
         "",
     ]
     lines += ["| table | columns that come back |", "|---|---|"]

@@ -72,7 +72,8 @@ def project_of(root: Path, source: str, shared_data: Path, like: str = "") -> Pr
         shutil.copytree(ROOT / part, root / part)
     release = vocabulary_of(ROOT / "mappings" / "sources" / (like or source) / "mapping.yaml")
     mapping = root / "mappings" / "sources" / source / "mapping.yaml"
-    mapping.write_text(re.sub(r"(?m)^vocabulary: .+$", f"vocabulary: {release}", mapping.read_text("utf-8")), "utf-8")
+    text = re.sub(r"(?m)^vocabulary: .+$", f"vocabulary: {release}", mapping.read_text(encoding="utf-8"))
+    mapping.write_text(re.sub(r"(?m)^fhir: .+$", "fhir: base", text), encoding="utf-8")
     project = Project(root, root / "runs", root / "releases", root / "restricted")
     if release.startswith("starter"):
         add_concepts(root / "mappings" / "vocabulary" / "starter" / "CONCEPT.csv")
