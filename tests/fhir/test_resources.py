@@ -175,8 +175,8 @@ def test_the_entries_of_a_large_bundle_are_not_held(tmp_path: Path, monkeypatch:
         ("p.ndjson", ONE.encode("utf-16"), "line 1: not UTF-8"),
         ("p.ndjson", f"{ONE}\n".encode() + b"\xff", "line 2: not UTF-8"),
         ("b.json", b'{"resourceType":\n"Patient", "id": "\xff"}', "line 2: not UTF-8"),
-        ("p.ndjson.gz", gzip.compress(f"{ONE}\n".encode())[:-8] + b"12345678", "cut off, or is no gzip"),
-        ("p.ndjson.gz", gzip.compress(f"{ONE}\n".encode())[:20], "cut off"),
+        ("p.ndjson.gz", gzip.compress(f"{ONE}\n".encode(), mtime=0)[:-8] + b"12345678", "cut off, or is no gzip"),
+        ("p.ndjson.gz", gzip.compress(f"{ONE}\n".encode(), mtime=0)[:20], "cut off"),
         ("p.ndjson.gz", b"no gzip", "no gzip file"),
     ],
 )
