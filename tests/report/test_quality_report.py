@@ -17,7 +17,7 @@ from oncoweave.quality.coverage import Coverage, MapCoverage, UnmappedCode
 from oncoweave.quality.dqd.catalogue import catalogue
 from oncoweave.quality.evidence import Evidence
 from oncoweave.quality.fhir.reconciliation import JudgedType, ReconciledKind, Reconciliation
-from oncoweave.records import CheckRecord, ExpectationResult, IdleWaiver
+from oncoweave.records import CheckRecord, ExpectationResult, FhirClaim, FhirRecord, IdleWaiver
 from oncoweave.report.check_views import view
 from oncoweave.report.flow import flow_of
 from oncoweave.report.material import Material
@@ -56,6 +56,13 @@ FHIR = Reconciliation(
 )  # fmt: skip
 
 
+CLAIMS = (
+    FhirClaim(profile="grade", resources=1_000),
+    FhirClaim(profile="stage", reason="no standard concept", resources=20),
+    FhirClaim(profile="stage", reason="no day", resources=3),
+)
+
+
 def full() -> Material:
     """Material in which every section of the report has something to say."""
     of = material(RESULTS)
@@ -68,7 +75,7 @@ def full() -> Material:
     )
     return replace(
         of,
-        mapped=of.mapped.model_copy(update={"ledger": LEDGER}),
+        mapped=of.mapped.model_copy(update={"ledger": LEDGER, "fhir": FhirRecord(profiles="mcode", claims=CLAIMS)}),
         checked=CheckRecord(verdict="fail", results=RESULTS, idle_waivers=(idle,)),
         evidence=Evidence(coverage=coverage, distributions=distributions(), queries={"person.sex": "SELECT 1 AS evaluated"}, fhir=FHIR),
         history=history("person.sex", ((1, True), (2, False), (3, False))),
@@ -98,6 +105,13 @@ def test_omop_and_fhir_are_told_side_by_side_where_there_is_fhir(opened: Any) ->
     same = Evidence(fhir=FHIR.model_copy(update={"kinds": FHIR.kinds[1:]}))
     assert "The two tell the same" in quality_page(replace(full(), evidence=same), [])
     assert 'id="fhir"' not in quality_page(replace(full(), evidence=Evidence()), [])
+
+
+def test_profiles_that_are_not_met_are_told_with_the_reason_at_the_site_only(opened: Any) -> None:
+    rows = opened.locator("section[aria-labelledby=fhir] table").last.locator("tbody tr").all_inner_texts()
+    assert [row.split() for row in rows[:2]] == [["grade", "1,000", "0"], ["stage", "0", "23"]]
+    assert rows[2].splitlines() == ["20 not met: no standard concept", "3 not met: no day"]
+    assert "not met" not in quality_page(full(), [], shared=True)
 
 
 def test_what_is_not_applicable_is_in_no_denominator() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from oncoweave.privacy.small_cells import suppressed
-from oncoweave.records import ALL_FACTS, LedgerEntry, events_by_fact
+from oncoweave.records import ALL_FACTS, FhirRecord, LedgerEntry, events_by_fact
 from oncoweave.report import matrix
 from oncoweave.report.banners import of_the_verdict
 from oncoweave.report.changes import changes_of, mapped_share, rows_of
@@ -106,9 +106,25 @@ def quality_page(of: Material, pages: Sequence[Mapping[str, object]], *, shared:
         changes=changes_of(of),
         provenance=_provenance(of),
         fhir_difference=sum(abs(kind.difference) for kind in of.evidence.fhir.kinds) if of.evidence.fhir else 0,
+        claims=_claims(of.mapped.fhir),
         contents=contents,
         anchors={**dict(contents), "open": _("those checks")},
     )
+
+
+def _claims(written: FhirRecord | None) -> list[tuple[str, int, list[tuple[str, int]]]]:
+    """Each profile by its last name: how many resources claim it, and by reason how many that could have do not."""
+    claims = written.claims if written else ()
+    met = {claim.profile: claim.resources for claim in claims if not claim.reason}
+    profiles = sorted({claim.profile for claim in claims})
+    return [
+        (
+            profile.rsplit("/", 1)[-1],
+            met.get(profile, 0),
+            [(claim.reason, claim.resources) for claim in claims if claim.reason and claim.profile == profile],
+        )
+        for profile in profiles
+    ]
 
 
 def views(of: Material, hidden_below: int = 0) -> Iterator[CheckView]:
