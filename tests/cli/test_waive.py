@@ -15,7 +15,8 @@ from tests.cli.test_flow import Terminal
 from tests.run.test_judge_again import CHECK, SUITE
 
 CANARY = "Zyxomme-Quagga-1899"
-TODAY, YESTERDAY = date.today().isoformat(), (date.today() - timedelta(days=1)).isoformat()
+TOMORROW, YESTERDAY = [(date.today() + timedelta(days=days)).isoformat() for days in (1, -1)]
+"""A waiver that these tests make counts until tomorrow, for midnight may pass while they run."""
 
 
 @pytest.fixture
@@ -64,21 +65,23 @@ def test_from_a_failing_convention_to_a_release(cli: Terminal) -> None:
         (("site.men_onli",), f"did you mean `{CHECK}`?"),
         (("person.person_id.be_unique",), "does not fail: there is nothing to waive"),
     ):
-        code, said = fails(cli, "waive", "tiny", *call, "--reason", "r", "--owner", "QA", "--until", TODAY)
+        code, said = fails(cli, "waive", "tiny", *call, "--reason", "r", "--owner", "QA", "--until", TOMORROW)
         assert code == 2 and words in said
     code, said = fails(cli, "waive", "tiny", CHECK, "--reason", "r", "--owner", "QA", "--until", YESTERDAY)
     assert code == 2 and "has expired lets nothing pass" in said
     code, said = fails(
-        cli, "waive", "tiny", CHECK, "--at-most", "120", "--reason", "r", "--owner", "Q", "--until", TODAY
+        cli, "waive", "tiny", CHECK, "--at-most", "120", "--reason", "r", "--owner", "Q", "--until", TOMORROW
     )
     assert code == 2 and "`at_most` cannot be written so" in said
     file = cli.project.source_folder("tiny") / "waivers.yaml"
     before = file.read_text()
     assert "site" not in before, "what was refused is not written"
 
-    said = cli.says("waive", "tiny", CHECK, "--reason", "asked for\nat the registry", "--owner", "QA", "--until", TODAY)
+    said = cli.says(
+        "waive", "tiny", CHECK, "--reason", "asked for\nat the registry", "--owner", "QA", "--until", TOMORROW
+    )
     assert re.search(r": passed, with [0-9]+ waived$", said.splitlines()[0])
-    assert f"waived for at most 5 rows until {TODAY} by QA: asked for at the registry" in " ".join(said.split())
+    assert f"waived for at most 5 rows until {TOMORROW} by QA: asked for at the registry" in " ".join(said.split())
     added = file.read_text().removeprefix(before).splitlines()
     assert added[:3] == [f"  - check: {CHECK}", "    at_most: 5 rows", "    reason: asked for at the registry"]
     release = Path(json.loads(cli.says("publish", "tiny", "--json"))["release"])
@@ -103,7 +106,7 @@ def test_keys_of_failing_rows_and_values_leave_nothing_behind_them_but_the_quara
         path.write_text(text.replace("P00", CANARY), encoding="utf-8")
     code, said = fails(cli, "run", "tiny")
     assert code == 3 and CHECK in said and CANARY not in said
-    cli.says("waive", "tiny", CHECK, "--reason", "r", "--owner", "QA", "--until", TODAY)
+    cli.says("waive", "tiny", CHECK, "--reason", "r", "--owner", "QA", "--until", TOMORROW)
     listed = cli.says("failing", "tiny", CHECK, "--rows")
     keys = {row["key"] for row in json.loads(cli.says("failing", "tiny", CHECK, "--json"))["rows"]}
     cli.says("publish", "tiny")
