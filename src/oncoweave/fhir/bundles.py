@@ -15,13 +15,13 @@ from itertools import groupby
 from pathlib import Path
 
 from oncoweave.errors import EnvironmentFault
-from oncoweave.fhir.resource_text import Resource, compact
+from oncoweave.fhir.mcode_profiles import MCODE
+from oncoweave.fhir.resource_text import ID, Resource, compact
 
 OF_NOBODY = ("ConceptMap", "Provenance")
 """Types that are about no patient; of the Provenance, each Bundle has one of its own."""
-MCODE_PATIENT = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-cancer-patient"
-MCODE_BUNDLE = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-patient-bundle"
-_ID = re.compile(rb'"id":"([A-Za-z0-9.\-]{1,64})"')
+MCODE_PATIENT, MCODE_BUNDLE = f"{MCODE}cancer-patient", f"{MCODE}patient-bundle"
+_ID = re.compile(rf'"id":"({ID})"'.encode())
 _PATIENT = re.compile(rb'"(?:subject|patient)":\{"reference":"Patient/([0-9]{1,19})"')
 
 

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 Resource: TypeAlias = dict[str, Any]
 """A resource, or a part of one, as FHIR's JSON has it."""
 LONGEST_ID = 64
+ID = rf"[A-Za-z0-9\-.]{{1,{LONGEST_ID}}}"
+"""The form of an id in R4."""
 _PLAIN = re.compile(r"[a-z0-9_]+")
 _SIGNS = re.compile(r"[\x00-\x1f\x7f]+")
 

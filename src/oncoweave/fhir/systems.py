@@ -5,29 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-OMOP = "http://fhir.ohdsi.org/CodeSystem/concepts"
-"""The concepts of OMOP themselves, by their id: for vocabularies without a system of their own."""
-UCUM = "http://unitsofmeasure.org"
+from oncoweave.vocabulary.code_systems import CODE_SYSTEMS, CONCEPT_IDS
 
-SYSTEMS: Mapping[str, str] = MappingProxyType(
-    {
-        "SNOMED": "http://snomed.info/sct",
-        "LOINC": "http://loinc.org",
-        "ICDO3": "http://terminology.hl7.org/CodeSystem/icd-o-3",
-        "ICD10": "http://hl7.org/fhir/sid/icd-10",
-        "ICD10CM": "http://hl7.org/fhir/sid/icd-10-cm",
-        "ICD9CM": "http://hl7.org/fhir/sid/icd-9-cm",
-        "ATC": "http://www.whocc.no/atc",
-        "RxNorm": "http://www.nlm.nih.gov/research/umls/rxnorm",
-        "UCUM": UCUM,
-        "CVX": "http://hl7.org/fhir/sid/cvx",
-    }
-)
+OMOP = CODE_SYSTEMS[CONCEPT_IDS][0]
+"""The concepts of OMOP themselves, by their id: for vocabularies without a system of their own."""
+UCUM = CODE_SYSTEMS["UCUM"][0]
+
+_WRITTEN = ("SNOMED", "LOINC", "ICDO3", "ICD10", "ICD10CM", "ICD9CM", "ATC", "RxNorm", "UCUM", "CVX")
+SYSTEMS: Mapping[str, str] = MappingProxyType({vocabulary: CODE_SYSTEMS[vocabulary][0] for vocabulary in _WRITTEN})
 """Vocabularies with a system of their own."""
 
 COMBINED = ("ICDO Condition",)
 """Concept classes whose codes are OMOP's own combinations of codes (`8500/3-C50.9`), which the system itself does not have."""
-
 
 LOCAL = "urn:oncoweave"
 """The start of the system of the codes of a source's own, before the source's name and that of the concept map."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from oncoweave.engine.connection import without_values
 from oncoweave.engine.ndjson import select_lines, select_members
 from oncoweave.engine.parquet import literal
 from oncoweave.errors import OncoweaveError
+from oncoweave.fhir.resource_text import ID
 from oncoweave.records import FhirFile, FileRecord
 from oncoweave.release_records import ReleasedFhir
 
@@ -27,7 +28,6 @@ DELETED = "deleted"
 KIND = "http://hl7.org/fhir/uv/bulkdata/StructureDefinition/BulkPublishManifest"
 _RESOURCES = re.compile(rf"{FOLDER}/([A-Z][A-Za-z]{{1,63}})\.[0-9]{{3,6}}\.ndjson")
 _DELETED = re.compile(rf"{FOLDER}/{DELETED}\.[0-9]{{3,6}}\.ndjson")
-ID = "[A-Za-z0-9.-]{1,64}"
 _ADDRESS = f"[A-Z][A-Za-z]{{1,63}}/{ID}"
 
 
@@ -78,27 +78,39 @@ def _listed(file: FileRecord) -> dict[str, object]:
     return {"url": file.name.removeprefix(f"{FOLDER}/"), "count": file.rows, "fileSize": file.bytes}
 
 
+def _counts(connection: duckdb.DuckDBPyConnection, lines: str, good: str) -> dict[str, tuple[int, int]]:
+    """By the last name of each file: its lines, and those that are good."""
+    counted = f"SELECT file, count(*), count(*) FILTER ({good}) FROM ({lines}) GROUP BY file"
+    return {Path(name).name: (rows, right) for name, rows, right in connection.execute(counted).fetchall()}
+
+
+def _miscounted(
+    files: Sequence[FileRecord], counts: Mapping[str, tuple[int, int]], called: str, wrong: str
+) -> Iterator[tuple[str, str]]:
+    """Files with another number of lines than the manifest says, or with lines that are not good."""
+    for file in files:
+        rows, right = counts.get(Path(file.name).name, (0, 0))
+        if rows != file.rows:
+            yield file.name, f"has {rows} {called}, the manifest says {file.rows}"
+        if right != rows:
+            yield file.name, f"{rows - right} of its lines are {wrong}"
+
+
 def _resources(
     connection: duckdb.DuckDBPyConnection, release: Path, files: Sequence[FileRecord], type_: str
 ) -> Iterator[tuple[str, str]]:
     """Lines that are no resource of the type, and ids that two resources have."""
     lines = select_members([release / file.name for file in files], ["$.resourceType", "$.id"])
     good = f"found IS NOT NULL AND found[1] = {literal(type_)} AND regexp_full_match(coalesce(found[2], ''), '{ID}')"
-    counted = f"SELECT file, count(*), count(*) FILTER ({good}) FROM ({lines}) GROUP BY file"
     try:
         with without_values(f"reading {type_} resources"):
-            counts = {Path(name).name: numbers for name, *numbers in connection.execute(counted).fetchall()}
+            counts = _counts(connection, lines, good)
             twice = f"SELECT count(found[2]) - count(DISTINCT found[2]) FROM ({lines})"
             ((more,),) = connection.execute(twice).fetchall()
     except OncoweaveError:
         yield files[0].name, "cannot be read as NDJSON"
         return
-    for file in files:
-        rows, right = counts.get(Path(file.name).name, (0, 0))
-        if rows != file.rows:
-            yield file.name, f"has {rows} resources, the manifest says {file.rows}"
-        if right != rows:
-            yield file.name, f"{rows - right} of its lines are no {type_} with an id"
+    yield from _miscounted(files, counts, "resources", f"no {type_} with an id")
     if more:
         yield files[0].name, f"{more} ids of {type_} stand twice"
 
@@ -124,18 +136,12 @@ def _deletions(
     )
     try:
         with without_values("reading deletions"):
-            counted = f"SELECT file, count(*), count(*) FILTER ({good}) FROM ({lines}) GROUP BY file"
-            counts = {Path(name).name: numbers for name, *numbers in connection.execute(counted).fetchall()}
+            counts = _counts(connection, lines, good)
             both = f"SELECT count(*) FROM (SELECT unnest({urls}) AS url FROM ({lines})) SEMI JOIN ({here or 'SELECT NULL AS url'}) USING (url)"
             ((kept,),) = connection.execute(both).fetchall()
     except OncoweaveError:
         yield files[0].name, "cannot be read as NDJSON"
         return
-    for file in files:
-        rows, right = counts.get(Path(file.name).name, (0, 0))
-        if rows != file.rows:
-            yield file.name, f"has {rows} lines, the manifest says {file.rows}"
-        if right != rows:
-            yield file.name, f"{rows - right} of its lines are no Bundles that only delete"
+    yield from _miscounted(files, counts, "lines", "no Bundles that only delete")
     if kept:
         yield files[0].name, f"deletes {kept} resources that the release has"

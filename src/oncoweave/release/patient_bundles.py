@@ -99,7 +99,8 @@ def write_bundles(
         for bundle in resources.bundles():
             if patients and bundle.patient not in patients:
                 continue
-            found.add(bundle.patient) if patients else None
+            if patients:
+                found.add(bundle.patient)
             _write(beside, bundle, ndjson=ndjson)
             counts = [counts[0] + 1, counts[1] + bundle.resources]
         missing = set(patients) - found

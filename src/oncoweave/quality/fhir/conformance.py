@@ -11,7 +11,8 @@ import duckdb
 
 from oncoweave.engine.connection import fetch_rows
 from oncoweave.engine.fhir.lines import LONGEST, endings_of, lines_of
-from oncoweave.quality.fhir.failing import ID, Kept
+from oncoweave.fhir.resource_text import ID
+from oncoweave.quality.fhir.failing import Kept
 from oncoweave.quality.fhir.resources import sample_select
 from oncoweave.quality.fhir.strict import faults_of
 from oncoweave.quality.run_checks.finding import Finding

@@ -17,14 +17,13 @@ import duckdb
 
 from oncoweave.engine.connection import connect, without_values
 from oncoweave.engine.parquet import copy_sorted
+from oncoweave.fhir.resource_text import ID
 from oncoweave.files import work_folder
 from oncoweave.project import RunFolder
 from oncoweave.quality.conditions import KEYS_A_CHECK
 from oncoweave.quality.fhir.strict import Fault
 
 FILE = "fhir.parquet"
-ID = r"[A-Za-z0-9\-.]{1,64}"
-"""The form of an id in R4; what is not of it may be anything, and is not repeated."""
 _TABLE = 'CREATE TABLE fhir_failing ("check" VARCHAR, type VARCHAR, id VARCHAR, element VARCHAR, problem VARCHAR)'
 _COLUMNS = ("check", "type", "id", "element", "problem")
 

@@ -19,7 +19,7 @@ from oncoweave.project import RunFolder
 from oncoweave.quality.fhir.resources import OF_THE_RUN
 from oncoweave.quality.run_checks.finding import Finding
 from oncoweave.record import Record
-from oncoweave.records import FhirRecord
+from oncoweave.records import FhirRecord, resources_by_type
 
 CONCEPT_OF: Mapping[str, str | None] = {
     "condition_occurrence": "condition_concept_id",
@@ -218,9 +218,6 @@ def _written(connection: duckdb.DuckDBPyConnection, record: FhirRecord) -> Itera
     """The lines that there are against those that the map stage wrote."""
     sql = "SELECT type, count(*) FROM fhir_resources GROUP BY type"
     there = dict(fetch_rows(connection, sql, "counting FHIR resources"))
-    written: dict[str, int] = {}
-    for file in record.files:
-        written[file.type] = written.get(file.type, 0) + (file.file.rows or 0)
-    for type_, resources in sorted(written.items()):
+    for type_, resources in sorted(resources_by_type(record.files).items()):
         differ = abs(resources - there.get(type_, 0))
         yield Finding("fhir_resources_unreconciled", (type_,), type_, max(resources, differ), differ)
